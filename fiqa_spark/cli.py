@@ -1,0 +1,164 @@
+"""From the command line to a pipeline: flags, Spark session, logging, exit codes."""
+
+import argparse
+import dataclasses
+import logging
+import os
+import pathlib
+import signal
+import sys
+import tempfile
+import zipfile
+
+from py4j.protocol import Py4JJavaError
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from fiqa_spark.errors import FiqaError, SettingsError
+from fiqa_spark.java import check_java, check_version
+from fiqa_spark.settings import flag, resolve
+from fiqa_spark.spark_failures import as_user_error
+
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+_USER_ERROR = 2
+
+# One thread a worker: Spark runs a worker on every core already.
+_WORKER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_LOCAL_DEFAULTS = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
+
+
+def main(name, settings_class, run, arguments=None):
+    """Run a job and tell how it went.
+
+    Parameters
+    ----------
+    name : str
+        Name of the job, shown in messages and to the cluster.
+    settings_class : type
+        Dataclass of the job's settings.
+    run : callable
+        ``run(spark, settings, origins)`` returns the summary for a person.
+    arguments : list of str, optional
+        Command-line arguments; default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 2 after one line on stderr about what the user can mend. Other faults raise.
+    """
+    logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
+    logging.getLogger("fiqa_spark").setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    try:
+        flags = parse_flags(name, settings_class, arguments)
+        configuration = _spark_configuration()
+        settings, origins = resolve(settings_class, flags, dict(configuration.getAll()))
+        with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch:
+            spark = open_session(name, configuration, settings, scratch)
+            try:
+                print(run(spark, settings, origins))
+            except (Py4JJavaError, PySparkException) as error:
+                raise (as_user_error(error) or error) from error
+            finally:
+                spark.stop()
+    except FiqaError as error:
+        print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return _USER_ERROR
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise SettingsError(f"{message}; see --help")
+
+
+def parse_flags(name, settings_class, arguments=None):
+    """Field name to text for every flag that was given.
+
+    Raises
+    ------
+    SettingsError
+        If a flag is unknown or lacks its value.
+    """
+    parser = _Parser(
+        prog=name,
+        description=settings_class.__doc__,
+        epilog="Each setting can also stand in the Spark configuration, --fix-num as spark.fiqa.fix-num.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for item in dataclasses.fields(settings_class):
+        text, aliases = item.metadata["help"], item.metadata.get("aliases", ())
+        if item.default not in ("", None) and item.type is not bool:
+            text += f" (default: {item.default})"
+        choices = item.metadata.get("choices")
+        metavar = "|".join(choices) if choices else {bool: "True|False", int: "N"}.get(item.type, "PATH")
+        optional = {"nargs": "?", "const": "True"} if item.type is bool else {}
+        parser.add_argument(flag(item.name), *aliases, dest=item.name, help=text, metavar=metavar, **optional)
+    return vars(parser.parse_args(arguments))
+
+
+def _spark_configuration():
+    """The configuration that spark-submit hands over; without spark-submit, a Java process is started for it."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        check_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    SparkContext._ensure_initialized()
+    check_version(SparkContext._jvm.System.getProperty("java.version"), "the Java that runs Spark")
+    return SparkConf()
+
+
+def open_session(name, configuration, settings, scratch):
+    """Session for a job; its workers run this very package, installed or not.
+
+    Parameters
+    ----------
+    name : str
+        Name of the application.
+    configuration : SparkConf
+        What the user set; it wins over the defaults made here.
+    settings : object
+        Settings of the job; `process_num` is looked at if there is one.
+    scratch : str
+        Folder that lives as long as the session.
+
+    Returns
+    -------
+    SparkSession
+    """
+    defaults = {f"spark.executorEnv.{key}": value for key, value in _WORKER_ENVIRONMENT.items()}
+    defaults["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
+    master = configuration.get("spark.master", "local[*]")
+    asked = getattr(settings, "process_num", None)
+    if master.startswith("local"):
+        defaults |= _LOCAL_DEFAULTS
+        master = f"local[{asked}]" if asked else master
+    elif asked:
+        logging.getLogger("fiqa_spark").warning("--process-num %s is not used: %s decides the number of tasks", asked, master)
+    builder = SparkSession.builder.appName(f"fiqa-spark {name}").master(master)
+    for key, value in defaults.items():
+        if not configuration.contains(key):
+            builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    spark.sparkContext.addPyFile(_zipped_package(scratch))
+    return spark
+
+
+def _zipped_package(folder):
+    """The package as a zip file that workers can import."""
+    path = os.path.join(folder, "fiqa_spark.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for source in sorted(_PACKAGE.rglob("*.py")):
+            archive.write(source, source.relative_to(_PACKAGE.parent))
+    return path
+
+
+def _exit_on_signal(number, frame):
+    """Leave by the ordinary way, so that what was half-written is removed."""
+    sys.exit(128 + number)

@@ -1,0 +1,128 @@
+"""Opening of features in any form; .npy files become Parquet vectors on the way, so that they are read once."""
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import keys, schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.features import as_store, keyed_features, read_features
+from fiqa_spark.image_list import read_paths
+from fiqa_spark.matching import no_match
+from fiqa_spark.npy_features import matrix_features, tree_features, tree_keys
+from fiqa_spark.storage import literal
+
+_SUFFIXES = (".parquet", ".npy")
+
+
+def open_features(spark, storage, images, settings, staging, steps):
+    """Features for a list of images.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    images : DataFrame
+        Column `path`.
+    settings : GenerateLabelsSettings
+    staging : str
+        Folder for Parquet vectors made of .npy files; its owner removes it.
+    steps : Steps
+
+    Returns
+    -------
+    DataFrame
+        `path` and `feature`.
+
+    Raises
+    ------
+    InputError
+        If there are no features or they cannot be read.
+    """
+    root, option = settings.feature_root, "--feature-root"
+    example = _example_file(storage, root, option)
+    if not example.endswith(".npy"):
+        return read_features(spark, storage, root, option)
+    if storage.is_folder(root):
+        keyed = images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)).distinct()
+        found = tree_features(keyed, _local(storage, root, option))
+    else:
+        rows, where = images, f"--image-list-file {settings.image_list_file}"
+        if settings.rows_list:
+            rows, where = read_paths(spark, storage, settings.rows_list, "--rows-list"), f"--rows-list {settings.rows_list}"
+        found = matrix_features(rows, _local(storage, root, option), where)
+    folder = f"{staging}/features"
+    with steps("importing features"):
+        write_store(found, folder)
+    features = spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))
+    if storage.is_folder(root) and not features.head(1):
+        below = example[len(storage.qualified(root)) + 1 :].removesuffix(".npy")
+        listed = images.select(keys.key(F.col(schemas.PATH), settings.image_root)).head(1)
+        raise InputError(no_match(listed[0][0] if listed else "", below))
+    return features
+
+
+def open_store(spark, storage, settings, partitions):
+    """Features of any form, in the form of the feature store.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    settings : ImportFeaturesSettings
+    partitions : int
+        Number of parts to spread a tree of files over.
+
+    Returns
+    -------
+    DataFrame
+        With the schema `schemas.FEATURE_STORE`.
+
+    Raises
+    ------
+    InputError
+        If there are no features or they cannot be read.
+    """
+    source, option = settings.source, "--source"
+    if not _example_file(storage, source, option).endswith(".npy"):
+        return as_store(keyed_features(read_features(spark, storage, source, option), source, settings.image_root))
+    local = _local(storage, source, option)
+    if storage.is_folder(source):
+        return tree_features(tree_keys(spark, local, partitions), local)
+    if not settings.rows_list:
+        raise InputError(f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line")
+    option = f"--rows-list {settings.rows_list}"
+    found = matrix_features(read_paths(spark, storage, settings.rows_list, "--rows-list"), local, option)
+    return found.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
+
+
+def write_store(features, folder):
+    """Write features; their digits are random, so neither compression nor a dictionary would save anything.
+
+    Parameters
+    ----------
+    features : DataFrame
+        With the schema `schemas.FEATURE_STORE`.
+    folder : str
+        Folder to create.
+    """
+    plain = features.write.option("compression", "none").option(f"parquet.enable.dictionary#{schemas.FEATURE}", "false")
+    plain.parquet(folder)
+
+
+def _example_file(storage, path, option):
+    """One feature file, whose extension tells the form of all."""
+    if not storage.exists(path):
+        raise InputError(f"{option} {path}: no such file or folder; give a Parquet data set or .npy files")
+    example = storage.first_file(path, _SUFFIXES) if storage.is_folder(path) else storage.qualified(path)
+    if example is None or not example.endswith(_SUFFIXES):
+        raise InputError(f"{option} {path}: no .parquet and no .npy file there; give the folder of the features")
+    return example
+
+
+def _local(storage, path, option):
+    local = storage.local(path)
+    if local is None:
+        raise InputError(
+            f"{option} {path}: .npy files must lie where every worker can open them by path, such as a mounted disk; "
+            "copy them there, or turn them into Parquet with jobs/import_features.py"
+        )
+    return local

@@ -1,0 +1,166 @@
+"""Image list to DataFrame: one row for every distinct path, with its identity and key."""
+
+from typing import NamedTuple
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import keys, schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.storage import literal
+
+_READABLE = "readable"
+_PATHS_FOR_ADVICE = 1000
+
+
+class ListCounts(NamedTuple):
+    """What a checked image list holds."""
+
+    images: int
+    """Distinct paths."""
+    repeated_lines: int
+    """Lines whose path occurred before."""
+    no_identity: int
+    """Images whose path has too few parts."""
+
+
+def read_paths(spark, storage, path, option):
+    """Paths of an image list, in order, repeats and all.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    path : str
+        UTF-8 text, one image a line, the path up to the first TAB; or Parquet with `path` and perhaps `identity`.
+    option : str
+        Flag that the path came from, for messages.
+
+    Returns
+    -------
+    DataFrame
+        `path`, and `identity` if the list has that column; rows without a path are left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such list, it is not UTF-8, or a Parquet list has no column `path`.
+    """
+    if not storage.exists(path):
+        raise InputError(f"{option} {path}: no such file; give the list of images, one path a line")
+    if _is_parquet(storage, path):
+        return _read_parquet(spark, storage, path, option)
+    lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
+    unreadable = lines.where(~_is_utf8("value")).select("value").head(1)
+    if unreadable:
+        raise InputError(f"{option} {path}: not UTF-8, seen {unreadable[0][0][:80]!r}; convert it, for example with iconv")
+    paths = lines.select(F.regexp_extract("value", r"^([^\t]*?)\r?(\t|$)", 1).alias(schemas.PATH))
+    return paths.where(F.trim(schemas.PATH) != "")
+
+
+def _is_parquet(storage, path):
+    if storage.is_folder(path):
+        return storage.first_file(path, (".parquet",)) is not None
+    return path.endswith(".parquet") or storage.begins_with(path, b"PAR1")
+
+
+def _read_parquet(spark, storage, path, option):
+    table = spark.read.parquet(literal(storage.qualified(path)))
+    if schemas.PATH not in table.columns:
+        raise InputError(f"{option} {path}: no column 'path'; it has {', '.join(table.columns)}")
+    columns = [column for column in (schemas.PATH, schemas.IDENTITY) if column in table.columns]
+    return table.select([F.col(column).cast("string") for column in columns]).where(F.trim(schemas.PATH) != "")
+
+
+def _is_utf8(column):
+    """True where the bytes of a string column are UTF-8; decoding replaces what is not."""
+    if hasattr(F, "is_valid_utf8"):
+        return F.is_valid_utf8(column)
+    raw = F.col(column).cast("binary")
+    return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
+
+
+def distinct_images(paths, settings):
+    """One row for every distinct path, with identity, key and the hashes that all draws come from.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        `path`, and perhaps `identity`, which then wins over `id_key_index`.
+    settings : LabelSettings
+
+    Returns
+    -------
+    DataFrame
+        `path`, `identity` (null if there is none), `key`, `repeats` (lines with this path), `image_hash`,
+        `identity_hash`.
+    """
+    if schemas.IDENTITY in paths.columns:
+        identity = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
+    else:
+        identity = keys.identity(F.col(schemas.PATH), settings.id_key_index)
+    key = keys.key(F.col(schemas.PATH), settings.image_root)
+    images = paths.groupBy(schemas.PATH).agg(F.count("*").alias(schemas.REPEATS), identity.alias(schemas.IDENTITY))
+    return images.withColumn(schemas.KEY, key).withColumns(
+        {
+            schemas.IMAGE_HASH: keys.seeded_hash(settings.seed, schemas.KEY),
+            schemas.IDENTITY_HASH: keys.seeded_hash(settings.seed, schemas.IDENTITY),
+        }
+    )
+
+
+def check_images(images, settings):
+    """Count the images and refuse a list that cannot give labels.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `distinct_images`.
+    settings : LabelSettings
+
+    Returns
+    -------
+    ListCounts
+
+    Raises
+    ------
+    InputError
+        If the list is empty, a path climbs out of its root, no path has an identity, or all have the same.
+    """
+    path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
+    seen = images.agg(
+        F.count("*").alias("images"),
+        F.sum(F.col(schemas.REPEATS) - 1).alias("repeated_lines"),
+        F.count_if(identity.isNull()).alias("no_identity"),
+        F.min(F.when(keys.climbs(path), path)).alias("climbing"),
+        F.min(path).alias("example"),
+        F.min(identity).alias("first_identity"),
+        F.max(identity).alias("last_identity"),
+    ).first()
+    if not seen.images:
+        raise InputError("--image-list-file: no image in the list; it must hold one path a line")
+    if seen.climbing is not None:
+        raise InputError(f"--image-list-file: path {seen.climbing!r} climbs out of its root; remove its '..' parts")
+    if seen.no_identity == seen.images:
+        raise InputError(_index_out_of_range(seen.example, settings.id_key_index))
+    if seen.first_identity == seen.last_identity:
+        paths = [row.path for row in images.select(path).limit(_PATHS_FOR_ADVICE).collect()]
+        raise InputError(_one_identity(seen, paths, settings.id_key_index))
+    return ListCounts(seen.images, seen.repeated_lines, seen.no_identity)
+
+
+def _index_out_of_range(path, index):
+    parts = path.count("/") + 1
+    if parts < 2:
+        return f"--id-key-index {index}: path {path!r} has no folder; list paths as identity/name"
+    return f"--id-key-index {index}: path {path!r} has {parts} parts; use -2 for the parent folder"
+
+
+def _one_identity(seen, paths, index):
+    """Message for a list of one identity, with an index that tells the paths into several groups if there is one."""
+    message = f"--id-key-index {index}: every image has the identity {seen.first_identity!r}, as in {seen.example!r}"
+    shortest = min(path.count("/") + 1 for path in paths)
+    for other in range(-2, -shortest - 1, -1):
+        identities = {path.split("/")[other] for path in paths}
+        if 1 < len(identities) < max(len(paths), 3):
+            return f"{message}; labels need at least two: use {other}, which gives {sorted(identities)[0]!r} and others"
+    return f"{message}; labels need at least two identities"

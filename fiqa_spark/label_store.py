@@ -1,0 +1,111 @@
+"""Labels on disk: Parquet, partitioned by identity or by buckets of identities."""
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.storage import Storage, literal
+
+LABELS_FOLDER = "labels"
+SUMMARY_FILE = "summary.json"
+
+_FOLDERS_AT_MOST = 10_000
+_ROWS_A_BUCKET = 1_000_000
+_BUCKETS_AT_LEAST = 16
+# Escaping makes at most three bytes of one, and file systems allow 255 in a name.
+_IDENTITY_BYTES_AT_MOST = 80
+
+
+def choose_partitioning(labels, identities, asked):
+    """Whether each identity gets a folder of its own.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        Column `identity`.
+    identities : int
+        Number of identities.
+    asked : {'auto', 'identity', 'bucket'}
+
+    Returns
+    -------
+    str
+        ``'identity'`` or ``'bucket'``; ``'auto'`` is ``'identity'`` up to 10,000 identities whose names a folder can
+        bear.
+
+    Raises
+    ------
+    InputError
+        If ``'identity'`` was asked for and an identity cannot be the name of a folder.
+    """
+    if asked == "bucket" or (asked == "auto" and identities > _FOLDERS_AT_MOST):
+        return "bucket"
+    name = F.col(schemas.IDENTITY)
+    unfit = (F.octet_length(name) > _IDENTITY_BYTES_AT_MOST) | (name == "__HIVE_DEFAULT_PARTITION__")
+    if labels.sparkSession._jvm.System.getProperty("sun.jnu.encoding") != "UTF-8":
+        unfit = unfit | (F.octet_length(name) != F.length(name))
+    found = labels.where(unfit).select(name).head(1)
+    if not found:
+        return "identity"
+    if asked == "identity":
+        raise InputError(
+            f"--partition-by identity: {found[0][0][:100]!r} cannot be the name of a folder here; use bucket"
+        )
+    return "bucket"
+
+
+def write_labels(labels, folder, partitioning, rows):
+    """Write labels.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        With the schema `schemas.LABELS`.
+    folder : str
+        Folder to create.
+    partitioning : {'identity', 'bucket'}
+    rows : int
+        Number of labels, from which the number of buckets follows.
+    """
+    in_order = (schemas.IDENTITY, schemas.PATH)
+    if partitioning == "identity":
+        gathered, column = labels.repartition(F.coalesce(*in_order)), schemas.IDENTITY
+        sorted_labels = gathered.sortWithinPartitions(*in_order)
+    else:
+        buckets, column = max(_BUCKETS_AT_LEAST, -(-rows // _ROWS_A_BUCKET)), schemas.IDENTITY_BUCKET
+        numbered = labels.withColumn(column, F.pmod(F.xxhash64(F.coalesce(*in_order)), F.lit(buckets)).cast("int"))
+        sorted_labels = numbered.repartition(buckets, column).sortWithinPartitions(column, *in_order)
+    sorted_labels.write.partitionBy(column).parquet(folder)
+
+
+def read_labels(spark, folder):
+    """Labels that `generate_labels` wrote, whichever way they are partitioned.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    folder : str
+        The destination of the job, or the folder ``labels`` in it.
+
+    Returns
+    -------
+    DataFrame
+        With the schema `schemas.LABELS`; identities are the strings that they were, ``0042`` stays ``0042``.
+
+    Raises
+    ------
+    InputError
+        If there are no labels.
+    """
+    # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
+    path = literal(_labels_folder(Storage(spark), folder))
+    return spark.read.schema(schemas.LABELS).parquet(path).select(*schemas.LABELS.names)
+
+
+def _labels_folder(storage, path):
+    """The folder ``labels`` in the destination of a job, or the folder itself."""
+    inner = f"{path.rstrip('/')}/{LABELS_FOLDER}"
+    for folder in (inner, path):
+        if storage.is_folder(folder) and storage.first_file(folder, (".parquet",)):
+            return storage.qualified(folder)
+    raise InputError(f"{path}: no labels there; give the folder that generate_labels wrote")

@@ -1,0 +1,113 @@
+"""The small second pass: distances of the rounds to labels from 0 to 100."""
+
+from typing import NamedTuple
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+
+
+class DistanceRanges(NamedTuple):
+    """What the distances of all labelled images have in common."""
+
+    round_min: tuple
+    """Smallest distance of each round."""
+    round_max: tuple
+    """Largest distance of each round."""
+    mean_min: float
+    """Smallest distance averaged over the rounds."""
+    mean_max: float
+    """Largest distance averaged over the rounds."""
+    statuses: dict
+    """Number of images of each status."""
+    identities: int
+    """Number of identities in the list."""
+
+
+def distance_ranges(distances, rounds, keys):
+    """Counts by status and the range of the distances in every round.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        With the schema `schemas.DISTANCES`.
+    rounds : int
+        Number of distances an image.
+    keys : str
+        One key of the list beside one of the features, for messages.
+
+    Returns
+    -------
+    DistanceRanges
+
+    Raises
+    ------
+    InputError
+        If no image is labelled, or all distances of a round are equal.
+    """
+    mean = _mean(F.col(schemas.ROUND_DISTANCES))
+    each = [F.col(schemas.ROUND_DISTANCES)[number] for number in range(rounds)]
+    seen = distances.agg(
+        F.array(*map(F.min, each)).alias("low"),
+        F.array(*map(F.max, each)).alias("high"),
+        F.min(mean).alias("mean_low"),
+        F.max(mean).alias("mean_high"),
+        F.countDistinct(schemas.IDENTITY).alias("identities"),
+        *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in schemas.STATUSES],
+    ).first()
+    statuses = {status: seen[status] for status in schemas.STATUSES}
+    if not statuses[schemas.OK]:
+        raise InputError(_nothing_labelled(statuses, keys))
+    for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
+        if low == high:
+            raise InputError(
+                f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels need a "
+                "spread; check that the features differ and that more than two images can be labelled"
+            )
+    return DistanceRanges(
+        tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, statuses, seen.identities
+    )
+
+
+def _nothing_labelled(statuses, keys):
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.items() if count)
+    return f"no image can be labelled ({counts}; {keys}); check --id-key-index, --min-images and the features"
+
+
+def scale_labels(distances, ranges, normalize):
+    """Labels out of distances.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        With the schema `schemas.DISTANCES`.
+    ranges : DistanceRanges
+    normalize : {'per-round', 'final'}
+        Scale every round to 0..100 and average, or average the distances and scale once.
+
+    Returns
+    -------
+    DataFrame
+        With the schema `schemas.LABELS`. `label` and the values of `round_labels` are in [0, 100], higher is better;
+        `distance_std` is the population standard deviation over the rounds (arXiv 2103.05977, eq. 7 and 8).
+    """
+    raw = F.col(schemas.ROUND_DISTANCES)
+    lows = F.array(*[F.lit(float(low)) for low in ranges.round_min])
+    spans = F.array(*[F.lit(float(high) - float(low)) for low, high in zip(ranges.round_min, ranges.round_max, strict=True)])
+    scaled = F.transform(raw, lambda value, number: (value.cast("double") - lows[number]) / spans[number] * 100)
+    mean = _mean(raw)
+    spread = F.aggregate(raw, F.lit(0.0), lambda total, value: total + F.pow(value - F.col(schemas.DISTANCE), F.lit(2)))
+    final = (mean - F.lit(ranges.mean_min)) / F.lit(ranges.mean_max - ranges.mean_min) * 100
+    return (
+        distances.withColumn(schemas.DISTANCE, mean)
+        .withColumn(schemas.DISTANCE_STD, F.sqrt(spread / F.size(raw)))
+        .withColumn(schemas.LABEL, _mean(scaled) if normalize == "per-round" else final)
+        .withColumn(schemas.ROUND_LABELS, scaled.cast("array<float>"))
+        .select(*schemas.LABELS.names)
+    )
+
+
+def _mean(values):
+    """Mean of an array, summed in double precision; null for null."""
+    return F.aggregate(values, F.lit(0.0), lambda total, value: total + value) / F.size(values)

@@ -1,0 +1,160 @@
+"""Features in .npy files, a tree of them or one matrix, read side by side by the workers."""
+
+import os
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.keys import climbs
+from fiqa_spark.npy import open_matrix, read_vector
+
+_ROWS_AT_ONCE = 4096
+_SUFFIX = ".npy"
+
+
+def tree_features(keyed, root):
+    """Features of the images of a list, each in its own file ``<root>/<key>.npy``.
+
+    Parameters
+    ----------
+    keyed : DataFrame
+        Column `key`; those that climb out of the root are left out.
+    root : str
+        Folder, as the workers see it.
+
+    Returns
+    -------
+    DataFrame
+        With the schema `schemas.FEATURE_STORE`: a row for every file that is there; `feature` is null and `problem`
+        tells why where a file cannot be used.
+    """
+
+    def read(frames):
+        for frame in frames:
+            found = [(key, *_vector_or_problem(os.path.join(root, key + _SUFFIX))) for key in frame[schemas.KEY]]
+            columns = schemas.FEATURE_STORE.names
+            table = pd.DataFrame(found, columns=columns, dtype=object)
+            yield table[table[schemas.FEATURE].notna() | table[schemas.PROBLEM].notna()]
+
+    inside = keyed.where(~climbs(F.col(schemas.KEY)))
+    return inside.select(schemas.KEY).mapInPandas(read, schemas.FEATURE_STORE)
+
+
+def _vector_or_problem(path):
+    """(vector as bytes, None), (None, problem), or (None, None) if there is no file."""
+    try:
+        return read_vector(path).astype("<f4").tobytes(), None
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None
+    except (InputError, OSError, ValueError) as error:
+        return None, str(error)
+
+
+def tree_keys(spark, root, partitions):
+    """Keys of all the .npy files below a folder; the workers walk the folders.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    root : str
+        Folder, as the workers see it.
+    partitions : int
+        Number of parts to spread the walk over.
+
+    Returns
+    -------
+    DataFrame
+        Column `key`.
+    """
+    with os.scandir(root) as entries:
+        top = [(entry.name,) for entry in entries]
+
+    def walk(frames):
+        for frame in frames:
+            for name in frame["name"]:
+                for keys in _keys_below(root, name):
+                    yield pd.DataFrame({schemas.KEY: keys}, dtype=object)
+
+    names = spark.createDataFrame(top, "name string").repartition(partitions)
+    return names.mapInPandas(walk, "key string")
+
+
+def _keys_below(root, name):
+    """Lists of keys of the .npy files in a folder or of one such file, a list for every folder on the way."""
+    place = os.path.join(root, name)
+    if not os.path.isdir(place):
+        files = [(root, [], [name])]
+    else:
+        files = os.walk(place)
+    for folder, _, file_names in files:
+        prefix = os.path.relpath(folder, root)
+        prefix = "" if prefix == "." else prefix + "/"
+        yield [prefix + file[: -len(_SUFFIX)] for file in file_names if file.endswith(_SUFFIX)]
+
+
+def matrix_features(paths, matrix_path, where):
+    """Features in the rows of one .npy matrix.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        Column `path`, one row for every row of the matrix, in the order in which Spark reads the list.
+    matrix_path : str
+        File, as the workers see it.
+    where : str
+        Flag and value that the list of rows came from, for messages.
+
+    Returns
+    -------
+    DataFrame
+        With the schema `schemas.FEATURE_STORE`. Of a path that occurs twice the first row counts.
+
+    Raises
+    ------
+    InputError
+        If the file is no matrix of floats, or the number of rows differs.
+    """
+    rows, _ = open_matrix(matrix_path).shape
+    numbered, listed = _numbered(paths)
+    if listed != rows:
+        raise InputError(
+            f"{where}: {listed} paths for the {rows} rows of {matrix_path}; give the list of its rows with --rows-list"
+        )
+
+    def read(frames):
+        matrix = open_matrix(matrix_path)
+        for frame in frames:
+            for first in range(0, len(frame), _ROWS_AT_ONCE):
+                part = frame.iloc[first : first + _ROWS_AT_ONCE]
+                with np.errstate(over="ignore"):
+                    vectors = matrix[part[schemas.ROW].to_numpy()].astype("<f4")
+                yield pd.DataFrame(
+                    {
+                        schemas.PATH: part[schemas.PATH].to_numpy(),
+                        schemas.FEATURE: [vector.tobytes() for vector in vectors],
+                        schemas.PROBLEM: None,
+                    }
+                )
+
+    first_rows = numbered.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
+    in_order = first_rows.repartitionByRange(schemas.ROW).sortWithinPartitions(schemas.ROW)
+    return in_order.mapInPandas(read, schemas.FEATURE_STORE)
+
+
+def _numbered(paths):
+    """Paths with their row number, counted part by part so that no step sees all of them, and their number."""
+    tagged = paths.withColumn("part", F.spark_partition_id()).withColumn("place", F.monotonically_increasing_id())
+    counts = {row["part"]: row["count"] for row in tagged.groupBy("part").count().collect()}
+    starts, total = {}, 0
+    for part in sorted(counts):
+        starts[part] = total
+        total += counts[part]
+    if not counts:
+        return tagged.select(schemas.PATH, F.lit(0).alias(schemas.ROW)), 0
+    start = F.create_map(*[F.lit(value) for pair in starts.items() for value in pair])[F.col("part")]
+    # The upper bits of the id are the part's number, the lower 33 count within it.
+    row = start.cast("long") + F.col("place").bitwiseAND(F.lit((1 << 33) - 1))
+    return tagged.select(schemas.PATH, row.alias(schemas.ROW)), total

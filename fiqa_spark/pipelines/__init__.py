@@ -1,0 +1,1 @@
+"""Each job's story, from its input to its result."""

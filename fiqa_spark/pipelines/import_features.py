@@ -1,0 +1,59 @@
+"""Features of any form to Parquet vectors."""
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.destination import Destination
+from fiqa_spark.errors import InputError
+from fiqa_spark.feature_source import open_store, write_store
+from fiqa_spark.progress import Steps
+from fiqa_spark.storage import Storage, literal
+
+_OWN_ENTRIES = ("part-*.parquet", "_SUCCESS")
+
+
+def run(spark, settings, origins):
+    """The job: read features, write them as Parquet.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    settings : ImportFeaturesSettings
+    origins : dict of str to str
+        Where each setting came from; not reported.
+
+    Returns
+    -------
+    str
+        Summary for a person.
+
+    Raises
+    ------
+    FiqaError
+        If the features or the destination cannot be used; nothing is written then.
+    """
+    storage, steps = Storage(spark), Steps(spark)
+    with Destination(storage, settings.dst, "--dst", overwrite=settings.overwrite, own_entries=_OWN_ENTRIES) as dst:
+        folder = f"{dst.staging}/features"
+        with steps("importing features"):
+            write_store(open_store(spark, storage, settings, spark.sparkContext.defaultParallelism), folder)
+        with steps("counting"):
+            account = _account(spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder)), settings)
+        dst.publish("features")
+    return f"{account}\nwritten to {storage.qualified(settings.dst)} in {sum(steps.seconds.values()):.1f} s"
+
+
+def _account(store, settings):
+    """Number of features, their lengths, and one that has no vector."""
+    lengths = store.groupBy((F.octet_length(schemas.FEATURE) / 4).cast("int").alias("length")).agg(
+        F.count("*").alias("features"),
+        F.min_by(F.concat_ws(": ", schemas.PATH, schemas.PROBLEM), schemas.PATH).alias("example"),
+    )
+    rows = lengths.orderBy(F.desc("features")).limit(10).collect()
+    if not any(row.length for row in rows):
+        example = f", as {rows[0].example}" if rows else ""
+        raise InputError(f"--source {settings.source}: no feature there that can be read{example}")
+    return "\n".join(
+        f"{row.features} features of length {row.length}" if row.length else f"{row.features} unreadable, as {row.example}"
+        for row in rows
+    )

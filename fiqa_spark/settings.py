@@ -1,0 +1,182 @@
+"""Settings of every job: one frozen dataclass a job, with validation and the origin of each value."""
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
+
+from fiqa_spark.errors import SettingsError
+
+CONF_PREFIX = "spark.fiqa."
+
+
+def _setting(default, text, **rules):
+    """A field with its help text and rules: `required`, `least` (smallest value), `choices`, `aliases`."""
+    return field(default=default, metadata={"help": text, **rules})
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """How labels are computed from two DataFrames; see `fiqa_spark.generate_labels`."""
+
+    image_root: str = _setting("", "folder that the paths of the image list begin with")
+    feature_root: str = _setting("", "Parquet data set, tree of .npy files, or one .npy matrix", required=True)
+    id_key_index: int = _setting(-3, "part of the path, split at '/', that names the identity")
+    fix_num: int = _setting(24, "comparisons on either side, an image and round", least=1)
+    rounds: int = _setting(12, "rounds to average over", least=1)
+    seed: int = _setting(0, "seed of all draws")
+    estimator: str = _setting(
+        "sampled", "'exact' compares with all images of the identity and the whole pool", choices=("sampled", "exact")
+    )
+    pool_size: int = _setting(10_000, "images in the broadcast sample of strangers", least=1)
+    min_images: int = _setting(2, "usable images that an identity needs for labels", least=2)
+    normalize: str = _setting(
+        "per-round", "scale every round to 0..100, or the mean distance once", choices=("per-round", "final")
+    )
+    load_feature: bool = _setting(False, "keep the joined features in memory, spilling to disk", aliases=("-load-feature",))
+
+
+@dataclass(frozen=True)
+class GenerateLabelsSettings(LabelSettings):
+    """Settings of `jobs/generate_labels.py`."""
+
+    image_list_file: str = _setting("", "text with one image path a line, or Parquet with a column 'path'", required=True)
+    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order; default: the image list")
+    score_dst: str = _setting("", "folder to write labels/ and summary.json to", required=True)
+    partition_by: str = _setting(
+        "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
+    )
+    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1)
+    overwrite: bool = _setting(False, "replace the result of an earlier run once the new one is complete")
+
+
+@dataclass(frozen=True)
+class ImportFeaturesSettings:
+    """Settings of `jobs/import_features.py`."""
+
+    source: str = _setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True)
+    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order")
+    image_root: str = _setting("", "folder that the paths in --rows-list begin with, if they are paths of images")
+    dst: str = _setting("", "folder to write the Parquet vectors to", required=True)
+    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1)
+    overwrite: bool = _setting(False, "replace what an earlier run wrote once the new data set is complete")
+
+
+@dataclass(frozen=True)
+class ExportLabelsSettings:
+    """Settings of `jobs/export_labels.py`."""
+
+    labels: str = _setting("", "folder that generate_labels wrote", required=True)
+    format: str = _setting("", "text format to write", required=True, choices=("tface", "seed", "csv", "jsonl"))
+    dst: str = _setting("", "file to write; a folder for 'seed'", required=True)
+    image_root: str = _setting("", "folder put before relative paths")
+    image_list_file: str = _setting("", "write in the order of this list; default: by path")
+    overwrite: bool = _setting(False, "replace an existing file")
+
+
+JOB_SETTINGS = (GenerateLabelsSettings, ImportFeaturesSettings, ExportLabelsSettings)
+
+
+def flag(name):
+    """The command-line flag of a field: `fix_num` is `--fix-num`."""
+    return "--" + name.replace("_", "-")
+
+
+def resolve(settings_class, flags, configuration):
+    """Take every setting from its flag, else from the Spark configuration, else from its default.
+
+    Parameters
+    ----------
+    settings_class : type
+        A dataclass of this module.
+    flags : dict of str to str
+        Field name to text, only for the flags that were given.
+    configuration : dict of str to str
+        Spark configuration; keys that begin with ``spark.fiqa.`` are read, ``spark.fiqa.fix-num`` for `fix_num`.
+
+    Returns
+    -------
+    settings : settings_class
+    origins : dict of str to str
+        Field name to ``"flag"``, ``"configuration"`` or ``"default"``.
+
+    Raises
+    ------
+    SettingsError
+        If a value is missing, malformed or out of range, or a ``spark.fiqa.`` key belongs to no job.
+    """
+    configured = _configured(configuration)
+    values, origins = {}, {}
+    for item in dataclasses.fields(settings_class):
+        for origin, texts in (("flag", flags), ("configuration", configured)):
+            if item.name in texts:
+                label = flag(item.name) if origin == "flag" else CONF_PREFIX + item.name.replace("_", "-")
+                values[item.name] = _parsed(item, texts[item.name], label)
+                origins[item.name] = origin
+                break
+        else:
+            if item.metadata.get("required"):
+                raise SettingsError(f"{flag(item.name)} is missing: {item.metadata['help']}")
+            origins[item.name] = "default"
+    return settings_class(**values), origins
+
+
+def _configured(configuration):
+    """Field name to text for the `spark.fiqa.` keys, every one of which must be known to some job."""
+    known = {item.name for job in JOB_SETTINGS for item in dataclasses.fields(job)}
+    found = {}
+    for key, text in configuration.items():
+        if not key.startswith(CONF_PREFIX):
+            continue
+        name = key[len(CONF_PREFIX) :].replace("-", "_")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {CONF_PREFIX}{near[0].replace('_', '-')}?" if near else "remove it"
+            raise SettingsError(f"{key}: no job has such a setting (value {text!r}); {hint}")
+        found[name] = text
+    return found
+
+
+def _parsed(item, text, label):
+    """The value of a field from its text, checked against the field's rules."""
+    if item.type is bool:
+        value = {"true": True, "false": False}.get(str(text).lower())
+        if value is None:
+            raise SettingsError(f"{label} {text!r}: use True or False")
+        return value
+    if item.type is int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise SettingsError(f"{label} {text!r}: not a whole number") from None
+        least = item.metadata.get("least")
+        if least is not None and value < least:
+            raise SettingsError(f"{label} {value}: must be at least {least}")
+        if not -(2**63) <= value < 2**63:
+            raise SettingsError(f"{label} {value}: does not fit 64 bits")
+        return value
+    choices = item.metadata.get("choices")
+    if choices and text not in choices:
+        raise SettingsError(f"{label} {text!r}: choose one of {', '.join(choices)}")
+    if not text and item.metadata.get("required"):
+        raise SettingsError(f"{label} is empty: {item.metadata['help']}")
+    return text
+
+
+def checked(settings):
+    """The same settings if every value obeys its rules, for callers that fill in the dataclass themselves.
+
+    Raises
+    ------
+    SettingsError
+        If a value is out of range.
+    """
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if value is not None and not (item.metadata.get("required") and value == ""):
+            _parsed(item, value, item.name)
+    return settings
+
+
+def with_origins(settings, origins):
+    """Settings as JSON-ready entries: name to value and origin."""
+    return {name: {"value": value, "origin": origins[name]} for name, value in dataclasses.asdict(settings).items()}

@@ -1,0 +1,95 @@
+"""The account of a run: summary.json, and a shorter one for a person."""
+
+import json
+import platform
+
+import numpy
+import pandas
+import pyarrow
+import pyspark
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.settings import flag
+from fiqa_spark.version import __version__
+
+_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+
+
+def label_percentiles(labels):
+    """Percentiles of the labels, each within a ten-thousandth of its rank.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        With the schema `schemas.LABELS`.
+
+    Returns
+    -------
+    dict of str to float
+        ``"0"`` is the smallest and ``"100"`` the largest label.
+    """
+    shares = [percent / 100 for percent in _PERCENTILES]
+    label = F.col(schemas.LABEL)
+    seen = labels.agg(F.min(label), F.percentile_approx(label, shares, 10_000), F.max(label)).first()
+    values = [seen[0], *seen[1], seen[2]]
+    return dict(zip(map(str, (0, *_PERCENTILES, 100)), values, strict=True))
+
+
+def versions(spark):
+    """Versions of everything that the numbers depend on."""
+    return {
+        "fiqa_spark": __version__,
+        "spark": spark.version,
+        "pyspark": pyspark.__version__,
+        "python": platform.python_version(),
+        "java": spark._jvm.System.getProperty("java.version"),
+        "numpy": numpy.__version__,
+        "pandas": pandas.__version__,
+        "pyarrow": pyarrow.__version__,
+    }
+
+
+def as_json(summary):
+    """Text of summary.json."""
+    return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+
+
+def for_a_person(summary):
+    """A few lines that tell what came out of a run of generate_labels.
+
+    Parameters
+    ----------
+    summary : dict
+        As written to summary.json.
+
+    Returns
+    -------
+    str
+    """
+    images, percentiles = summary["images"], summary["label_percentiles"]
+    lines = [
+        f"{images['distinct']} images of {summary['identities']} identities; {images['repeated_lines']} repeated lines",
+        "",
+        *[f"  {status:<16} {count:>12}" for status, count in summary["statuses"].items()],
+        "",
+        "labels     " + "   ".join(f"{name}: {percentiles[key]:.2f}" for name, key in _NAMED_PERCENTILES),
+        f"distances  {min(summary['round_min']):.4f} to {max(summary['round_max']):.4f} in {len(summary['round_min'])} round(s)",
+        f"written to {summary['destination']}, partitioned by {summary['partitioned_by']}",
+        f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}",
+        f"{sum(summary['seconds'].values()):.1f} s: " + ", ".join(f"{k} {v:.1f}" for k, v in summary["seconds"].items()),
+    ]
+    return "\n".join(lines)
+
+
+_NAMED_PERCENTILES = (("min", "0"), ("5%", "5"), ("25%", "25"), ("median", "50"), ("75%", "75"), ("95%", "95"), ("max", "100"))
+
+
+def _chosen(settings):
+    """The settings that differ from their defaults, but for the paths."""
+    given = [
+        f"{flag(name)} {entry['value']} ({entry['origin']})"
+        for name, entry in settings.items()
+        if entry["origin"] != "default" and not isinstance(entry["value"], str)
+    ]
+    return "set: " + ", ".join(given) if given else "all other settings at their defaults"

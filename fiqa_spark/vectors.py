@@ -1,0 +1,73 @@
+"""Vectors as they cross from Spark to Python: binary or arrays, to NumPy."""
+
+import numpy as np
+from pyspark.sql.types import BinaryType, StructField, StructType
+
+from fiqa_spark import schemas
+
+
+def with_binary_vectors(table):
+    """The same rows with `feature` as little-endian float32 binary."""
+    if isinstance(table.schema[schemas.FEATURE].dataType, BinaryType):
+        return table
+    fields = [
+        StructField(item.name, BinaryType() if item.name == schemas.FEATURE else item.dataType) for item in table.schema
+    ]
+    return table.mapInPandas(_arrays_to_binary, StructType(fields))
+
+
+def _arrays_to_binary(frames):
+    for frame in frames:
+        frame[schemas.FEATURE] = [
+            None if vector is None else np.asarray(vector, "<f4").tobytes() for vector in frame[schemas.FEATURE]
+        ]
+        yield frame
+
+
+def vector_lengths(features):
+    """Number of values in each vector of a pandas Series of binary or arrays; 0 for none, -1 for a cut-off value.
+
+    Parameters
+    ----------
+    features : Series of bytes, ndarray or None, length n
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
+    return np.fromiter((_length(feature) for feature in features), np.int64, len(features))
+
+
+def _length(feature):
+    if feature is None:
+        return 0
+    if isinstance(feature, (bytes, bytearray)):
+        return len(feature) // 4 if len(feature) % 4 == 0 else -1
+    return len(feature)
+
+
+def stack_vectors(features, dimension):
+    """Matrix of the vectors of a pandas Series.
+
+    Parameters
+    ----------
+    features : Series of bytes, ndarray or None, length n
+    dimension : int
+        Length that a vector must have.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, dimension)
+        A row that has another length is all zeros, which is no direction and thus not usable.
+    """
+    fitting = vector_lengths(features) == dimension
+    vectors = features[fitting].to_numpy() if not fitting.all() else features.to_numpy()
+    if len(vectors) and isinstance(vectors[0], (bytes, bytearray)):
+        stacked = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, dimension)
+    else:
+        stacked = np.concatenate([*vectors, np.empty(0, np.float32)], dtype=np.float32).reshape(-1, dimension)
+    if fitting.all():
+        return stacked
+    matrix = np.zeros((len(features), dimension), np.float32)
+    matrix[fitting] = stacked
+    return matrix

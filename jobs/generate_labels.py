@@ -1,0 +1,14 @@
+"""SDD-FIQA quality labels: spark-submit jobs/generate_labels.py --help."""
+
+import pathlib
+import sys
+
+# spark-submit puts the folder of this file on the path, not the one that holds the package.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from fiqa_spark.cli import main
+from fiqa_spark.pipelines.generate_labels import run
+from fiqa_spark.settings import GenerateLabelsSettings
+
+if __name__ == "__main__":
+    sys.exit(main("generate_labels", GenerateLabelsSettings, run))

@@ -1,0 +1,14 @@
+"""Features of any form to Parquet vectors: spark-submit jobs/import_features.py --help."""
+
+import pathlib
+import sys
+
+# spark-submit puts the folder of this file on the path, not the one that holds the package.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from fiqa_spark.cli import main
+from fiqa_spark.pipelines.import_features import run
+from fiqa_spark.settings import ImportFeaturesSettings
+
+if __name__ == "__main__":
+    sys.exit(main("import_features", ImportFeaturesSettings, run))
