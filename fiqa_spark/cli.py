@@ -25,10 +25,13 @@ _USER_ERROR = 2
 
 # One thread a worker: Spark runs a worker on every core already.
 _WORKER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
+_DEFAULTS = {"spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true", "spark.log.level": "WARN"}
 _LOCAL_DEFAULTS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
+    "spark.log.level": "ERROR",
 }
 
 
@@ -131,7 +134,7 @@ def open_session(name, configuration, settings, scratch):
     -------
     SparkSession
     """
-    defaults = {f"spark.executorEnv.{key}": value for key, value in _WORKER_ENVIRONMENT.items()}
+    defaults = _DEFAULTS | {f"spark.executorEnv.{key}": value for key, value in _WORKER_ENVIRONMENT.items()}
     defaults["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
     master = configuration.get("spark.master", "local[*]")
     asked = getattr(settings, "process_num", None)
@@ -145,7 +148,6 @@ def open_session(name, configuration, settings, scratch):
         if not configuration.contains(key):
             builder = builder.config(key, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
     spark.sparkContext.addPyFile(_zipped_package(scratch))
     return spark
 

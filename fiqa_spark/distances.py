@@ -10,8 +10,11 @@ from fiqa_spark.kernels.draws import block_start
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors
 
+# Vectors that a task brings together: enough to make its start-up small, few enough to be sorted in memory.
+_PARTITION_BYTES = 128 << 20
 
-def round_distances(joined, pool, settings):
+
+def round_distances(joined, matched, pool, settings):
     """Distances of every image against its identity and against the pool.
 
     Rows are brought together by identity and sorted within the partition, so that a worker sees one identity after the
@@ -21,6 +24,8 @@ def round_distances(joined, pool, settings):
     ----------
     joined : DataFrame
         From `join_features`.
+    matched : int
+        Number of images with a feature, from which the number of partitions follows.
     pool : Pool
     settings : LabelSettings
 
@@ -30,7 +35,9 @@ def round_distances(joined, pool, settings):
         With the schema `schemas.DISTANCES`, a row for every row of `joined`; `round_distances` is null unless the
         status is ``ok``.
     """
-    shared = joined.sparkSession.sparkContext.broadcast(pool)
+    context = joined.sparkSession.sparkContext
+    shared = context.broadcast(pool)
+    partitions = max(2 * context.defaultParallelism, -(-matched * pool.dimension * 4 // _PARTITION_BYTES))
     columns = (
         schemas.PATH,
         schemas.IDENTITY,
@@ -38,7 +45,7 @@ def round_distances(joined, pool, settings):
         schemas.MATCHED,
         schemas.FEATURE,
     )
-    gathered = joined.repartition(F.coalesce(schemas.IDENTITY, schemas.PATH)).sortWithinPartitions(
+    gathered = joined.repartition(partitions, F.coalesce(schemas.IDENTITY, schemas.PATH)).sortWithinPartitions(
         schemas.IDENTITY, schemas.IMAGE_HASH, schemas.KEY, schemas.PATH
     )
 

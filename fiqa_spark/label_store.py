@@ -69,8 +69,9 @@ def write_labels(labels, folder, partitioning, rows):
     """
     in_order = (schemas.IDENTITY, schemas.PATH)
     if partitioning == "identity":
-        gathered, column = labels.repartition(F.coalesce(*in_order)), schemas.IDENTITY
-        sorted_labels = gathered.sortWithinPartitions(*in_order)
+        # A given number of partitions is kept: opening the files takes the time, not their content.
+        tasks, column = labels.sparkSession.sparkContext.defaultParallelism, schemas.IDENTITY
+        sorted_labels = labels.repartition(tasks, F.coalesce(*in_order)).sortWithinPartitions(*in_order)
     else:
         buckets, column = max(_BUCKETS_AT_LEAST, -(-rows // _ROWS_A_BUCKET)), schemas.IDENTITY_BUCKET
         numbered = labels.withColumn(column, F.pmod(F.xxhash64(F.coalesce(*in_order)), F.lit(buckets)).cast("int"))

@@ -10,6 +10,7 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.keys import climbs
 from fiqa_spark.npy import open_matrix, read_vector
+from fiqa_spark.row_order import numbered
 
 _ROWS_AT_ONCE = 4096
 _SUFFIX = ".npy"
@@ -101,7 +102,7 @@ def matrix_features(paths, matrix_path, where):
     Parameters
     ----------
     paths : DataFrame
-        Column `path`, one row for every row of the matrix, in the order in which Spark reads the list.
+        Column `path`, one row for every row of the matrix, as read from its file.
     matrix_path : str
         File, as the workers see it.
     where : str
@@ -118,7 +119,7 @@ def matrix_features(paths, matrix_path, where):
         If the file is no matrix of floats, or the number of rows differs.
     """
     rows, _ = open_matrix(matrix_path).shape
-    numbered, listed = _numbered(paths)
+    in_file_order, listed = numbered(paths)
     if listed != rows:
         raise InputError(
             f"{where}: {listed} paths for the {rows} rows of {matrix_path}; give the list of its rows with --rows-list"
@@ -139,22 +140,6 @@ def matrix_features(paths, matrix_path, where):
                     }
                 )
 
-    first_rows = numbered.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
+    first_rows = in_file_order.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
     in_order = first_rows.repartitionByRange(schemas.ROW).sortWithinPartitions(schemas.ROW)
     return in_order.mapInPandas(read, schemas.FEATURE_STORE)
-
-
-def _numbered(paths):
-    """Paths with their row number, counted part by part so that no step sees all of them, and their number."""
-    tagged = paths.withColumn("part", F.spark_partition_id()).withColumn("place", F.monotonically_increasing_id())
-    counts = {row["part"]: row["count"] for row in tagged.groupBy("part").count().collect()}
-    starts, total = {}, 0
-    for part in sorted(counts):
-        starts[part] = total
-        total += counts[part]
-    if not counts:
-        return tagged.select(schemas.PATH, F.lit(0).alias(schemas.ROW)), 0
-    start = F.create_map(*[F.lit(value) for pair in starts.items() for value in pair])[F.col("part")]
-    # The upper bits of the id are the part's number, the lower 33 count within it.
-    row = start.cast("long") + F.col("place").bitwiseAND(F.lit((1 << 33) - 1))
-    return tagged.select(schemas.PATH, row.alias(schemas.ROW)), total

@@ -9,7 +9,7 @@ from fiqa_spark.destination import Destination
 from fiqa_spark.distances import round_distances
 from fiqa_spark.features import check_columns, keyed_features
 from fiqa_spark.image_list import ListCounts, check_images, distinct_images, read_paths
-from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, read_labels, write_labels
+from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, write_labels
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
 from fiqa_spark.matching import check_matches, join_features
 from fiqa_spark.feature_source import open_features
@@ -76,7 +76,7 @@ def label_images(images, features, settings, steps):
     with steps("drawing the pool"):
         pool = draw_pool(joined, joined if settings.load_feature else features, settings.pool_size, matches.keys)
     with steps("computing distances"):
-        distances = round_distances(joined, pool, settings).persist(StorageLevel.MEMORY_AND_DISK)
+        distances = round_distances(joined, matches.matched, pool, settings).persist(StorageLevel.MEMORY_AND_DISK)
         rounds = 1 if settings.estimator == "exact" else settings.rounds
         ranges = distance_ranges(distances, rounds, matches.keys)
     if settings.load_feature:
@@ -115,7 +115,7 @@ def run(spark, settings, origins):
             partitioning = choose_partitioning(labelling.labels, ranges.identities, settings.partition_by)
             folder = f"{dst.staging}/result/{LABELS_FOLDER}"
             write_labels(labelling.labels, folder, partitioning, labelling.list_counts.images)
-            percentiles = label_percentiles(read_labels(spark, folder))
+            percentiles = label_percentiles(labelling.labels)
         summary = {
             "destination": storage.qualified(settings.score_dst),
             "images": {

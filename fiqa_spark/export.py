@@ -1,0 +1,76 @@
+"""Labels as lines of text, in the form that a consumer reads."""
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+
+_COLUMNS = tuple(name for name in schemas.LABELS.names if name != schemas.ROUND_LABELS)
+CSV_HEADER = ",".join(_COLUMNS)
+_AS_IT_IS = {"escape": '"', "ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
+
+
+def under_root(labels, image_root):
+    """Labels whose relative paths are put under a root; absolute ones stay."""
+    if not image_root:
+        return labels
+    path = F.col(schemas.PATH)
+    absolute = F.concat(F.lit(image_root.rstrip("/") + "/"), path)
+    return labels.withColumn(schemas.PATH, F.when(path.startswith("/"), path).otherwise(absolute))
+
+
+def check_paths(labels, *, absolute):
+    """Refuse paths that a reader who splits lines at white space would misread.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        Column `path`.
+    absolute : bool
+        Whether the reader needs absolute paths.
+
+    Raises
+    ------
+    InputError
+        If a path holds white space, or is relative where it must not be.
+    """
+    path = F.col(schemas.PATH)
+    # \h and \v are what Python calls white space, the ideographic space included.
+    spaced = F.min(F.when(path.rlike(r"[\h\v\x{85}\x1c-\x1f]"), path))
+    relative = F.min(F.when(~path.startswith("/"), path))
+    seen = labels.agg(spaced.alias("spaced"), relative.alias("relative")).first()
+    if seen.spaced is not None:
+        raise InputError(
+            f"--format: path {seen.spaced!r} has white space, at which its readers split the line; "
+            "rename the image, or export csv or jsonl"
+        )
+    if absolute and seen.relative is not None:
+        raise InputError(f"--format tface: path {seen.relative!r} is not absolute; set --image-root")
+
+
+def tface_lines(labels):
+    """``path<TAB>score`` for the training script of TFace quality; images without a label are left out."""
+    return _lines(labels.where(F.col(schemas.LABEL).isNotNull()), F.col(schemas.LABEL), "\t")
+
+
+def seed_files(labels, rounds):
+    """File name to ``path score`` lines: ``labels.txt``, and ``score_<k>.txt`` for round k from 0."""
+    labelled = labels.where(F.col(schemas.LABEL).isNotNull())
+    files = {"labels.txt": _lines(labelled, F.col(schemas.LABEL), " ")}
+    for number in range(rounds):
+        files[f"score_{number}.txt"] = _lines(labelled, F.col(schemas.ROUND_LABELS)[number], " ")
+    return files
+
+
+def csv_lines(labels):
+    """Lines of a CSV file without its header; every image, an empty label where there is none."""
+    return labels.select(F.to_csv(F.struct(*_COLUMNS), _AS_IT_IS).alias("value"))
+
+
+def json_lines(labels):
+    """One JSON object an image, with all columns; null where there is no label."""
+    return labels.select(F.to_json(F.struct(*schemas.LABELS.names), {"ignoreNullFields": "false"}).alias("value"))
+
+
+def _lines(labels, score, separator):
+    return labels.select(F.format_string(f"%s{separator}%.6f", schemas.PATH, score.cast("double")).alias("value"))

@@ -1,0 +1,83 @@
+"""Labels on disk to text for those who train on them."""
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.destination import Destination
+from fiqa_spark.export import CSV_HEADER, check_paths, csv_lines, json_lines, seed_files, tface_lines, under_root
+from fiqa_spark.image_list import read_paths
+from fiqa_spark.label_store import read_labels
+from fiqa_spark.progress import Steps
+from fiqa_spark.row_order import numbered
+from fiqa_spark.storage import Storage
+
+
+def run(spark, settings, origins):
+    """The job: read labels, put them in order, write text.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    settings : ExportLabelsSettings
+    origins : dict of str to str
+        Where each setting came from; not reported.
+
+    Returns
+    -------
+    str
+        Summary for a person.
+
+    Raises
+    ------
+    FiqaError
+        If there are no labels, a path cannot be written in this format, or the destination cannot be used.
+    """
+    storage, steps = Storage(spark), Steps(spark)
+    own = ("labels.txt", "score_*.txt")
+    labels = under_root(_in_order(spark, storage, settings), settings.image_root)
+    with Destination(storage, settings.dst, "--dst", overwrite=settings.overwrite, own_entries=own) as dst:
+        with steps("checking labels"):
+            account = _account(labels)
+            if settings.format in ("tface", "seed"):
+                check_paths(labels.where(F.col(schemas.LABEL).isNotNull()), absolute=settings.format == "tface")
+        with steps("writing text"):
+            _write(storage, labels, settings.format, dst.staging)
+        dst.publish("result")
+    return f"{account}\nwritten to {storage.qualified(settings.dst)} in {sum(steps.seconds.values()):.1f} s"
+
+
+def _in_order(spark, storage, settings):
+    """Labels in the order of the image list, or of their paths."""
+    labels = read_labels(spark, settings.labels)
+    if not settings.image_list_file:
+        return labels.orderBy(schemas.PATH)
+    listed, _ = numbered(read_paths(spark, storage, settings.image_list_file, "--image-list-file").select(schemas.PATH))
+    first = listed.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
+    return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*schemas.LABELS.names)
+
+
+def _account(labels):
+    seen = labels.agg(F.count("*").alias("images"), F.count(schemas.LABEL).alias("labelled")).first()
+    return f"{seen.images} images, {seen.labelled} with a label and {seen.images - seen.labelled} without"
+
+
+def _write(storage, labels, text_format, staging):
+    """Write the file or folder ``result`` below the staging folder."""
+    result = f"{staging}/result"
+    if text_format == "seed":
+        storage.make_folder(result)
+        rounds = labels.agg(F.max(F.size(schemas.ROUND_LABELS))).first()[0]
+        for name, lines in seed_files(labels, max(rounds or 0, 0)).items():
+            _write_file(storage, lines, f"{result}/{name}", f"{staging}/parts-{name}")
+        return
+    lines = {"tface": tface_lines, "csv": csv_lines, "jsonl": json_lines}[text_format](labels)
+    header = f"{CSV_HEADER}\n" if text_format == "csv" else ""
+    _write_file(storage, lines, result, f"{staging}/parts", header)
+
+
+def _write_file(storage, lines, path, parts, header=""):
+    """Lines written side by side, then put together in order."""
+    lines.write.text(parts)
+    storage.write_text(f"{parts}/header", header)
+    names = sorted(name for name, *_ in storage.entries(parts) if name.startswith("part-"))
+    storage.concatenate([f"{parts}/header", *[f"{parts}/{name}" for name in names]], path)
