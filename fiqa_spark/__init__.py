@@ -1,9 +1,20 @@
 """Quality labels for face images, out of the embeddings of a face recognition model, with Apache Spark."""
 
-from fiqa_spark.errors import FiqaError
-from fiqa_spark.label_store import read_labels
-from fiqa_spark.pipelines.generate_labels import generate_labels
-from fiqa_spark.settings import LabelSettings
+import importlib
+
 from fiqa_spark.version import __version__
 
+# Loaded when first asked for: the kernels, and the search for a Java, must work where there is no Spark.
+_PLACES = {
+    "FiqaError": "fiqa_spark.errors",
+    "LabelSettings": "fiqa_spark.settings",
+    "generate_labels": "fiqa_spark.pipelines.generate_labels",
+    "read_labels": "fiqa_spark.label_store",
+}
 __all__ = ["FiqaError", "LabelSettings", "__version__", "generate_labels", "read_labels"]
+
+
+def __getattr__(name):
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

@@ -16,7 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from fiqa_spark.errors import FiqaError, SettingsError
-from fiqa_spark.java import check_java, check_version
+from fiqa_spark.machine import check_java, check_java_version
 from fiqa_spark.settings import flag, resolve
 from fiqa_spark.spark_failures import as_user_error
 
@@ -112,7 +112,7 @@ def _spark_configuration():
         check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext._ensure_initialized()
-    check_version(SparkContext._jvm.System.getProperty("java.version"), "the Java that runs Spark")
+    check_java_version(SparkContext._jvm.System.getProperty("java.version"), "the Java that runs Spark")
     return SparkConf()
 
 
@@ -142,7 +142,9 @@ def open_session(name, configuration, settings, scratch):
         defaults |= _LOCAL_DEFAULTS
         master = f"local[{asked}]" if asked else master
     elif asked:
-        logging.getLogger("fiqa_spark").warning("--process-num %s is not used: %s decides the number of tasks", asked, master)
+        logging.getLogger("fiqa_spark").warning(
+            "--process-num %s is not used: %s decides the number of tasks", asked, master
+        )
     builder = SparkSession.builder.appName(f"fiqa-spark {name}").master(master)
     for key, value in defaults.items():
         if not configuration.contains(key):

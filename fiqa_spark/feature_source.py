@@ -47,7 +47,10 @@ def open_features(spark, storage, images, settings, staging, steps):
     else:
         rows, where = images, f"--image-list-file {settings.image_list_file}"
         if settings.rows_list:
-            rows, where = read_paths(spark, storage, settings.rows_list, "--rows-list"), f"--rows-list {settings.rows_list}"
+            rows, where = (
+                read_paths(spark, storage, settings.rows_list, "--rows-list"),
+                f"--rows-list {settings.rows_list}",
+            )
         found = matrix_features(rows, _local(storage, root, option), where)
     folder = f"{staging}/features"
     with steps("importing features"):

@@ -94,4 +94,6 @@ def as_store(features):
     DataFrame
         With the schema `schemas.FEATURE_STORE`.
     """
-    return with_binary_vectors(features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM))
+    return with_binary_vectors(
+        features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
+    )

@@ -52,7 +52,9 @@ def read_paths(spark, storage, path, option):
     lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
     unreadable = lines.where(~_is_utf8("value")).select("value").head(1)
     if unreadable:
-        raise InputError(f"{option} {path}: not UTF-8, seen {unreadable[0][0][:80]!r}; convert it, for example with iconv")
+        raise InputError(
+            f"{option} {path}: not UTF-8, seen {unreadable[0][0][:80]!r}; convert it, for example with iconv"
+        )
     paths = lines.select(F.regexp_extract("value", r"^([^\t]*?)\r?(\t|$)", 1).alias(schemas.PATH))
     return paths.where(F.trim(schemas.PATH) != "")
 

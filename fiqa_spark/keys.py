@@ -26,7 +26,9 @@ def key(path, *roots):
     """
     relative = path
     for prefix in _prefixes(roots):
-        relative = F.when(F.startswith(path, F.lit(prefix)), F.substring(path, len(prefix) + 1, 2**31 - 1)).otherwise(relative)
+        relative = F.when(F.startswith(path, F.lit(prefix)), F.substring(path, len(prefix) + 1, 2**31 - 1)).otherwise(
+            relative
+        )
     relative = F.regexp_replace(relative, r"/(\.?/)+", "/")
     relative = F.regexp_replace(relative, r"^(\.?/)+", "")
     return F.regexp_replace(relative, rf"(?i)(?<=[^/])\.({_EXTENSIONS})$", "")

@@ -65,9 +65,7 @@ def distance_ranges(distances, rounds, keys):
                 f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels need a "
                 "spread; check that the features differ and that more than two images can be labelled"
             )
-    return DistanceRanges(
-        tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, statuses, seen.identities
-    )
+    return DistanceRanges(tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, statuses, seen.identities)
 
 
 def _nothing_labelled(statuses, keys):
@@ -94,7 +92,9 @@ def scale_labels(distances, ranges, normalize):
     """
     raw = F.col(schemas.ROUND_DISTANCES)
     lows = F.array(*[F.lit(float(low)) for low in ranges.round_min])
-    spans = F.array(*[F.lit(float(high) - float(low)) for low, high in zip(ranges.round_min, ranges.round_max, strict=True)])
+    spans = F.array(
+        *[F.lit(float(high) - float(low)) for low, high in zip(ranges.round_min, ranges.round_max, strict=True)]
+    )
     scaled = F.transform(raw, lambda value, number: (value.cast("double") - lows[number]) / spans[number] * 100)
     mean = _mean(raw)
     spread = F.aggregate(raw, F.lit(0.0), lambda total, value: total + F.pow(value - F.col(schemas.DISTANCE), F.lit(2)))

@@ -125,7 +125,11 @@ def _dimension(probe, keys):
 def _none_usable(probe, dimension, keys):
     problems = probe[schemas.PROBLEM].dropna()
     path = probe[schemas.PATH].iloc[0] if len(probe) else ""
-    reason = problems.iloc[0] if len(problems) else f"that of {path!r} is empty, not finite, zero or not of length {dimension}"
+    reason = (
+        problems.iloc[0]
+        if len(problems)
+        else f"that of {path!r} is empty, not finite, zero or not of length {dimension}"
+    )
     return f"--feature-root: none of {len(probe)} features can be used: {reason} ({keys}); compute the features again"
 
 

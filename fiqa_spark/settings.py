@@ -32,14 +32,18 @@ class LabelSettings:
     normalize: str = _setting(
         "per-round", "scale every round to 0..100, or the mean distance once", choices=("per-round", "final")
     )
-    load_feature: bool = _setting(False, "keep the joined features in memory, spilling to disk", aliases=("-load-feature",))
+    load_feature: bool = _setting(
+        False, "keep the joined features in memory, spilling to disk", aliases=("-load-feature",)
+    )
 
 
 @dataclass(frozen=True)
 class GenerateLabelsSettings(LabelSettings):
     """Settings of `jobs/generate_labels.py`."""
 
-    image_list_file: str = _setting("", "text with one image path a line, or Parquet with a column 'path'", required=True)
+    image_list_file: str = _setting(
+        "", "text with one image path a line, or Parquet with a column 'path'", required=True
+    )
     rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order; default: the image list")
     score_dst: str = _setting("", "folder to write labels/ and summary.json to", required=True)
     partition_by: str = _setting(

@@ -77,12 +77,21 @@ def for_a_person(summary):
         f"distances  {min(summary['round_min']):.4f} to {max(summary['round_max']):.4f} in {len(summary['round_min'])} round(s)",
         f"written to {summary['destination']}, partitioned by {summary['partitioned_by']}",
         f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}",
-        f"{sum(summary['seconds'].values()):.1f} s: " + ", ".join(f"{k} {v:.1f}" for k, v in summary["seconds"].items()),
+        f"{sum(summary['seconds'].values()):.1f} s: "
+        + ", ".join(f"{k} {v:.1f}" for k, v in summary["seconds"].items()),
     ]
     return "\n".join(lines)
 
 
-_NAMED_PERCENTILES = (("min", "0"), ("5%", "5"), ("25%", "25"), ("median", "50"), ("75%", "75"), ("95%", "95"), ("max", "100"))
+_NAMED_PERCENTILES = (
+    ("min", "0"),
+    ("5%", "5"),
+    ("25%", "25"),
+    ("median", "50"),
+    ("75%", "75"),
+    ("95%", "95"),
+    ("max", "100"),
+)
 
 
 def _chosen(settings):

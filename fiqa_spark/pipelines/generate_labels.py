@@ -7,12 +7,12 @@ from pyspark.sql import DataFrame
 
 from fiqa_spark.destination import Destination
 from fiqa_spark.distances import round_distances
+from fiqa_spark.feature_source import open_features
 from fiqa_spark.features import check_columns, keyed_features
 from fiqa_spark.image_list import ListCounts, check_images, distinct_images, read_paths
 from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, write_labels
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
 from fiqa_spark.matching import check_matches, join_features
-from fiqa_spark.feature_source import open_features
 from fiqa_spark.pool import draw_pool
 from fiqa_spark.progress import Steps
 from fiqa_spark.settings import checked, with_origins

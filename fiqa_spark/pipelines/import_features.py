@@ -54,6 +54,8 @@ def _account(store, settings):
         example = f", as {rows[0].example}" if rows else ""
         raise InputError(f"--source {settings.source}: no feature there that can be read{example}")
     return "\n".join(
-        f"{row.features} features of length {row.length}" if row.length else f"{row.features} unreadable, as {row.example}"
+        f"{row.features} features of length {row.length}"
+        if row.length
+        else f"{row.features} unreadable, as {row.example}"
         for row in rows
     )

@@ -1,0 +1,60 @@
+# Two commands do all that is needed on a fresh machine: make demo, make test.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-spark35 lint clean
+
+PYTHON ?= python3
+VENV := .venv
+VENV35 := .venv-spark35
+JAVA_HOME_FILE := $(VENV)/java-home
+USE_JAVA = JAVA_HOME="$$(cat $(JAVA_HOME_FILE))"
+SOURCES := setup.py fiqa_spark/version.py Makefile
+
+# File names that are not ASCII need a locale that has them.
+export LC_ALL := C.UTF-8
+# What the shell has set for another Spark does not apply to this one.
+unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed $(JAVA_HOME_FILE) ## build .venv with the package, and find or install Java
+
+demo: setup ## label a small data set with planted quality and show what came out
+	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py
+
+test: setup $(VENV)/.tests-installed ## run all tests on the newest Spark
+	$(USE_JAVA) $(VENV)/bin/python -m pytest
+
+test-spark35: setup $(VENV35)/.tests-installed ## run all tests on Spark 3.5
+	$(USE_JAVA) $(VENV35)/bin/python -m pytest
+
+lint: $(VENV)/.lint-installed ## check style and imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(VENV35) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
+
+%/bin/python:
+	@$(PYTHON) -m venv $* || { $(PYTHON) -m fiqa_spark.machine venv && $(PYTHON) -m venv --clear $*; }
+
+$(JAVA_HOME_FILE): $(VENV)/bin/python
+	@home=$$($(PYTHON) -m fiqa_spark.machine java) && echo "$$home" > $@
+
+$(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.tests-installed: $(VENV)/.installed
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.lint-installed: $(VENV)/bin/python $(SOURCES)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'ruff>=0.8,<1'
+	@touch $@
+
+$(VENV35)/.tests-installed: $(VENV35)/bin/python $(SOURCES)
+	@$(VENV35)/bin/python -m pip install --quiet --disable-pip-version-check setuptools --editable '.[test]' 'pyspark>=3.5,<3.6'
+	@touch $@
+
+.PRECIOUS: %/bin/python

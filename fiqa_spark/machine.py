@@ -1,0 +1,137 @@
+"""What a machine must have before anything is installed: a Java for Spark. Needs nothing but Python's own library.
+
+``python -m fiqa_spark.machine java`` prints the home of a suitable Java, and installs one where it may;
+``python -m fiqa_spark.machine venv`` installs what Debian's Python lacks for virtual environments.
+"""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from fiqa_spark.errors import EnvironmentFault
+
+OLDEST_JAVA = 17
+_WAY_OUT = f"install Java {OLDEST_JAVA} or newer and set JAVA_HOME to it"
+
+_JAVA_HOMES = (
+    "/usr/lib/jvm/*",
+    "/opt/java/*",
+    "/Library/Java/JavaVirtualMachines/*/Contents/Home",
+    "/opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
+    "/usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
+)
+# Package managers with the packages to try, in order.
+_PACKAGES = {
+    "apt-get": {"java": ("openjdk-17-jre-headless", "openjdk-21-jre-headless"), "venv": ("python3-venv",)},
+    "dnf": {"java": ("java-17-openjdk-headless", "java-21-openjdk-headless"), "venv": ("python3",)},
+    "apk": {"java": ("openjdk17-jre-headless",), "venv": ("python3",)},
+    "zypper": {"java": ("java-17-openjdk-headless",), "venv": ("python3",)},
+    "brew": {"java": ("openjdk@17",), "venv": ("python",)},
+}
+_INSTALL = {"apt-get": ("install", "-y", "--no-install-recommends"), "apk": ("add",), "brew": ("install",)}
+
+
+def check_java():
+    """Version number of the Java that Spark would start.
+
+    Returns
+    -------
+    int
+        Such as 17.
+
+    Raises
+    ------
+    EnvironmentFault
+        If there is none, or it is too old.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = os.path.join(home, "bin", "java") if home else shutil.which("java")
+    if program is None or not os.path.exists(program):
+        raise EnvironmentFault(f"no Java in {f'JAVA_HOME {home}' if home else 'PATH'}; {_WAY_OUT}")
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    return check_java_version(answer, program)
+
+
+def check_java_version(text, where):
+    """Number of a Java version, from a text such as ``openjdk version "17.0.15"`` or ``1.8.0_402``.
+
+    Raises
+    ------
+    EnvironmentFault
+        If it is too old, or there is no version in the text.
+    """
+    found = re.search(r'(?:version "|^)(?:1\.)?(\d+)', text)
+    if found is None:
+        raise EnvironmentFault(f"{where} does not tell its version; {_WAY_OUT}")
+    if int(found[1]) < OLDEST_JAVA:
+        raise EnvironmentFault(f"{where} is Java {found[1]}, which is too old; {_WAY_OUT}")
+    return int(found[1])
+
+
+def find_java_home():
+    """Home of a Java that is new enough: JAVA_HOME, the one on PATH, or one in the usual places; None if there is none."""
+    on_path = shutil.which("java")
+    homes = [os.environ.get("JAVA_HOME"), on_path and os.path.dirname(os.path.dirname(os.path.realpath(on_path)))]
+    for home in [*homes, *sorted(place for pattern in _JAVA_HOMES for place in glob.glob(pattern))]:
+        program = os.path.join(home or "", "bin", "java")
+        if not os.path.exists(program):
+            continue
+        answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+        try:
+            check_java_version(answer, program)
+        except EnvironmentFault:
+            continue
+        return home
+    return None
+
+
+def install(need):
+    """Install with the system's package manager.
+
+    Parameters
+    ----------
+    need : {'java', 'venv'}
+
+    Raises
+    ------
+    EnvironmentFault
+        If there is no package manager that may be used, or it fails.
+    """
+    manager = next((name for name in _PACKAGES if shutil.which(name)), None)
+    packages = _PACKAGES.get(manager, {}).get(need, ())
+    is_allowed = manager == "brew" or os.geteuid() == 0
+    prefix = () if is_allowed else ("sudo", "-n")
+    if packages and (is_allowed or shutil.which("sudo")):
+        if manager == "apt-get":
+            subprocess.run([*prefix, manager, "update"], stdout=sys.stderr, check=False)
+        arguments = _INSTALL.get(manager, ("install", "-y"))
+        for package in packages:
+            if subprocess.run([*prefix, manager, *arguments, package], stdout=sys.stderr, check=False).returncode == 0:
+                return
+    wanted = f"Java {OLDEST_JAVA} or newer" if need == "java" else "Python's venv module"
+    command = f", for example: sudo {manager} install {packages[0]}" if packages else ""
+    raise EnvironmentFault(f"{wanted} is missing and cannot be installed from here; install it{command}")
+
+
+def main(need):
+    """Provide what is needed; print the home of Java."""
+    if need == "java":
+        if find_java_home() is None:
+            install("java")
+        home = find_java_home()
+        if home is None:
+            raise EnvironmentFault(f"no Java {OLDEST_JAVA} or newer was found after installing it; {_WAY_OUT}")
+        print(home)
+    else:
+        install(need)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except EnvironmentFault as fault:
+        print(f"setup: error: {fault}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,30 @@
+"""Installation of fiqa-spark."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "fiqa_spark" / "version.py").read_text(encoding="utf-8"))[1]
+
+setup(
+    name="fiqa-spark",
+    version=VERSION,
+    description="Quality labels for tens of millions of face images, from their embeddings, with Apache Spark",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["fiqa_spark", "fiqa_spark.*"]),
+    install_requires=[
+        "pyspark>=3.5,<5",
+        "numpy>=1.23",
+        "pyarrow>=11",
+        "pandas>=2,<3",  # PySpark 4.3 warns that it does not support pandas 3 yet.
+    ],
+    extras_require={
+        "test": ["chispa>=0.10", "hypothesis>=6.100", "pytest>=8", "scipy>=1.11"],
+        "lint": ["ruff>=0.8,<1"],
+    },
+)
