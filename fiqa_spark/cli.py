@@ -22,6 +22,7 @@ from fiqa_spark.spark_failures import as_user_error
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _USER_ERROR = 2
+_log = logging.getLogger("fiqa_spark")
 
 # One thread a worker: Spark runs a worker on every core already.
 _WORKER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -55,7 +56,7 @@ def main(name, settings_class, run, arguments=None):
         Exit code: 0, or 2 after one line on stderr about what the user can mend. Other faults raise.
     """
     logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
-    logging.getLogger("fiqa_spark").setLevel(logging.INFO)
+    _log.setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         flags = parse_flags(name, settings_class, arguments)
@@ -142,9 +143,7 @@ def open_session(name, configuration, settings, scratch):
         defaults |= _LOCAL_DEFAULTS
         master = f"local[{asked}]" if asked else master
     elif asked:
-        logging.getLogger("fiqa_spark").warning(
-            "--process-num %s is not used: %s decides the number of tasks", asked, master
-        )
+        _log.warning("--process-num %s is not used: %s decides the number of tasks", asked, master)
     builder = SparkSession.builder.appName(f"fiqa-spark {name}").master(master)
     for key, value in defaults.items():
         if not configuration.contains(key):

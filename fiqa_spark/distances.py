@@ -1,5 +1,7 @@
 """One pass over the features: the distances of all rounds for every image, identity by identity."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
@@ -138,4 +140,4 @@ def _runs(values):
     """Pairs (first, last) of the slices in which neighbouring values are equal."""
     borders = np.flatnonzero(values[1:] != values[:-1]) + 1
     edges = [0, *borders.tolist(), len(values)]
-    return zip(edges[:-1], edges[1:], strict=True)
+    return itertools.pairwise(edges)

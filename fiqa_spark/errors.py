@@ -17,5 +17,5 @@ class DestinationError(FiqaError):
     """Raised when the result cannot be written where it was asked for."""
 
 
-class EnvironmentFault(FiqaError):
+class MachineError(FiqaError):
     """Raised when the machine lacks what the job needs, such as a Java of the right version."""

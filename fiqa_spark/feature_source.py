@@ -41,20 +41,9 @@ def open_features(spark, storage, images, settings, staging, steps):
     example = _example_file(storage, root, option)
     if not example.endswith(".npy"):
         return read_features(spark, storage, root, option)
-    if storage.is_folder(root):
-        keyed = images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)).distinct()
-        found = tree_features(keyed, _local(storage, root, option))
-    else:
-        rows, where = images, f"--image-list-file {settings.image_list_file}"
-        if settings.rows_list:
-            rows, where = (
-                read_paths(spark, storage, settings.rows_list, "--rows-list"),
-                f"--rows-list {settings.rows_list}",
-            )
-        found = matrix_features(rows, _local(storage, root, option), where)
     folder = f"{staging}/features"
     with steps("importing features"):
-        write_store(found, folder)
+        write_store(_features_of(spark, storage, images, settings), folder)
     features = spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))
     if storage.is_folder(root) and not features.head(1):
         below = example[len(storage.qualified(root)) + 1 :].removesuffix(".npy")
@@ -63,7 +52,19 @@ def open_features(spark, storage, images, settings, staging, steps):
     return features
 
 
-def open_store(spark, storage, settings, partitions):
+def _features_of(spark, storage, images, settings):
+    """Vectors of the listed images out of .npy files."""
+    local = _local(storage, settings.feature_root, "--feature-root")
+    if storage.is_folder(settings.feature_root):
+        return tree_features(
+            images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)), local
+        )
+    if settings.rows_list:
+        return matrix_features(read_paths(spark, storage, settings.rows_list, "--rows-list"), local, "--rows-list")
+    return matrix_features(images, local, "--image-list-file")
+
+
+def open_store(spark, storage, settings):
     """Features of any form, in the form of the feature store.
 
     Parameters
@@ -71,8 +72,6 @@ def open_store(spark, storage, settings, partitions):
     spark : SparkSession
     storage : Storage
     settings : ImportFeaturesSettings
-    partitions : int
-        Number of parts to spread a tree of files over.
 
     Returns
     -------
@@ -89,11 +88,10 @@ def open_store(spark, storage, settings, partitions):
         return as_store(keyed_features(read_features(spark, storage, source, option), source, settings.image_root))
     local = _local(storage, source, option)
     if storage.is_folder(source):
-        return tree_features(tree_keys(spark, local, partitions), local)
+        return tree_features(tree_keys(spark, local), local)
     if not settings.rows_list:
         raise InputError(f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line")
-    option = f"--rows-list {settings.rows_list}"
-    found = matrix_features(read_paths(spark, storage, settings.rows_list, "--rows-list"), local, option)
+    found = matrix_features(read_paths(spark, storage, settings.rows_list, "--rows-list"), local, "--rows-list")
     return found.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
 
 

@@ -48,7 +48,8 @@ def check_columns(table, where):
     is_list = isinstance(held, ArrayType) and isinstance(held.elementType, (FloatType, DoubleType))
     if not (is_list or isinstance(held, (BinaryType, VectorUDT))):
         raise InputError(
-            f"{where}: 'feature' is {held.simpleString()}; use array<float>, array<double>, an ML vector or float32 binary"
+            f"{where}: 'feature' is {held.simpleString()}; "
+            "use array<float>, array<double>, an ML vector or float32 binary"
         )
 
 

@@ -40,7 +40,7 @@ def climbs(path):
 
 
 def identity(path, index):
-    """Identity in a path: ``path.split("/")[index]`` with Python's meaning of negative indices, null if there is none."""
+    """Identity in a path, ``path.split("/")[index]`` as Python means it; null if there is none or it is empty."""
     part = F.try_element_at(F.split(path, "/"), F.lit(index if index < 0 else index + 1))
     return F.nullif(part, F.lit(""))
 

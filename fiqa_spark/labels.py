@@ -62,8 +62,8 @@ def distance_ranges(distances, rounds, keys):
     for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
         if low == high:
             raise InputError(
-                f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels need a "
-                "spread; check that the features differ and that more than two images can be labelled"
+                f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels "
+                "need a spread; check that the features differ and that more than two images can be labelled"
             )
     return DistanceRanges(tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, statuses, seen.identities)
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from fiqa_spark.errors import EnvironmentFault
+from fiqa_spark.errors import MachineError
 
 OLDEST_JAVA = 17
 _WAY_OUT = f"install Java {OLDEST_JAVA} or newer and set JAVA_HOME to it"
@@ -44,13 +44,13 @@ def check_java():
 
     Raises
     ------
-    EnvironmentFault
+    MachineError
         If there is none, or it is too old.
     """
     home = os.environ.get("JAVA_HOME")
     program = os.path.join(home, "bin", "java") if home else shutil.which("java")
     if program is None or not os.path.exists(program):
-        raise EnvironmentFault(f"no Java in {f'JAVA_HOME {home}' if home else 'PATH'}; {_WAY_OUT}")
+        raise MachineError(f"no Java in {f'JAVA_HOME {home}' if home else 'PATH'}; {_WAY_OUT}")
     answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
     return check_java_version(answer, program)
 
@@ -60,19 +60,19 @@ def check_java_version(text, where):
 
     Raises
     ------
-    EnvironmentFault
+    MachineError
         If it is too old, or there is no version in the text.
     """
     found = re.search(r'(?:version "|^)(?:1\.)?(\d+)', text)
     if found is None:
-        raise EnvironmentFault(f"{where} does not tell its version; {_WAY_OUT}")
+        raise MachineError(f"{where} does not tell its version; {_WAY_OUT}")
     if int(found[1]) < OLDEST_JAVA:
-        raise EnvironmentFault(f"{where} is Java {found[1]}, which is too old; {_WAY_OUT}")
+        raise MachineError(f"{where} is Java {found[1]}, which is too old; {_WAY_OUT}")
     return int(found[1])
 
 
 def find_java_home():
-    """Home of a Java that is new enough: JAVA_HOME, the one on PATH, or one in the usual places; None if there is none."""
+    """Home of a Java that is new enough: JAVA_HOME, the one on PATH, one in the usual places, or None."""
     on_path = shutil.which("java")
     homes = [os.environ.get("JAVA_HOME"), on_path and os.path.dirname(os.path.dirname(os.path.realpath(on_path)))]
     for home in [*homes, *sorted(place for pattern in _JAVA_HOMES for place in glob.glob(pattern))]:
@@ -82,7 +82,7 @@ def find_java_home():
         answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
         try:
             check_java_version(answer, program)
-        except EnvironmentFault:
+        except MachineError:
             continue
         return home
     return None
@@ -97,7 +97,7 @@ def install(need):
 
     Raises
     ------
-    EnvironmentFault
+    MachineError
         If there is no package manager that may be used, or it fails.
     """
     manager = next((name for name in _PACKAGES if shutil.which(name)), None)
@@ -113,7 +113,7 @@ def install(need):
                 return
     wanted = f"Java {OLDEST_JAVA} or newer" if need == "java" else "Python's venv module"
     command = f", for example: sudo {manager} install {packages[0]}" if packages else ""
-    raise EnvironmentFault(f"{wanted} is missing and cannot be installed from here; install it{command}")
+    raise MachineError(f"{wanted} is missing and cannot be installed from here; install it{command}")
 
 
 def main(need):
@@ -123,7 +123,7 @@ def main(need):
             install("java")
         home = find_java_home()
         if home is None:
-            raise EnvironmentFault(f"no Java {OLDEST_JAVA} or newer was found after installing it; {_WAY_OUT}")
+            raise MachineError(f"no Java {OLDEST_JAVA} or newer was found after installing it; {_WAY_OUT}")
         print(home)
     else:
         install(need)
@@ -132,6 +132,6 @@ def main(need):
 if __name__ == "__main__":
     try:
         main(sys.argv[1])
-    except EnvironmentFault as fault:
+    except MachineError as fault:
         print(f"setup: error: {fault}", file=sys.stderr)
         sys.exit(2)

@@ -14,6 +14,8 @@ from fiqa_spark.row_order import numbered
 
 _ROWS_AT_ONCE = 4096
 _SUFFIX = ".npy"
+# Files are opened, so that the number of paths says little about the work; given numbers of partitions are kept.
+_TASKS_A_CORE = 4
 
 
 def tree_features(keyed, root):
@@ -22,7 +24,7 @@ def tree_features(keyed, root):
     Parameters
     ----------
     keyed : DataFrame
-        Column `key`; those that climb out of the root are left out.
+        Column `key`, repeats allowed; those that climb out of the root are left out.
     root : str
         Folder, as the workers see it.
 
@@ -40,8 +42,8 @@ def tree_features(keyed, root):
             table = pd.DataFrame(found, columns=columns, dtype=object)
             yield table[table[schemas.FEATURE].notna() | table[schemas.PROBLEM].notna()]
 
-    inside = keyed.where(~climbs(F.col(schemas.KEY)))
-    return inside.select(schemas.KEY).mapInPandas(read, schemas.FEATURE_STORE)
+    inside = keyed.select(schemas.KEY).where(~climbs(F.col(schemas.KEY)))
+    return inside.repartition(_tasks(keyed), schemas.KEY).distinct().mapInPandas(read, schemas.FEATURE_STORE)
 
 
 def _vector_or_problem(path):
@@ -54,7 +56,7 @@ def _vector_or_problem(path):
         return None, str(error)
 
 
-def tree_keys(spark, root, partitions):
+def tree_keys(spark, root):
     """Keys of all the .npy files below a folder; the workers walk the folders.
 
     Parameters
@@ -62,8 +64,6 @@ def tree_keys(spark, root, partitions):
     spark : SparkSession
     root : str
         Folder, as the workers see it.
-    partitions : int
-        Number of parts to spread the walk over.
 
     Returns
     -------
@@ -79,17 +79,14 @@ def tree_keys(spark, root, partitions):
                 for keys in _keys_below(root, name):
                     yield pd.DataFrame({schemas.KEY: keys}, dtype=object)
 
-    names = spark.createDataFrame(top, "name string").repartition(partitions)
-    return names.mapInPandas(walk, "key string")
+    names = spark.createDataFrame(top, "name string")
+    return names.repartition(_tasks(names)).mapInPandas(walk, "key string")
 
 
 def _keys_below(root, name):
     """Lists of keys of the .npy files in a folder or of one such file, a list for every folder on the way."""
     place = os.path.join(root, name)
-    if not os.path.isdir(place):
-        files = [(root, [], [name])]
-    else:
-        files = os.walk(place)
+    files = os.walk(place) if os.path.isdir(place) else [(root, [], [name])]
     for folder, _, file_names in files:
         prefix = os.path.relpath(folder, root)
         prefix = "" if prefix == "." else prefix + "/"
@@ -106,7 +103,7 @@ def matrix_features(paths, matrix_path, where):
     matrix_path : str
         File, as the workers see it.
     where : str
-        Flag and value that the list of rows came from, for messages.
+        Flag that the list of rows came from, for messages.
 
     Returns
     -------
@@ -141,5 +138,9 @@ def matrix_features(paths, matrix_path, where):
                 )
 
     first_rows = in_file_order.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
-    in_order = first_rows.repartitionByRange(schemas.ROW).sortWithinPartitions(schemas.ROW)
+    in_order = first_rows.repartitionByRange(_tasks(paths), schemas.ROW).sortWithinPartitions(schemas.ROW)
     return in_order.mapInPandas(read, schemas.FEATURE_STORE)
+
+
+def _tasks(table):
+    return _TASKS_A_CORE * table.sparkSession.sparkContext.defaultParallelism

@@ -5,8 +5,8 @@ import re
 from fiqa_spark.errors import DestinationError, InputError
 
 _DAMAGED = re.compile(
-    r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE|Encountered error while reading"
-    r"|CANNOT_MERGE_INCOMPATIBLE|Parquet column cannot be converted"
+    r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE"
+    r"|Encountered error while reading|CANNOT_MERGE_INCOMPATIBLE|Parquet column cannot be converted"
 )
 _FILE = re.compile(r"\b((?:file|hdfs|s3a|viewfs|abfss?|gs):/[^\s,;'\"]+?\.parquet)")
 _FULL = re.compile(r"No space left on device|quota[^.]{0,40}exceeded|DSQuotaExceeded|NSQuotaExceeded", re.IGNORECASE)

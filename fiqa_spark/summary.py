@@ -74,7 +74,7 @@ def for_a_person(summary):
         *[f"  {status:<16} {count:>12}" for status, count in summary["statuses"].items()],
         "",
         "labels     " + "   ".join(f"{name}: {percentiles[key]:.2f}" for name, key in _NAMED_PERCENTILES),
-        f"distances  {min(summary['round_min']):.4f} to {max(summary['round_max']):.4f} in {len(summary['round_min'])} round(s)",
+        f"distances  {min(summary['round_min']):.4f} to {max(summary['round_max']):.4f}",
         f"written to {summary['destination']}, partitioned by {summary['partitioned_by']}",
         f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}",
         f"{sum(summary['seconds'].values()):.1f} s: "

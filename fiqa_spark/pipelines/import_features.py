@@ -36,7 +36,7 @@ def run(spark, settings, origins):
     with Destination(storage, settings.dst, "--dst", overwrite=settings.overwrite, own_entries=_OWN_ENTRIES) as dst:
         folder = f"{dst.staging}/features"
         with steps("importing features"):
-            write_store(open_store(spark, storage, settings, spark.sparkContext.defaultParallelism), folder)
+            write_store(open_store(spark, storage, settings), folder)
         with steps("counting"):
             account = _account(spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder)), settings)
         dst.publish("features")
