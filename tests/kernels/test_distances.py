@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from scipy.stats import spearmanr, wasserstein_distance
+
+from fiqa_spark.kernels.distances import exact_distances, sampled_distances
+from fiqa_spark.kernels.draws import inter_positions, intra_positions
+from fiqa_spark.kernels.embeddings import unit_embeddings
+
+DIMENSION = 16
+
+
+def random_embeddings(seed, count):
+    return unit_embeddings(np.random.default_rng(seed).standard_normal((count, DIMENSION)).astype(np.float32))[0]
+
+
+def naive_sampled_distances(embeddings, pool, own, start, comparisons, rounds):
+    """One comparison after the other, as the definition reads."""
+    intra = intra_positions(len(embeddings), comparisons, rounds)
+    inter = inter_positions(start, own, len(pool), comparisons, rounds)
+    distances = np.empty((len(embeddings), rounds))
+    for image, embedding in enumerate(embeddings):
+        for number in range(rounds):
+            others = [other for other in intra[number % len(intra)] if other != image]
+            mated = [float(embedding @ embeddings[other]) for other in others[: intra.shape[1] - 1]]
+            non_mated = [float(embedding @ pool[stranger]) for stranger in inter[number % len(inter)]]
+            distances[image, number] = wasserstein_distance(mated, non_mated)
+    return distances
+
+
+@pytest.mark.parametrize("images", [2, 3, 24, 25, 26, 60, 400])
+@pytest.mark.parametrize("pool_size", [10, 300, 1000])
+def test_sampled_distances_are_those_of_a_loop(images, pool_size):
+    embeddings, pool = random_embeddings(1, images), random_embeddings(2, pool_size)
+    own, start = np.array([1, 4, 7]), 5
+    found, intra_count, inter_count = sampled_distances(embeddings, pool, own, start=start, comparisons=24, rounds=4)
+    assert found.dtype == np.float32
+    assert (intra_count, inter_count) == (min(24, images - 1), min(24, pool_size - 3))
+    np.testing.assert_allclose(found, naive_sampled_distances(embeddings, pool, own, start, 24, 4), atol=2e-6)
+
+
+def test_exact_distances_are_those_of_scipy_on_all_pairs():
+    embeddings, pool = random_embeddings(3, 30), random_embeddings(4, 200)
+    own = np.array([0, 199])
+    found, intra_count, inter_count = exact_distances(embeddings, pool, own)
+    assert (found.shape, intra_count, inter_count) == ((30, 1), 29, 198)
+    strangers = np.delete(pool, own, axis=0)
+    for image in range(30):
+        mated = np.delete(embeddings @ embeddings[image], image)
+        assert found[image, 0] == pytest.approx(wasserstein_distance(mated, strangers @ embeddings[image]), abs=2e-6)
+
+
+def test_rows_in_blocks_give_what_rows_at_once_give(monkeypatch):
+    embeddings, pool = random_embeddings(5, 70), random_embeddings(6, 500)
+    arguments = {"start": 0, "comparisons": 6, "rounds": 3}
+    at_once = sampled_distances(embeddings, pool, np.array([3]), **arguments)[0]
+    exact_at_once = exact_distances(embeddings, pool, np.array([3]))[0]
+    monkeypatch.setattr("fiqa_spark.kernels.distances._SIMILARITIES_AT_ONCE", 3000)
+    np.testing.assert_allclose(sampled_distances(embeddings, pool, np.array([3]), **arguments)[0], at_once, atol=1e-6)
+    np.testing.assert_allclose(exact_distances(embeddings, pool, np.array([3]))[0], exact_at_once, atol=1e-6)
+
+
+def test_rotating_all_embeddings_changes_nothing():
+    embeddings, pool = random_embeddings(7, 40), random_embeddings(8, 300)
+    rotation = np.linalg.qr(np.random.default_rng(9).standard_normal((DIMENSION, DIMENSION)))[0].astype(np.float32)
+    arguments = {"own": np.array([2]), "start": 0, "comparisons": 8, "rounds": 5}
+    plain = sampled_distances(embeddings, pool, **arguments)[0]
+    np.testing.assert_allclose(
+        sampled_distances(embeddings @ rotation, pool @ rotation, **arguments)[0], plain, atol=3e-6
+    )
+
+
+def test_the_mean_over_many_rounds_approaches_the_exact_distance_where_sizes_agree():
+    # Identical mates: the mated side is one value, so that W1 is a mean of gaps and has no bias from sampling.
+    embeddings = np.repeat(random_embeddings(10, 1), 5, axis=0)
+    pool = random_embeddings(11, 2000)
+    sampled = sampled_distances(embeddings, pool, np.empty(0, np.intp), start=0, comparisons=20, rounds=100)[0]
+    exact = exact_distances(embeddings, pool, np.empty(0, np.intp))[0]
+    assert sampled.mean() == pytest.approx(exact.mean(), abs=1e-5)
+
+
+def test_a_better_image_has_the_larger_distance():
+    centre, noise, pool = random_embeddings(12, 1), random_embeddings(13, 12), random_embeddings(14, 500)
+    quality = np.linspace(0.9, 0.2, 12, dtype=np.float32)[:, None]
+    embeddings = unit_embeddings(quality * centre + (1 - quality) * noise)[0]
+    distances = exact_distances(embeddings, pool, np.empty(0, np.intp))[0][:, 0]
+    assert spearmanr(distances, quality[:, 0]).statistic > 0.85
