@@ -21,16 +21,15 @@ def unit_embeddings(vectors):
     usable : ndarray of bool, shape (n,)
         False where a row holds NaN or infinity or has zero norm.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    low, high = _SAFE_SQUARED_NORM
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
-        low, high = _SAFE_SQUARED_NORM
-        doubtful = ~((squared > low) & (squared < high))
-        norms = np.sqrt(squared, dtype=np.float64)
-        if doubtful.any():
-            norms[doubtful] = np.linalg.norm(vectors[doubtful].astype(np.float64), axis=1)
-    usable = np.isfinite(norms) & (norms > 0)
-    if not doubtful.any():
-        return vectors * (1.0 / norms).astype(np.float32)[:, None], usable
-    embeddings = np.zeros(vectors.shape, np.float32)
-    embeddings[usable] = vectors[usable] / norms[usable, None]
+        embeddings = vectors * (1 / np.sqrt(squared))[:, None]
+    doubtful = np.flatnonzero(~((squared > low) & (squared < high)))
+    norms = np.linalg.norm(vectors[doubtful].astype(np.float64), axis=1)
+    sound = np.isfinite(norms) & (norms > 0)
+    embeddings[doubtful] = 0
+    embeddings[doubtful[sound]] = vectors[doubtful[sound]] / norms[sound, None]
+    usable = np.ones(len(vectors), bool)
+    usable[doubtful] = sound
     return embeddings, usable

@@ -59,7 +59,7 @@ def test_each_other_image_of_the_identity_is_drawn_equally_often(images):
     assert (counts[:, 0] == 0).all()
     assert (counts.sum(axis=1) == SEEDS * comparisons).all()
     for of_round in counts:
-        # Drawing without replacement varies less than the chi-square law supposes, so that the test is on the safe side.
+        # Drawing without replacement varies less than the chi-square law supposes; the test is on the safe side.
         assert chisquare(of_round[1:]).pvalue > IMPROBABLE
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ def naive_distance(first, second):
     """Area between the two distribution functions, added up between neighbouring values."""
     values = sorted([*first, *second])
     area = 0.0
-    for left, right in zip(values, values[1:], strict=False):
+    for left, right in itertools.pairwise(values):
         below_first = sum(value <= left for value in first) / len(first)
         below_second = sum(value <= left for value in second) / len(second)
         area += abs(below_first - below_second) * (right - left)

@@ -36,9 +36,8 @@ def test_distances_are_those_of_a_plain_loop(spark):
         mates = [path for path in in_hash_order if path.startswith(f"{person}/")]
         own = np.array([place for place, path in enumerate(pool) if path.startswith(f"{person}/")], np.intp)
         intra = intra_positions(len(mates), COMPARISONS, ROUNDS)
-        inter = inter_positions(
-            block_start(order[7, person], POOL, COMPARISONS, ROUNDS), own, POOL, COMPARISONS, ROUNDS
-        )
+        start = block_start(order[7, person], POOL, COMPARISONS, ROUNDS)
+        inter = inter_positions(start, own, POOL, COMPARISONS, ROUNDS)
         for image in mates:
             distances = []
             for number in range(ROUNDS):
