@@ -126,7 +126,7 @@ def parse_flags(name, settings_class, arguments=None):
     """
     parser = _Parser(
         prog=name,
-        description=settings_class.__doc__,
+        description=settings_class.__doc__.split(":")[0] + ".",
         epilog="Each setting can also stand in the Spark configuration, --fix-num as spark.fiqa.fix-num.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,

@@ -32,7 +32,9 @@ def read_features(spark, storage, path, option):
     InputError
         If a column is missing or the type of `feature` is none that holds a vector.
     """
-    table = spark.read.option("recursiveFileLookup", False).parquet(literal(storage.qualified(path)))
+    # Folders below are part of it, whatever their names; files that are no Parquet are not.
+    options = {"recursiveFileLookup": "true", "pathGlobFilter": "*.parquet"} if storage.is_folder(path) else {}
+    table = spark.read.options(**options).parquet(literal(storage.qualified(path)))
     check_columns(table, f"{option} {path}")
     return table
 

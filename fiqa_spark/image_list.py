@@ -66,7 +66,11 @@ def _is_parquet(storage, path):
 
 
 def _read_parquet(spark, storage, path, option):
-    table = spark.read.parquet(literal(storage.qualified(path)))
+    reader = spark.read
+    if storage.is_folder(path) and any(name.startswith("identity=") for name, *_ in storage.entries(path)):
+        # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
+        reader = reader.schema(f"{schemas.PATH} string, {schemas.IDENTITY} string")
+    table = reader.parquet(literal(storage.qualified(path)))
     if schemas.PATH not in table.columns:
         raise InputError(f"{option} {path}: no column 'path'; it has {', '.join(table.columns)}")
     columns = [column for column in (schemas.PATH, schemas.IDENTITY) if column in table.columns]
@@ -87,7 +91,8 @@ def distinct_images(paths, settings):
     Parameters
     ----------
     paths : DataFrame
-        `path`, and perhaps `identity`, which then wins over `id_key_index`.
+        `path`, and perhaps `identity`, which then wins over `id_key_index`; of several for one path the smallest
+        counts.
     settings : LabelSettings
 
     Returns

@@ -39,7 +39,7 @@ class LabelSettings:
 
 @dataclass(frozen=True)
 class GenerateLabelsSettings(LabelSettings):
-    """Settings of `jobs/generate_labels.py`."""
+    """Label the quality of face images from their embeddings (SDD-FIQA): settings of `jobs/generate_labels.py`."""
 
     image_list_file: str = _setting(
         "", "text with one image path a line, or Parquet with a column 'path'", required=True
@@ -55,7 +55,7 @@ class GenerateLabelsSettings(LabelSettings):
 
 @dataclass(frozen=True)
 class ImportFeaturesSettings:
-    """Settings of `jobs/import_features.py`."""
+    """Turn features of any form into Parquet vectors: settings of `jobs/import_features.py`."""
 
     source: str = _setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True)
     rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order")
@@ -67,7 +67,7 @@ class ImportFeaturesSettings:
 
 @dataclass(frozen=True)
 class ExportLabelsSettings:
-    """Settings of `jobs/export_labels.py`."""
+    """Write labels as text for those who train on them: settings of `jobs/export_labels.py`."""
 
     labels: str = _setting("", "folder that generate_labels wrote", required=True)
     format: str = _setting("", "text format to write", required=True, choices=("tface", "seed", "csv", "jsonl"))
@@ -172,13 +172,13 @@ def checked(settings):
     Raises
     ------
     SettingsError
-        If a value is out of range.
+        If a value is malformed or out of range.
     """
+    values = {}
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if value is not None and not (item.metadata.get("required") and value == ""):
-            _parsed(item, value, item.name)
-    return settings
+        values[item.name] = value if value in ("", None) else _parsed(item, value, item.name)
+    return type(settings)(**values)
 
 
 def with_origins(settings, origins):

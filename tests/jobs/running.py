@@ -19,7 +19,11 @@ def environment(**changes):
 
 def command(job, *arguments, conf=()):
     """Command line of a job on two cores."""
-    settings = [word for entry in ("spark.master=local[2]", *conf) for word in ("--conf", entry)]
+    settings = [
+        word
+        for entry in ("spark.master=local[2]", "spark.sql.shuffle.partitions=4", *conf)
+        for word in ("--conf", entry)
+    ]
     properties = ("--properties-file", str(ROOT / "conf" / "local.conf"))
     return ["spark-submit", *properties, *settings, str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments)]
 

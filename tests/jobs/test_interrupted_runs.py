@@ -1,0 +1,63 @@
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.jobs.planted_job import assert_same_labels
+from tests.jobs.running import command, environment, submit
+
+
+def test_overwrite_replaces_the_old_result(spark, planted):
+    for seed in (1, 2):
+        words = planted.arguments("replaced", seed=seed, partition_by="bucket")
+        result = submit("generate_labels", *words, "--overwrite")
+        assert result.returncode == 0, result.stderr
+    summary = json.loads((planted.folder / "replaced" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["settings"]["seed"]["value"] == 2
+    assert not list(planted.folder.glob(".replaced*"))
+
+
+def wait_for(condition, process):
+    """Wait until a condition holds while a process runs."""
+    for _ in range(1200):
+        if condition():
+            return
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    raise AssertionError("nothing happened within a minute")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, reference, number):
+    destination = f"killed-{number}"
+    line = command("generate_labels", *planted.arguments(destination))
+    process = subprocess.Popen(
+        line, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for(lambda: list(planted.folder.glob(f".{destination}.*.incomplete")), process)
+    subprocess.run(["kill", f"-{int(number)}", "--", f"-{process.pid}"], check=True)
+    process.wait(60)
+    assert not (planted.folder / destination).exists()
+    result = submit("generate_labels", *planted.arguments(destination))
+    assert result.returncode == 0, result.stderr
+    assert_same_labels(planted.labels(spark, destination), reference[0])
+    assert not list(planted.folder.glob(f".{destination}*"))
+
+
+def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, reference):
+    words = planted.arguments("kept", partition_by="bucket")
+    assert submit("generate_labels", *words).returncode == 0
+    process = subprocess.Popen(
+        command("generate_labels", *words, "--overwrite", "--seed", "5"),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for(lambda: list(planted.folder.glob(".kept.*.incomplete")), process)
+    assert_same_labels(planted.labels(spark, "kept"), reference[0])
+    subprocess.run(["kill", "-9", "--", f"-{process.pid}"], check=True)
+    process.wait(60)
+    assert_same_labels(planted.labels(spark, "kept"), reference[0])
