@@ -3,7 +3,7 @@
 import pytest
 
 from tests.jobs.planted_job import Planted
-from tests.jobs.running import submit
+from tests.jobs.running import Resident, submit
 
 
 @pytest.fixture(scope="module")
@@ -16,3 +16,11 @@ def reference(spark, planted):
     result = submit("generate_labels", *planted.arguments("reference"))
     assert result.returncode == 0, result.stderr
     return planted.labels(spark, "reference"), result
+
+
+@pytest.fixture(scope="session")
+def resident():
+    """A process that runs one job after the other."""
+    process = Resident()
+    yield process
+    process.stop()

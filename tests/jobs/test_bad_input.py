@@ -18,8 +18,8 @@ PATHS = paths_of([4, 3, 5, 4])
 class Inputs:
     """A folder with a list and features that are sound until a test breaks them."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, resident):
+        self.folder, self.submit = folder, resident.submit
         self.list = folder / "images.txt"
         self.features = folder / "features"
         self.destination = folder / "out" / "labels-of-today"
@@ -55,12 +55,12 @@ class Inputs:
 
     def run(self):
         places = {"image_list_file": self.list, "feature_root": self.features, "score_dst": self.destination}
-        return submit("generate_labels", *options(**{**places, **self.flags}))
+        return self.submit("generate_labels", *options(**{**places, **self.flags}))
 
 
 @pytest.fixture
-def inputs(tmp_path):
-    return Inputs(tmp_path)
+def inputs(tmp_path, resident):
+    return Inputs(tmp_path, resident)
 
 
 def refused(inputs, *parts):
@@ -75,7 +75,16 @@ def refused(inputs, *parts):
     assert sorted(inputs.destination.parent.iterdir()) == before
 
 
-def test_no_such_list(inputs):
+@pytest.fixture(params=["spark-submit", "resident"])
+def either_way(inputs, request):
+    """The same inputs, once by spark-submit: what reaches the terminal and the exit code are the same."""
+    if request.param == "spark-submit":
+        inputs.submit = submit
+    return inputs
+
+
+def test_no_such_list(either_way):
+    inputs = either_way
     inputs.list.unlink()
     refused(inputs, "--image-list-file", inputs.list, "no such file", "give the list of images")
 
@@ -106,7 +115,8 @@ def test_every_image_in_one_identity(inputs):
     refused(inputs, "--id-key-index 0", "every image has the identity 'data'", "use -2, which gives 'p0'")
 
 
-def test_no_feature_matched(inputs):
+def test_no_feature_matched(either_way):
+    inputs = either_way
     inputs.write_features({f"elsewhere/{path}": vector for path, vector in embeddings_of(PATHS).items()})
     refused(inputs, "--feature-root", "list key 'p0/0'", "feature key 'elsewhere/p0/0'", "set --image-root")
 

@@ -6,7 +6,7 @@ import pytest
 
 from fiqa_spark import read_labels, schemas
 from fiqa_spark.label_store import write_labels
-from tests.jobs.running import message, options, submit
+from tests.jobs.running import message, options
 
 PATHS = ["b/2.jpg", "a/1.jpg", 'c/"x", y.jpg', "é/漢 1.jpg", " d/1.jpg", "a/2.jpg"]
 PLAIN = ["b/2.jpg", "a/1.jpg", "a/2.jpg"]
@@ -28,14 +28,14 @@ def folder(spark, tmp_path_factory):
     return folder
 
 
-def export(folder, labels, text_format, *, destination=None, **changes):
+def export(resident, folder, labels, text_format, *, destination=None, **changes):
     place = folder / (destination or f"{labels}.{text_format}")
     flags = options(labels=folder / labels, format=text_format, dst=place, image_list_file=folder / f"{labels}.txt")
-    return submit("export_labels", *flags, *options(**changes)), place
+    return resident.submit("export_labels", *flags, *options(**changes)), place
 
 
-def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder):
-    result, place = export(folder, "plain", "tface", image_root="/faces")
+def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder, resident):
+    result, place = export(resident, folder, "plain", "tface", image_root="/faces")
     assert result.returncode == 0, result.stderr
     lines = ["/faces/a/2.jpg\t20.000000", "/faces/a/1.jpg\t10.000000", "/faces/b/2.jpg\t0.000000"]
     assert place.read_text(encoding="utf-8") == "".join(f"{line}\n" for line in lines)
@@ -43,8 +43,8 @@ def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(fold
     assert not list(folder.glob(".plain*"))
 
 
-def test_seed_is_a_file_a_round_and_one_of_labels(folder):
-    result, place = export(folder, "plain", "seed")
+def test_seed_is_a_file_a_round_and_one_of_labels(folder, resident):
+    result, place = export(resident, folder, "plain", "seed")
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in place.iterdir()) == ["labels.txt", "score_0.txt", "score_1.txt"]
     for name, scores in (("labels.txt", (20, 10, 0)), ("score_0.txt", (2, 1, 0)), ("score_1.txt", (1e-4,) * 3)):
@@ -53,8 +53,8 @@ def test_seed_is_a_file_a_round_and_one_of_labels(folder):
         np.testing.assert_allclose([float(row[1]) for row in rows], scores, atol=1e-6)
 
 
-def test_csv_holds_every_image_and_any_path(folder):
-    result, place = export(folder, "all", "csv")
+def test_csv_holds_every_image_and_any_path(folder, resident):
+    result, place = export(resident, folder, "all", "csv")
     assert result.returncode == 0, result.stderr
     with place.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -63,8 +63,8 @@ def test_csv_holds_every_image_and_any_path(folder):
     assert [float(row["label"]) for row in rows[1:]] == [50, 40, 30, 20, 10, 0]
 
 
-def test_json_lines_hold_every_column(folder, spark):
-    result, place = export(folder, "all", "jsonl")
+def test_json_lines_hold_every_column(folder, spark, resident):
+    result, place = export(resident, folder, "all", "jsonl")
     assert result.returncode == 0, result.stderr
     objects = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
     assert [item["path"] for item in objects] == ["z/none.jpg", *PATHS[::-1]]
@@ -74,22 +74,22 @@ def test_json_lines_hold_every_column(folder, spark):
     assert objects == [stored[item["path"]] for item in objects]
 
 
-def test_a_path_with_white_space_is_refused_by_name_for_tface(folder):
-    result, place = export(folder, "all", "tface", image_root="/faces")
+def test_a_path_with_white_space_is_refused_by_name_for_tface(folder, resident):
+    result, place = export(resident, folder, "all", "tface", image_root="/faces")
     assert result.returncode == 2
     assert "has white space" in message(result)
     assert "'/faces/ d/1.jpg'" in message(result)
     assert not place.exists()
 
 
-def test_a_relative_path_is_refused_for_tface(folder):
-    result, place = export(folder, "plain", "tface", destination="relative")
+def test_a_relative_path_is_refused_for_tface(folder, resident):
+    result, place = export(resident, folder, "plain", "tface", destination="relative")
     assert result.returncode == 2
     assert "'a/1.jpg' is not absolute; set --image-root" in message(result)
     assert not place.exists()
 
 
-def test_labels_that_are_not_there_are_told(folder):
-    result, _ = export(folder, "none", "csv", image_list_file=folder / "all.txt")
+def test_labels_that_are_not_there_are_told(folder, resident):
+    result, _ = export(resident, folder, "none", "csv", image_list_file=folder / "all.txt")
     assert result.returncode == 2
     assert f"{folder / 'none'}: no labels there" in message(result)

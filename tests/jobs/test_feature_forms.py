@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import options, submit
+from tests.jobs.running import options
 
 
 def features_of(planted):
@@ -12,7 +12,7 @@ def features_of(planted):
     return table["path"].to_pylist(), table["feature"].to_pylist()
 
 
-def as_tree(planted, folder):
+def as_tree(planted, folder, resident=None):
     for number, (path, feature) in enumerate(zip(*features_of(planted), strict=True)):
         file = folder / f"{path}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -21,7 +21,7 @@ def as_tree(planted, folder):
     return {"feature_root": folder}
 
 
-def as_matrix(planted, folder):
+def as_matrix(planted, folder, resident=None):
     paths, features = features_of(planted)
     folder.mkdir()
     np.save(folder / "features.npy", np.array(features, np.float32))
@@ -30,44 +30,44 @@ def as_matrix(planted, folder):
     return {"feature_root": folder / "features.npy", "rows_list": folder / "rows.txt", "image_root": "/faces"}
 
 
-def as_imported_tree(planted, folder):
+def as_imported_tree(planted, folder, resident):
     source = as_tree(planted, folder / "tree")["feature_root"]
-    return imported(folder, source=source)
+    return imported(resident, folder, source=source)
 
 
-def as_imported_matrix(planted, folder):
+def as_imported_matrix(planted, folder, resident):
     folder.mkdir()
     matrix = as_matrix(planted, folder / "matrix")
     return imported(
-        folder, source=matrix["feature_root"], rows_list=matrix["rows_list"], image_root=matrix["image_root"]
+        resident, folder, source=matrix["feature_root"], rows_list=matrix["rows_list"], image_root=matrix["image_root"]
     )
 
 
-def as_imported_parquet(planted, folder):
-    return imported(folder, source=planted.folder / "features")
+def as_imported_parquet(planted, folder, resident):
+    return imported(resident, folder, source=planted.folder / "features")
 
 
-def imported(folder, **flags):
-    result = submit("import_features", *options(**flags, dst=folder / "store"))
+def imported(resident, folder, **flags):
+    result = resident.submit("import_features", *options(**flags, dst=folder / "store"))
     assert result.returncode == 0, result.stderr
     assert "features of length 16" in result.stdout
     return {"feature_root": folder / "store"}
 
 
 @pytest.mark.parametrize("form", [as_tree, as_matrix, as_imported_tree, as_imported_matrix, as_imported_parquet])
-def test_every_form_of_features_gives_the_same_labels(spark, planted, reference, tmp_path, form):
-    flags = form(planted, tmp_path / "features")
-    result = submit("generate_labels", *planted.arguments(form.__name__, **flags))
+def test_every_form_of_features_gives_the_same_labels(spark, planted, reference, resident, tmp_path, form):
+    flags = form(planted, tmp_path / "features", resident)
+    result = resident.submit("generate_labels", *planted.arguments(form.__name__, **flags))
     assert result.returncode == 0, result.stderr
     assert_same_labels(planted.labels(spark, form.__name__), reference[0])
 
 
-def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted, reference, tmp_path):
+def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted, reference, resident, tmp_path):
     paths = (planted.folder / "images.txt").read_text(encoding="utf-8").split()
     table = pa.table({"path": [f"/faces/{path}" for path in paths], "identity": [path.split("/")[0] for path in paths]})
     pq.write_table(table, tmp_path / "list.parquet")
     flags = {"image_list_file": tmp_path / "list.parquet", "image_root": "/faces/", "id_key_index": 0}
-    result = submit("generate_labels", *planted.arguments("by_parquet", **flags))
+    result = resident.submit("generate_labels", *planted.arguments("by_parquet", **flags))
     assert result.returncode == 0, result.stderr
     found = {path.removeprefix("/faces/"): row for path, row in planted.labels(spark, "by_parquet").items()}
     assert_same_labels(found, reference[0])

@@ -56,9 +56,9 @@ def test_settings_come_from_flag_then_configuration_then_default(planted):
 
 
 @pytest.mark.parametrize("words", [["-load-feature"], ["--load-feature", "False"]])
-def test_load_feature_is_understood_in_all_its_forms(spark, planted, reference, words):
+def test_load_feature_is_understood_in_all_its_forms(spark, planted, reference, resident, words):
     destination = "loaded" + "".join(words)
-    result = submit("generate_labels", *planted.arguments(destination, partition_by="bucket"), *words)
+    result = resident.submit("generate_labels", *planted.arguments(destination, partition_by="bucket"), *words)
     assert result.returncode == 0, result.stderr
     assert_same_labels(planted.labels(spark, destination), reference[0])
     assert list((planted.folder / destination / "labels").glob("identity_bucket=*"))

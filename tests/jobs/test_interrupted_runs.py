@@ -9,10 +9,10 @@ from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import command, environment, submit
 
 
-def test_overwrite_replaces_the_old_result(spark, planted):
+def test_overwrite_replaces_the_old_result(planted, resident):
     for seed in (1, 2):
         words = planted.arguments("replaced", seed=seed, partition_by="bucket")
-        result = submit("generate_labels", *words, "--overwrite")
+        result = resident.submit("generate_labels", *words, "--overwrite")
         assert result.returncode == 0, result.stderr
     summary = json.loads((planted.folder / "replaced" / "summary.json").read_text(encoding="utf-8"))
     assert summary["settings"]["seed"]["value"] == 2
@@ -46,9 +46,9 @@ def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, 
     assert not list(planted.folder.glob(f".{destination}*"))
 
 
-def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, reference):
+def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, reference, resident):
     words = planted.arguments("kept", partition_by="bucket")
-    assert submit("generate_labels", *words).returncode == 0
+    assert resident.submit("generate_labels", *words).returncode == 0
     process = subprocess.Popen(
         command("generate_labels", *words, "--overwrite", "--seed", "5"),
         env=environment(),
