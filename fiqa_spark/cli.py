@@ -1,6 +1,7 @@
 """From the command line to a pipeline: flags, Spark session, logging, exit codes."""
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import os
@@ -8,9 +9,10 @@ import pathlib
 import signal
 import sys
 import tempfile
+import traceback
 import zipfile
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -21,7 +23,7 @@ from fiqa_spark.settings import flag, resolve
 from fiqa_spark.spark_failures import as_user_error
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
-_USER_ERROR = 2
+_OWN_FAULT, _USER_ERROR = 1, 2
 _log = logging.getLogger("fiqa_spark")
 
 # One thread a worker: Spark runs a worker on every core already.
@@ -53,7 +55,7 @@ def main(name, settings_class, run, arguments=None):
     Returns
     -------
     int
-        Exit code: 0, or 2 after one line on stderr about what the user can mend. Other faults raise.
+        Exit code: 0, 2 after one line on stderr about what the user can mend, 1 after the traceback of another fault.
     """
     _log_to_stderr(name)
     signal.signal(signal.SIGTERM, _exit_on_signal)
@@ -74,15 +76,20 @@ def main(name, settings_class, run, arguments=None):
     except FiqaError as error:
         _say(f"{name}: error: {' '.join(str(error).split())}")
         return _USER_ERROR
+    except Exception:
+        _say(traceback.format_exc())
+        return _OWN_FAULT
     return 0
 
 
 def _say(text):
     """Write a line to stderr. What a program of spark-submit writes there itself ends up in stdout."""
     if _runs_in_spark_submit() and SparkContext._jvm is not None:
-        SparkContext._jvm.System.err.println(text)
-    else:
-        print(text, file=sys.stderr)
+        # A Java process that has died cannot write; the text must not be lost with it.
+        with contextlib.suppress(Py4JError):
+            SparkContext._jvm.System.err.println(text)
+            return
+    print(text, file=sys.stderr)
 
 
 def _runs_in_spark_submit():

@@ -15,8 +15,8 @@ from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vector
 
 # Drawn beyond the pool's size, for those that turn out not to be usable.
 _EXTRA_SHARE, _EXTRA = 0.02, 64
-# A length that more features than this share have is no accident.
-_STRAY_SHARE = 0.01
+# A length that more features than these have is no accident.
+_STRAY_SHARE, _STRAY = 0.01, 3
 
 
 class Pool(NamedTuple):
@@ -114,7 +114,7 @@ def _dimension(probe, keys):
     common = Counter(lengths[lengths > 0].tolist()).most_common(2)
     if not common:
         raise InputError(_none_usable(probe, 0, keys))
-    if len(common) == 2 and common[1][1] > _STRAY_SHARE * len(probe):
+    if len(common) == 2 and common[1][1] > max(_STRAY, _STRAY_SHARE * len(probe)):
         seen = [f"{length} as of {probe[schemas.PATH][np.argmax(lengths == length)]!r}" for length, _ in common]
         raise InputError(
             f"--feature-root: features have several lengths, {seen[0]} and {seen[1]}; keep those of one model only"

@@ -59,7 +59,7 @@ def test_a_bad_value_is_told_with_its_place(flags, configuration, said):
 
 
 def test_a_missing_setting_is_named():
-    with pytest.raises(SettingsError, match="--image-list-file is missing"):
+    with pytest.raises(SettingsError, match="--feature-root is missing"):
         resolve(GenerateLabelsSettings, {}, {})
 
 
