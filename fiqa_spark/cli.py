@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 import tempfile
@@ -19,11 +20,13 @@ from pyspark.sql import SparkSession
 
 from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.machine import check_java, check_java_version
-from fiqa_spark.settings import flag, resolve
+from fiqa_spark.settings import PLACES, flag, resolve
 from fiqa_spark.spark_failures import as_user_error
+from fiqa_spark.storage import Storage
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _OWN_FAULT, _USER_ERROR = 1, 2
+_PROGRESS_BAR = "spark.ui.showConsoleProgress"
 _log = logging.getLogger("fiqa_spark")
 
 # One thread a worker: Spark runs a worker on every core already.
@@ -59,6 +62,7 @@ def main(name, settings_class, run, arguments=None):
     """
     _log_to_stderr(name)
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    settings = None
     try:
         if _runs_in_spark_submit():
             SparkContext._ensure_initialized()
@@ -70,16 +74,33 @@ def main(name, settings_class, run, arguments=None):
             try:
                 print(run(spark, settings, origins))
             except (Py4JJavaError, PySparkException) as error:
-                raise (as_user_error(error) or error) from error
+                raise (as_user_error(error, lambda: _places(spark, settings)) or error) from error
             finally:
                 spark.stop()
     except FiqaError as error:
-        _say(f"{name}: error: {' '.join(str(error).split())}")
+        _say(f"{name}: error: {_with_value(' '.join(str(error).split()), settings)}")
         return _USER_ERROR
     except Exception:
         _say(traceback.format_exc())
         return _OWN_FAULT
     return 0
+
+
+def _with_value(message, settings):
+    """The message; where it begins with a flag alone, with the value that was seen."""
+    alone = re.match("--([a-z-]+): ", message)
+    value = getattr(settings, alone[1].replace("-", "_"), None) if alone else None
+    return f"--{alone[1]} {value}: {message[alone.end() :]}" if value else message
+
+
+def _places(spark, settings):
+    """Where the data lies that each flag names, qualified path to flag."""
+    storage = Storage(spark)
+    return {
+        storage.qualified(value): flag(name)
+        for name, value in vars(settings).items()
+        if isinstance(value, str) and value and name in PLACES
+    }
 
 
 def _say(text):
@@ -151,10 +172,13 @@ def parse_flags(name, settings_class, arguments=None):
 
 def _spark_configuration():
     """The configuration that spark-submit hands over; without spark-submit, a Java process is started for it."""
+    started_here = None
     if not _runs_in_spark_submit():
         check_java()
+        # A Java started from Python takes itself for a shell, which has the bar on.
+        started_here = SparkConf(False).set(_PROGRESS_BAR, str(_is_terminal()).lower())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    SparkContext._ensure_initialized()
+    SparkContext._ensure_initialized(conf=started_here)
     check_java_version(SparkContext._jvm.System.getProperty("java.version"), "the Java that runs Spark")
     return SparkConf()
 
@@ -178,7 +202,7 @@ def open_session(name, configuration, settings, scratch):
     SparkSession
     """
     defaults = _DEFAULTS | {f"spark.executorEnv.{key}": value for key, value in _WORKER_ENVIRONMENT.items()}
-    defaults["spark.ui.showConsoleProgress"] = str(_is_terminal()).lower()
+    defaults[_PROGRESS_BAR] = str(_is_terminal()).lower()
     master = configuration.get("spark.master", "local[*]")
     asked = getattr(settings, "process_num", None)
     if master == "local" or master.startswith("local["):

@@ -54,14 +54,16 @@ def open_features(spark, storage, images, settings, staging, steps):
 
 def _features_of(spark, storage, images, settings):
     """Vectors of the listed images out of .npy files."""
-    local = _local(storage, settings.feature_root, "--feature-root")
+    option = "--feature-root"
+    local = _local(storage, settings.feature_root, option)
     if storage.is_folder(settings.feature_root):
         return tree_features(
             images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)), local
         )
     if settings.rows_list:
-        return matrix_features(read_paths(spark, storage, settings.rows_list, "--rows-list"), local, "--rows-list")
-    return matrix_features(images, local, "--image-list-file")
+        rows = read_paths(spark, storage, settings.rows_list, "--rows-list")
+        return matrix_features(rows, "--rows-list", local, option)
+    return matrix_features(images, "--image-list-file", local, option)
 
 
 def open_store(spark, storage, settings):
@@ -91,7 +93,8 @@ def open_store(spark, storage, settings):
         return tree_features(tree_keys(spark, local), local)
     if not settings.rows_list:
         raise InputError(f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line")
-    found = matrix_features(read_paths(spark, storage, settings.rows_list, "--rows-list"), local, "--rows-list")
+    rows = read_paths(spark, storage, settings.rows_list, "--rows-list")
+    found = matrix_features(rows, "--rows-list", local, option)
     return found.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
 
 

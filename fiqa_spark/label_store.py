@@ -79,7 +79,7 @@ def write_labels(labels, folder, partitioning, rows):
     sorted_labels.write.partitionBy(column).parquet(folder)
 
 
-def read_labels(spark, folder):
+def read_labels(spark, folder, option=""):
     """Labels that `generate_labels` wrote, whichever way they are partitioned.
 
     Parameters
@@ -87,6 +87,8 @@ def read_labels(spark, folder):
     spark : SparkSession
     folder : str
         The destination of the job, or the folder ``labels`` in it.
+    option : str, optional
+        Flag that the folder came from, for messages.
 
     Returns
     -------
@@ -99,14 +101,14 @@ def read_labels(spark, folder):
         If there are no labels.
     """
     # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
-    path = literal(_labels_folder(Storage(spark), folder))
+    path = literal(_labels_folder(Storage(spark), folder, option))
     return spark.read.schema(schemas.LABELS).parquet(path).select(*schemas.LABELS.names)
 
 
-def _labels_folder(storage, path):
+def _labels_folder(storage, path, option):
     """The folder ``labels`` in the destination of a job, or the folder itself."""
     inner = f"{path.rstrip('/')}/{LABELS_FOLDER}"
     for folder in (inner, path):
         if storage.is_folder(folder) and storage.first_file(folder, (".parquet",)):
             return storage.qualified(folder)
-    raise InputError(f"{path}: no labels there; give the folder that generate_labels wrote")
+    raise InputError(f"{option} {path}".lstrip() + ": no labels there; give the folder that generate_labels wrote")

@@ -89,7 +89,14 @@ def scale_labels(distances, ranges, normalize):
     DataFrame
         With the schema `schemas.LABELS`. `label` and the values of `round_labels` are in [0, 100], higher is better;
         `distance_std` is the population standard deviation over the rounds (arXiv 2103.05977, eq. 7 and 8).
+
+    Raises
+    ------
+    InputError
+        If the distances are averaged first and their means are all equal.
     """
+    if normalize == "final" and ranges.mean_min == ranges.mean_max:
+        raise InputError(f"--normalize final: all mean distances are {ranges.mean_min:.6g}; use per-round")
     raw = F.col(schemas.ROUND_DISTANCES)
     lows = F.array(*[F.lit(float(low)) for low in ranges.round_min])
     spans = F.array(

@@ -93,17 +93,19 @@ def _keys_below(root, name):
         yield [prefix + file[: -len(_SUFFIX)] for file in file_names if file.endswith(_SUFFIX)]
 
 
-def matrix_features(paths, matrix_path, where):
+def matrix_features(paths, where, matrix_path, option):
     """Features in the rows of one .npy matrix.
 
     Parameters
     ----------
     paths : DataFrame
         Column `path`, one row for every row of the matrix, as read from its file.
-    matrix_path : str
-        File, as the workers see it.
     where : str
         Flag that the list of rows came from, for messages.
+    matrix_path : str
+        File, as the workers see it.
+    option : str
+        Flag that the file came from, for messages.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def matrix_features(paths, matrix_path, where):
     InputError
         If the file is no matrix of floats, or the number of rows differs.
     """
-    rows, _ = open_matrix(matrix_path).shape
+    rows, _ = open_matrix(matrix_path, option).shape
     in_file_order, listed = numbered(paths)
     if listed != rows:
         raise InputError(

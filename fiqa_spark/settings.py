@@ -78,6 +78,8 @@ class ExportLabelsSettings:
 
 
 JOB_SETTINGS = (GenerateLabelsSettings, ImportFeaturesSettings, ExportLabelsSettings)
+# Settings that name data to read; roots that paths merely begin with are not among them.
+PLACES = ("feature_root", "image_list_file", "rows_list", "source", "labels")
 
 
 def flag(name):

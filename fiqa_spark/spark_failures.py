@@ -12,13 +12,15 @@ _FILE = re.compile(r"\b((?:file|hdfs|s3a|viewfs|abfss?|gs):/[^\s,;'\"]+?\.parque
 _FULL = re.compile(r"No space left on device|quota[^.]{0,40}exceeded|DSQuotaExceeded|NSQuotaExceeded", re.IGNORECASE)
 
 
-def as_user_error(error):
+def as_user_error(error, places=dict):
     """The error that tells the user what to mend, or None if the fault is not the user's.
 
     Parameters
     ----------
     error : Exception
         What Spark raised; the type of the first cause is lost in it, its text is not.
+    places : callable, optional
+        Gives qualified path to the flag that named it, for the message about a file below it.
 
     Returns
     -------
@@ -27,9 +29,15 @@ def as_user_error(error):
     text = str(error)
     if _DAMAGED.search(text):
         file = _FILE.search(text)
-        name = file[1] if file else "a Parquet file"
+        name = _with_flag(file[1], places()) if file else "a Parquet file"
         return InputError(f"{name}: cannot be read, it is truncated or damaged; write it again")
     full = _FULL.search(text)
     if full:
         return DestinationError(f"{full[0]}: make room at the destination and in spark.local.dir, and run again")
     return None
+
+
+def _with_flag(file, places):
+    file = re.sub("^file:/+", "file:/", file)
+    above = [place for place in places if file == place or file.startswith(place.rstrip("/") + "/")]
+    return f"{places[max(above, key=len)]} {file}" if above else file

@@ -48,7 +48,7 @@ def run(spark, settings, origins):
 
 def _in_order(spark, storage, settings):
     """Labels in the order of the image list, or of their paths."""
-    labels = read_labels(spark, settings.labels)
+    labels = read_labels(spark, settings.labels, "--labels")
     if not settings.image_list_file:
         return labels.orderBy(schemas.PATH)
     listed, _ = numbered(read_paths(spark, storage, settings.image_list_file, "--image-list-file").select(schemas.PATH))

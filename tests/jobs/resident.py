@@ -1,12 +1,14 @@
 """Run jobs one after the other in one process, so that Java starts once for all of them.
 
-Reads requests, one JSON object a line with `job` and `arguments`; answers with `returncode`, `stdout` and `stderr`.
+Reads requests from stdin, one JSON object a line with `job` and `arguments`; writes answers with `returncode`, `stdout`
+and `stderr` to the file descriptor that its argument names.
 """
 
 import contextlib
 import importlib
 import io
 import json
+import os
 import sys
 import traceback
 
@@ -35,5 +37,6 @@ def answer(request):
 
 
 if __name__ == "__main__":
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+    with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as answers:
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

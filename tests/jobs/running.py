@@ -15,8 +15,8 @@ def environment(**changes):
     """The environment of a shell in which the tests' virtual environment is active."""
     scripts = sysconfig.get_path("scripts")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}
-    # Short runs end before the second compiler pays off.
-    quick = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1"}
+    # Short runs end before the second compiler pays off; without it Java would make do with a code cache that fills up.
+    quick = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"}
     return kept | quick | {"PATH": scripts + os.pathsep + os.environ["PATH"], **changes}
 
 
@@ -48,26 +48,32 @@ class Resident:
 
     def __init__(self):
         settings = " ".join(command("none")[1:-1])
+        # A pipe of their own for the answers: Java writes to stdout too.
+        answers, write_end = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.jobs.resident"],
+            [sys.executable, "-m", "tests.jobs.resident", str(write_end)],
             cwd=ROOT,
             env=environment(PYSPARK_SUBMIT_ARGS=f"{settings} pyspark-shell"),
+            pass_fds=[write_end],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        os.close(write_end)
+        self._answers = os.fdopen(answers, encoding="utf-8")
 
     def submit(self, job, *arguments):
         """Run a job to its end; returns an object like that of `submit`."""
         self._process.stdin.write(json.dumps({"job": job, "arguments": list(map(str, arguments))}) + "\n")
         self._process.stdin.flush()
-        return types.SimpleNamespace(**json.loads(self._process.stdout.readline()))
+        return types.SimpleNamespace(**json.loads(self._answers.readline()))
 
     def stop(self):
         """End the process."""
         self._process.stdin.close()
         self._process.wait(60)
+        self._answers.close()
 
 
 def message(result):

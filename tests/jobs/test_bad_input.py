@@ -91,7 +91,7 @@ def test_no_such_list(either_way):
 
 def test_empty_list(inputs):
     inputs.write_list(["", "  "])
-    refused(inputs, "--image-list-file", "no image in the list", "one path a line")
+    refused(inputs, f"--image-list-file {inputs.list}: no image in the list", "one path a line")
 
 
 def test_list_that_is_not_utf8(inputs):
@@ -118,7 +118,8 @@ def test_every_image_in_one_identity(inputs):
 def test_no_feature_matched(either_way):
     inputs = either_way
     inputs.write_features({f"elsewhere/{path}": vector for path, vector in embeddings_of(PATHS).items()})
-    refused(inputs, "--feature-root", "list key 'p0/0'", "feature key 'elsewhere/p0/0'", "set --image-root")
+    keys = ("list key 'p0/0'", "feature key 'elsewhere/p0/0'")
+    refused(inputs, f"--feature-root {inputs.features}: ", *keys, "set --image-root")
 
 
 def test_no_feature_matched_in_a_tree(inputs):
@@ -159,24 +160,25 @@ def test_parquet_without_the_columns(inputs):
 def test_truncated_parquet(inputs):
     file = inputs.features / "part-0.parquet"
     file.write_bytes(file.read_bytes()[:-500])
-    refused(inputs, "part-0.parquet", "truncated or damaged", "write it again")
+    refused(inputs, f"--feature-root file:{file}: ", "truncated or damaged", "write it again")
 
 
 def test_truncated_parquet_beside_a_sound_one(inputs):
     content = (inputs.features / "part-0.parquet").read_bytes()
     (inputs.features / "part-1.parquet").write_bytes(content[: len(content) // 2])
-    refused(inputs, "part-1.parquet", "truncated or damaged", "write it again")
+    refused(inputs, "--feature-root file:/", "part-1.parquet", "truncated or damaged", "write it again")
 
 
 def test_truncated_matrix(inputs):
     inputs.write_matrix(embeddings_of(PATHS))
     inputs.features.write_bytes(inputs.features.read_bytes()[:-100])
-    refused(inputs, inputs.features, "truncated, 1436 of 1536 bytes", "write it again")
+    refused(inputs, f"--feature-root {inputs.features}: truncated, 1436 of 1536 bytes", "write it again")
 
 
 def test_pickled_matrix(inputs):
     inputs.write_matrix({"a": np.array([{"a": 1}], dtype=object)})
-    refused(inputs, inputs.features, "pickled objects, which are never loaded", "save it as a float array")
+    way_out = "never loaded; save it as a float array"
+    refused(inputs, f"--feature-root {inputs.features}: holds pickled objects", way_out)
 
 
 def test_matrix_with_another_number_of_rows(inputs):

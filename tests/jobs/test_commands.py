@@ -1,6 +1,7 @@
 """The commands of the README as a user types them on a fresh clone."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -12,13 +13,8 @@ from tests.jobs.running import ROOT, environment
 def clone(tmp_path_factory):
     """The files of the checkout in another folder, with nothing set up."""
     folder = tmp_path_factory.mktemp("clone") / "fiqa-spark"
-    line = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).exists():
-            copy = folder / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((ROOT / name).read_bytes())
+    made = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis")
+    shutil.copytree(ROOT, folder, ignore=made)
     return folder
 
 

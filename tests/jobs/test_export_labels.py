@@ -92,4 +92,4 @@ def test_a_relative_path_is_refused_for_tface(folder, resident):
 def test_labels_that_are_not_there_are_told(folder, resident):
     result, _ = export(resident, folder, "none", "csv", image_list_file=folder / "all.txt")
     assert result.returncode == 2
-    assert f"{folder / 'none'}: no labels there" in message(result)
+    assert f"--labels {folder / 'none'}: no labels there" in message(result)

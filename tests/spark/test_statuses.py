@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.labels import DistanceRanges, scale_labels
 from tests.labelling import DIMENSION, embeddings_of, label_rows, paths_of
 
 SIZES = [6, 5, 7, 4, 8]
@@ -37,6 +39,12 @@ def test_labels_normalized_at_the_end_span_0_to_100(spark):
     assert (labels.min(), labels.max()) == (0, 100)
     scaled = 100 * (distances - distances.min()) / (distances.max() - distances.min())
     np.testing.assert_allclose(labels, scaled, atol=1e-9)
+
+
+def test_equal_mean_distances_cannot_be_scaled_once():
+    ranges = DistanceRanges((0.0, 0.0), (1.0, 1.0), 0.5, 0.5, {schemas.OK: 2}, 1)
+    with pytest.raises(InputError, match="--normalize final: all mean distances are 0.5; use per-round"):
+        scale_labels(None, ranges, "final")
 
 
 @pytest.mark.parametrize(
