@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from fiqa_spark.errors import InputError
 from fiqa_spark.npy import open_matrix, read_vector
 
-anywhere = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+anywhere = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 dtypes = st.sampled_from(["<f2", "<f4", "<f8", ">f4"])
 
 

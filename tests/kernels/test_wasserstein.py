@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
@@ -27,7 +27,6 @@ def distance(first, second):
 
 
 @given(similarities, similarities)
-@settings(deadline=None)
 def test_agrees_with_scipy_and_with_the_area_for_any_two_sizes(first, second):
     assert distance(first, second) == pytest.approx(wasserstein_distance(first, second), abs=1e-9)
     assert distance(first, second) == pytest.approx(naive_distance(first, second), abs=1e-9)

@@ -20,7 +20,7 @@ path = st.builds(
     st.sampled_from(["", "/", "/root/", "/root/sub/", "./", "//"]),
     st.sampled_from(["", ".jpg", ".JPG", ".npy", ".png", ".tar", ".jpg.npy"]),
 )
-slow = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slow = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def key_by_python(text, root):
