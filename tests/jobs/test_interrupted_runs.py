@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import time
@@ -37,7 +38,7 @@ def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, 
         line, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     wait_for(lambda: list(planted.folder.glob(f".{destination}.*.incomplete")), process)
-    subprocess.run(["kill", f"-{int(number)}", "--", f"-{process.pid}"], check=True)
+    os.killpg(process.pid, number)
     process.wait(60)
     assert not (planted.folder / destination).exists()
     result = submit("generate_labels", *planted.arguments(destination))
@@ -58,6 +59,6 @@ def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, refer
     )
     wait_for(lambda: list(planted.folder.glob(".kept.*.incomplete")), process)
     assert_same_labels(planted.labels(spark, "kept"), reference[0])
-    subprocess.run(["kill", "-9", "--", f"-{process.pid}"], check=True)
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait(60)
     assert_same_labels(planted.labels(spark, "kept"), reference[0])
