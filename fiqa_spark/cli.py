@@ -2,11 +2,9 @@
 
 import argparse
 import contextlib
-import dataclasses
 import logging
 import os
 import pathlib
-import re
 import signal
 import sys
 import tempfile
@@ -20,9 +18,8 @@ from pyspark.sql import SparkSession
 
 from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.machine import check_java, check_java_version
-from fiqa_spark.settings import PLACES, flag, resolve
+from fiqa_spark.settings import fields_of, flag, resolve, with_flag
 from fiqa_spark.spark_failures import as_user_error
-from fiqa_spark.storage import Storage
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _OWN_FAULT, _USER_ERROR = 1, 2
@@ -51,7 +48,7 @@ def main(name, settings_class, run, arguments=None):
     settings_class : type
         Dataclass of the job's settings.
     run : callable
-        ``run(spark, settings, origins)`` returns the summary for a person.
+        ``run(spark, settings)`` returns the summary for a person.
     arguments : list of str, optional
         Command-line arguments; default: those of the process.
 
@@ -68,39 +65,23 @@ def main(name, settings_class, run, arguments=None):
             SparkContext._ensure_initialized()
         flags = parse_flags(name, settings_class, arguments)
         configuration = _spark_configuration()
-        settings, origins = resolve(settings_class, flags, dict(configuration.getAll()))
+        settings = resolve(settings_class, flags, dict(configuration.getAll()))
         with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch:
             spark = open_session(name, configuration, settings, scratch)
             try:
-                print(run(spark, settings, origins))
+                print(run(spark, settings))
             except (Py4JJavaError, PySparkException) as error:
-                raise (as_user_error(error, lambda: _places(spark, settings)) or error) from error
+                raise (as_user_error(error) or error) from error
             finally:
                 spark.stop()
     except FiqaError as error:
-        _say(f"{name}: error: {_with_value(' '.join(str(error).split()), settings)}")
+        message = " ".join(str(error).split())
+        _say(f"{name}: error: {with_flag(message, settings) if settings else message}")
         return _USER_ERROR
     except Exception:
         _say(traceback.format_exc())
         return _OWN_FAULT
     return 0
-
-
-def _with_value(message, settings):
-    """The message; where it begins with a flag alone, with the value that was seen."""
-    alone = re.match("--([a-z-]+): ", message)
-    value = getattr(settings, alone[1].replace("-", "_"), None) if alone else None
-    return f"--{alone[1]} {value}: {message[alone.end() :]}" if value else message
-
-
-def _places(spark, settings):
-    """Where the data lies that each flag names, qualified path to flag."""
-    storage = Storage(spark)
-    return {
-        storage.qualified(value): flag(name)
-        for name, value in vars(settings).items()
-        if isinstance(value, str) and value and name in PLACES
-    }
 
 
 def _say(text):
@@ -159,7 +140,7 @@ def parse_flags(name, settings_class, arguments=None):
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    for item in dataclasses.fields(settings_class):
+    for item in fields_of(settings_class):
         text, aliases = item.metadata["help"], item.metadata.get("aliases", ())
         if item.default not in ("", None) and item.type is not bool:
             text += f" (default: {item.default})"

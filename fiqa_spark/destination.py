@@ -21,8 +21,6 @@ class Destination:
     storage : Storage
     path : str
         Where the result shall appear.
-    option : str
-        Flag that the path came from, for messages.
     overwrite : bool
         Whether an earlier result may be replaced.
     own_entries : tuple of str
@@ -34,8 +32,8 @@ class Destination:
         On entering, if the destination holds anything and may not be replaced, or cannot be written.
     """
 
-    def __init__(self, storage, path, option, *, overwrite, own_entries):
-        self._storage, self._where = storage, f"{option} {path}"
+    def __init__(self, storage, path, *, overwrite, own_entries):
+        self._storage, self._path = storage, path
         self._parent, self._name = storage.parent_and_name(path)
         self._target = storage.qualified(path)
         self._run = _run_of_this_process()
@@ -51,7 +49,7 @@ class Destination:
             reason = " ".join(str(error.java_exception.getMessage()).split())[:300]
         if reason:
             raise DestinationError(
-                f"{self._where}: cannot write in {self._parent} ({reason}); choose a folder that you may write to"
+                f"{self._path}: cannot write in {self._parent} ({reason}); choose a folder that you may write to"
             )
         return self
 
@@ -59,7 +57,8 @@ class Destination:
         self._storage.delete(self.staging)
 
     def publish(self, entry):
-        """Move the result, a folder or file below `staging`, to the destination."""
+        """Move the result, a folder or file below `staging`, to the destination, which may hold one by now."""
+        self._check_target()
         replaced = self._beside("replaced", self._run)
         if self._storage.exists(self._target):
             self._storage.rename(self._target, replaced)
@@ -75,11 +74,11 @@ class Destination:
         is_folder = self._storage.is_folder(self._target)
         held = [name for name, *_ in self._storage.entries(self._target)] if is_folder else [self._name]
         if held and not self._overwrite:
-            raise DestinationError(f"{self._where}: exists and holds {held[0]!r}; choose another, or add --overwrite")
+            raise DestinationError(f"{self._path}: exists and holds {held[0]!r}; choose another, or add --overwrite")
         foreign = [name for name in held if is_folder and not _any_match(name, self._own_entries)]
         if foreign:
             raise DestinationError(
-                f"{self._where}: holds {foreign[0]!r}, which is no result of this job and will not be replaced; "
+                f"{self._path}: holds {foreign[0]!r}, which is no result of this job and will not be replaced; "
                 "choose another folder"
             )
 

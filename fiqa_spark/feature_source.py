@@ -37,10 +37,10 @@ def open_features(spark, storage, images, settings, staging, steps):
     InputError
         If there are no features or they cannot be read.
     """
-    root, option = settings.feature_root, "--feature-root"
-    example = _example_file(storage, root, option)
+    root = settings.feature_root
+    example = _example_file(storage, root)
     if not example.endswith(".npy"):
-        return read_features(spark, storage, root, option)
+        return read_features(spark, storage, root)
     folder = f"{staging}/features"
     with steps("importing features"):
         write_store(_features_of(spark, storage, images, settings), folder)
@@ -54,16 +54,14 @@ def open_features(spark, storage, images, settings, staging, steps):
 
 def _features_of(spark, storage, images, settings):
     """Vectors of the listed images out of .npy files."""
-    option = "--feature-root"
-    local = _local(storage, settings.feature_root, option)
+    local = _local(storage, settings.feature_root)
     if storage.is_folder(settings.feature_root):
         return tree_features(
             images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)), local
         )
     if settings.rows_list:
-        rows = read_paths(spark, storage, settings.rows_list, "--rows-list")
-        return matrix_features(rows, "--rows-list", local, option)
-    return matrix_features(images, "--image-list-file", local, option)
+        return matrix_features(read_paths(spark, storage, settings.rows_list), "--rows-list", local)
+    return matrix_features(images, "--image-list-file", local)
 
 
 def open_store(spark, storage, settings):
@@ -85,16 +83,15 @@ def open_store(spark, storage, settings):
     InputError
         If there are no features or they cannot be read.
     """
-    source, option = settings.source, "--source"
-    if not _example_file(storage, source, option).endswith(".npy"):
-        return as_store(keyed_features(read_features(spark, storage, source, option), source, settings.image_root))
-    local = _local(storage, source, option)
+    source = settings.source
+    if not _example_file(storage, source).endswith(".npy"):
+        return as_store(keyed_features(read_features(spark, storage, source), source, settings.image_root))
+    local = _local(storage, source)
     if storage.is_folder(source):
         return tree_features(tree_keys(spark, local), local)
     if not settings.rows_list:
         raise InputError(f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line")
-    rows = read_paths(spark, storage, settings.rows_list, "--rows-list")
-    found = matrix_features(rows, "--rows-list", local, option)
+    found = matrix_features(read_paths(spark, storage, settings.rows_list), "--rows-list", local)
     return found.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
 
 
@@ -112,21 +109,21 @@ def write_store(features, folder):
     plain.parquet(folder)
 
 
-def _example_file(storage, path, option):
+def _example_file(storage, path):
     """One feature file, whose extension tells the form of all."""
     if not storage.exists(path):
-        raise InputError(f"{option} {path}: no such file or folder; give a Parquet data set or .npy files")
+        raise InputError(f"{path}: no such file or folder; give a Parquet data set or .npy files")
     example = storage.first_file(path, _SUFFIXES) if storage.is_folder(path) else storage.qualified(path)
     if example is None or not example.endswith(_SUFFIXES):
-        raise InputError(f"{option} {path}: no .parquet and no .npy file there; give the folder of the features")
+        raise InputError(f"{path}: no .parquet and no .npy file there; give the folder of the features")
     return example
 
 
-def _local(storage, path, option):
+def _local(storage, path):
     local = storage.local(path)
     if local is None:
         raise InputError(
-            f"{option} {path}: .npy files must lie where every worker can open them by path, such as a mounted disk; "
+            f"{path}: .npy files must lie where every worker can open them by path, such as a mounted disk; "
             "copy them there, or turn them into Parquet with jobs/import_features.py"
         )
     return local

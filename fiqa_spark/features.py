@@ -11,7 +11,7 @@ from fiqa_spark.storage import literal
 from fiqa_spark.vectors import with_binary_vectors
 
 
-def read_features(spark, storage, path, option):
+def read_features(spark, storage, path):
     """Parquet data set of features.
 
     Parameters
@@ -20,8 +20,6 @@ def read_features(spark, storage, path, option):
     storage : Storage
     path : str
         Data set with the columns `path` and `feature`.
-    option : str
-        Flag that the path came from, for messages.
 
     Returns
     -------
@@ -35,7 +33,7 @@ def read_features(spark, storage, path, option):
     # Folders below are part of it, whatever their names; files that are no Parquet are not.
     options = {"recursiveFileLookup": "true", "pathGlobFilter": "*.parquet"} if storage.is_folder(path) else {}
     table = spark.read.options(**options).parquet(literal(storage.qualified(path)))
-    check_columns(table, f"{option} {path}")
+    check_columns(table, path)
     return table
 
 

@@ -23,7 +23,7 @@ class ListCounts(NamedTuple):
     """Images whose path has too few parts."""
 
 
-def read_paths(spark, storage, path, option):
+def read_paths(spark, storage, path):
     """Paths of an image list, in order, repeats and all.
 
     Parameters
@@ -32,8 +32,6 @@ def read_paths(spark, storage, path, option):
     storage : Storage
     path : str
         UTF-8 text, one image a line, the path up to the first TAB; or Parquet with `path` and perhaps `identity`.
-    option : str
-        Flag that the path came from, for messages.
 
     Returns
     -------
@@ -46,15 +44,13 @@ def read_paths(spark, storage, path, option):
         If there is no such list, it is not UTF-8, or a Parquet list has no column `path`.
     """
     if not storage.exists(path):
-        raise InputError(f"{option} {path}: no such file; give the list of images, one path a line")
+        raise InputError(f"{path}: no such file; give the list of images, one path a line")
     if _is_parquet(storage, path):
-        return _read_parquet(spark, storage, path, option)
+        return _read_parquet(spark, storage, path)
     lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
     unreadable = lines.where(~_is_utf8("value")).select("value").head(1)
     if unreadable:
-        raise InputError(
-            f"{option} {path}: not UTF-8, seen {unreadable[0][0][:80]!r}; convert it, for example with iconv"
-        )
+        raise InputError(f"{path}: not UTF-8, seen {unreadable[0][0][:80]!r}; convert it, for example with iconv")
     paths = lines.select(F.regexp_extract("value", r"^([^\t]*?)\r?(\t|$)", 1).alias(schemas.PATH))
     return paths.where(F.trim(schemas.PATH) != "")
 
@@ -65,14 +61,14 @@ def _is_parquet(storage, path):
     return path.endswith(".parquet") or storage.begins_with(path, b"PAR1")
 
 
-def _read_parquet(spark, storage, path, option):
+def _read_parquet(spark, storage, path):
     reader = spark.read
     if storage.is_folder(path) and any(name.startswith("identity=") for name, *_ in storage.entries(path)):
         # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
         reader = reader.schema(f"{schemas.PATH} string, {schemas.IDENTITY} string")
     table = reader.parquet(literal(storage.qualified(path)))
     if schemas.PATH not in table.columns:
-        raise InputError(f"{option} {path}: no column 'path'; it has {', '.join(table.columns)}")
+        raise InputError(f"{path}: no column 'path'; it has {', '.join(table.columns)}")
     columns = [column for column in (schemas.PATH, schemas.IDENTITY) if column in table.columns]
     return table.select([F.col(column).cast("string") for column in columns]).where(F.trim(schemas.PATH) != "")
 

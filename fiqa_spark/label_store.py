@@ -79,7 +79,7 @@ def write_labels(labels, folder, partitioning, rows):
     sorted_labels.write.partitionBy(column).parquet(folder)
 
 
-def read_labels(spark, folder, option=""):
+def read_labels(spark, folder):
     """Labels that `generate_labels` wrote, whichever way they are partitioned.
 
     Parameters
@@ -87,8 +87,6 @@ def read_labels(spark, folder, option=""):
     spark : SparkSession
     folder : str
         The destination of the job, or the folder ``labels`` in it.
-    option : str, optional
-        Flag that the folder came from, for messages.
 
     Returns
     -------
@@ -98,17 +96,24 @@ def read_labels(spark, folder, option=""):
     Raises
     ------
     InputError
-        If there are no labels.
+        If there are no labels, or what is there are none.
     """
+    found, example = _labels_folder(Storage(spark), folder)
+    held = spark.read.parquet(literal(example)).columns
+    missing = [name for name in schemas.LABELS.names if name not in (*held, schemas.IDENTITY)]
+    if missing:
+        raise InputError(
+            f"{folder}: no column {missing[0]!r}, it has {', '.join(held)}; give the folder that generate_labels wrote"
+        )
     # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
-    path = literal(_labels_folder(Storage(spark), folder, option))
-    return spark.read.schema(schemas.LABELS).parquet(path).select(*schemas.LABELS.names)
+    return spark.read.schema(schemas.LABELS).parquet(literal(found)).select(*schemas.LABELS.names)
 
 
-def _labels_folder(storage, path, option):
-    """The folder ``labels`` in the destination of a job, or the folder itself."""
+def _labels_folder(storage, path):
+    """The folder ``labels`` in the destination of a job, or the folder itself, and a file in it."""
     inner = f"{path.rstrip('/')}/{LABELS_FOLDER}"
     for folder in (inner, path):
-        if storage.is_folder(folder) and storage.first_file(folder, (".parquet",)):
-            return storage.qualified(folder)
-    raise InputError(f"{option} {path}".lstrip() + ": no labels there; give the folder that generate_labels wrote")
+        example = storage.first_file(folder, (".parquet",)) if storage.is_folder(folder) else None
+        if example:
+            return storage.qualified(folder), example
+    raise InputError(f"{path}: no labels there; give the folder that generate_labels wrote")

@@ -7,6 +7,9 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 
+# Distances of float32 similarities that should be equal differ by so much.
+_NO_SPREAD = 1e-6
+
 
 class DistanceRanges(NamedTuple):
     """What the distances of all labelled images have in common."""
@@ -60,7 +63,7 @@ def distance_ranges(distances, rounds, keys):
     if not statuses[schemas.OK]:
         raise InputError(_nothing_labelled(statuses, keys))
     for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
-        if low == high:
+        if high - low <= _NO_SPREAD:
             raise InputError(
                 f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels "
                 "need a spread; check that the features differ and that more than two images can be labelled"
@@ -95,7 +98,7 @@ def scale_labels(distances, ranges, normalize):
     InputError
         If the distances are averaged first and their means are all equal.
     """
-    if normalize == "final" and ranges.mean_min == ranges.mean_max:
+    if normalize == "final" and ranges.mean_max - ranges.mean_min <= _NO_SPREAD:
         raise InputError(f"--normalize final: all mean distances are {ranges.mean_min:.6g}; use per-round")
     raw = F.col(schemas.ROUND_DISTANCES)
     lows = F.array(*[F.lit(float(low)) for low in ranges.round_min])

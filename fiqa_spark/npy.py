@@ -38,15 +38,13 @@ def read_vector(path):
         return values.astype(np.float32)
 
 
-def open_matrix(path, option=""):
+def open_matrix(path):
     """Memory map of a .npy matrix.
 
     Parameters
     ----------
     path : str
         File with an array of shape (rows, dimension), float16, float32 or float64.
-    option : str, optional
-        Flag that the path came from, for messages.
 
     Returns
     -------
@@ -57,29 +55,28 @@ def open_matrix(path, option=""):
     InputError
         If the file is pickled, truncated, or holds anything but a matrix of floats.
     """
-    name = f"{option} {path}".lstrip()
     with open(path, "rb") as file:
-        shape, fortran_order, dtype = _header(file, name)
+        shape, fortran_order, dtype = _header(file, path)
         if len(shape) != 2 or 0 in shape:
-            raise InputError(f"{name}: shape {shape}; expected (rows, dimension)")
+            raise InputError(f"{path}: shape {shape}; expected (rows, dimension)")
         return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran_order else "C")
 
 
-def _header(file, name):
+def _header(file, path):
     """Shape, order and dtype, with the file at the first value; the size that they ask for is in the file."""
     try:
         version = npy_format.read_magic(file)
         shape, fortran_order, dtype = _HEADER_READERS[version](file)
     except (ValueError, KeyError) as error:
-        raise InputError(f"{name}: not a .npy file, or truncated ({_one_line(error)})") from None
+        raise InputError(f"{path}: not a .npy file, or truncated ({_one_line(error)})") from None
     if dtype.hasobject:
-        raise InputError(f"{name}: holds pickled objects, which are never loaded; save it as a float array")
+        raise InputError(f"{path}: holds pickled objects, which are never loaded; save it as a float array")
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
-        raise InputError(f"{name}: dtype {dtype}; expected float16, float32 or float64")
+        raise InputError(f"{path}: dtype {dtype}; expected float16, float32 or float64")
     present = os.fstat(file.fileno()).st_size - file.tell()
     expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if present < expected:
-        raise InputError(f"{name}: truncated, {present} of {expected} bytes of data; write it again")
+        raise InputError(f"{path}: truncated, {present} of {expected} bytes of data; write it again")
     return shape, fortran_order, dtype
 
 

@@ -93,7 +93,7 @@ def _keys_below(root, name):
         yield [prefix + file[: -len(_SUFFIX)] for file in file_names if file.endswith(_SUFFIX)]
 
 
-def matrix_features(paths, where, matrix_path, option):
+def matrix_features(paths, where, matrix_path):
     """Features in the rows of one .npy matrix.
 
     Parameters
@@ -104,8 +104,6 @@ def matrix_features(paths, where, matrix_path, option):
         Flag that the list of rows came from, for messages.
     matrix_path : str
         File, as the workers see it.
-    option : str
-        Flag that the file came from, for messages.
 
     Returns
     -------
@@ -117,7 +115,7 @@ def matrix_features(paths, where, matrix_path, option):
     InputError
         If the file is no matrix of floats, or the number of rows differs.
     """
-    rows, _ = open_matrix(matrix_path, option).shape
+    rows, _ = open_matrix(matrix_path).shape
     in_file_order, listed = numbered(paths)
     if listed != rows:
         raise InputError(

@@ -15,6 +15,8 @@ from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vector
 
 # Drawn beyond the pool's size, for those that turn out not to be usable.
 _EXTRA_SHARE, _EXTRA = 0.02, 64
+# Largest number that Spark takes as a limit.
+_ROWS_AT_MOST = 2**31 - 1
 # A length that more features than these have is no accident.
 _STRAY_SHARE, _STRAY = 0.01, 3
 
@@ -67,13 +69,16 @@ def draw_pool(joined, vectors, pool_size, keys):
         If no feature can be used, features have several lengths, or the pool holds fewer than two identities.
     """
     eligible = joined.where(F.col(schemas.MATCHED) & F.col(schemas.IDENTITY).isNotNull())
-    wanted = int(pool_size * (1 + _EXTRA_SHARE)) + _EXTRA
+    wanted = min(int(pool_size * (1 + _EXTRA_SHARE)) + _EXTRA, _ROWS_AT_MOST)
     probe = _fetched(_smallest(eligible, wanted), vectors)
     dimension = _dimension(probe, keys)
     embeddings, usable = unit_embeddings(stack_vectors(probe[schemas.FEATURE], dimension))
     if usable.sum() < pool_size and len(probe) == wanted:
         fit = eligible.where(_usable(dimension)(schemas.FEATURE))
-        probe = _fetched(_smallest(fit, pool_size), vectors)
+        fitting = _fetched(_smallest(fit, pool_size), vectors)
+        if fitting.empty:
+            raise InputError(_none_usable(probe, dimension, keys))
+        probe = fitting
         embeddings, usable = unit_embeddings(stack_vectors(probe[schemas.FEATURE], dimension))
     if not usable.any():
         raise InputError(_none_usable(probe, dimension, keys))

@@ -2,28 +2,44 @@
 
 import dataclasses
 import difflib
+import os
+import re
 from dataclasses import dataclass, field
 
 from fiqa_spark.errors import SettingsError
 
 CONF_PREFIX = "spark.fiqa."
+_INT32, _INT64 = 2**31 - 1, 2**63 - 1
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?(?=/)")
 
 
 def _setting(default, text, **rules):
-    """A field with its help text and rules: `required`, `least` (smallest value), `choices`, `aliases`."""
+    """A field with its help text and rules.
+
+    `required`; `least` and `most`, the range of a number; `choices`; `aliases`; `place`, that data is read or written
+    there.
+    """
     return field(default=default, metadata={"help": text, **rules})
 
 
 @dataclass(frozen=True)
-class LabelSettings:
+class _Settings:
+    origins: dict = field(default_factory=dict, kw_only=True, repr=False, compare=False)
+    """Field name to ``"flag"`` or ``"configuration"``, for values that are not the defaults."""
+
+
+@dataclass(frozen=True)
+class LabelSettings(_Settings):
     """How labels are computed from two DataFrames; see `fiqa_spark.generate_labels`."""
 
     image_root: str = _setting("", "folder that the paths of the image list begin with")
-    feature_root: str = _setting("", "Parquet data set, tree of .npy files, or one .npy matrix", required=True)
+    feature_root: str = _setting(
+        "", "Parquet data set, tree of .npy files, or one .npy matrix", required=True, place=True
+    )
     id_key_index: int = _setting(-3, "part of the path, split at '/', that names the identity")
     fix_num: int = _setting(24, "comparisons on either side, an image and round", least=1)
-    rounds: int = _setting(12, "rounds to average over", least=1)
-    seed: int = _setting(0, "seed of all draws")
+    rounds: int = _setting(12, "rounds to average over", least=1, most=1000)
+    seed: int = _setting(0, "seed of all draws", least=-_INT64 - 1, most=_INT64)
     estimator: str = _setting(
         "sampled", "'exact' compares with all images of the identity and the whole pool", choices=("sampled", "exact")
     )
@@ -42,44 +58,47 @@ class GenerateLabelsSettings(LabelSettings):
     """Label the quality of face images from their embeddings (SDD-FIQA): settings of `jobs/generate_labels.py`."""
 
     image_list_file: str = _setting(
-        "", "text with one image path a line, or Parquet with a column 'path'", required=True
+        "", "text with one image path a line, or Parquet with a column 'path'", required=True, place=True
     )
-    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order; default: the image list")
-    score_dst: str = _setting("", "folder to write labels/ and summary.json to", required=True)
+    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order; default: the image list", place=True)
+    score_dst: str = _setting("", "folder to write labels/ and summary.json to", required=True, place=True)
     partition_by: str = _setting(
         "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
     )
-    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1)
+    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1, most=10_000)
     overwrite: bool = _setting(False, "replace the result of an earlier run once the new one is complete")
 
 
 @dataclass(frozen=True)
-class ImportFeaturesSettings:
+class ImportFeaturesSettings(_Settings):
     """Turn features of any form into Parquet vectors: settings of `jobs/import_features.py`."""
 
-    source: str = _setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True)
-    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order")
+    source: str = _setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True, place=True)
+    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order", place=True)
     image_root: str = _setting("", "folder that the paths in --rows-list begin with, if they are paths of images")
-    dst: str = _setting("", "folder to write the Parquet vectors to", required=True)
-    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1)
+    dst: str = _setting("", "folder to write the Parquet vectors to", required=True, place=True)
+    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1, most=10_000)
     overwrite: bool = _setting(False, "replace what an earlier run wrote once the new data set is complete")
 
 
 @dataclass(frozen=True)
-class ExportLabelsSettings:
+class ExportLabelsSettings(_Settings):
     """Write labels as text for those who train on them: settings of `jobs/export_labels.py`."""
 
-    labels: str = _setting("", "folder that generate_labels wrote", required=True)
+    labels: str = _setting("", "folder that generate_labels wrote", required=True, place=True)
     format: str = _setting("", "text format to write", required=True, choices=("tface", "seed", "csv", "jsonl"))
-    dst: str = _setting("", "file to write; a folder for 'seed'", required=True)
+    dst: str = _setting("", "file to write; a folder for 'seed'", required=True, place=True)
     image_root: str = _setting("", "folder put before relative paths")
-    image_list_file: str = _setting("", "write in the order of this list; default: by path")
+    image_list_file: str = _setting("", "write in the order of this list; default: by path", place=True)
     overwrite: bool = _setting(False, "replace an existing file")
 
 
 JOB_SETTINGS = (GenerateLabelsSettings, ImportFeaturesSettings, ExportLabelsSettings)
-# Settings that name data to read; roots that paths merely begin with are not among them.
-PLACES = ("feature_root", "image_list_file", "rows_list", "source", "labels")
+
+
+def fields_of(settings):
+    """The fields of a settings class or object that a user sets."""
+    return [item for item in dataclasses.fields(settings) if "help" in item.metadata]
 
 
 def flag(name):
@@ -101,9 +120,7 @@ def resolve(settings_class, flags, configuration):
 
     Returns
     -------
-    settings : settings_class
-    origins : dict of str to str
-        Field name to ``"flag"``, ``"configuration"`` or ``"default"``.
+    settings_class
 
     Raises
     ------
@@ -112,7 +129,7 @@ def resolve(settings_class, flags, configuration):
     """
     configured = _configured(configuration)
     values, origins = {}, {}
-    for item in dataclasses.fields(settings_class):
+    for item in fields_of(settings_class):
         for origin, texts in (("flag", flags), ("configuration", configured)):
             if item.name in texts:
                 label = flag(item.name) if origin == "flag" else CONF_PREFIX + item.name.replace("_", "-")
@@ -122,13 +139,12 @@ def resolve(settings_class, flags, configuration):
         else:
             if item.metadata.get("required"):
                 raise SettingsError(f"{flag(item.name)} is missing: {item.metadata['help']}")
-            origins[item.name] = "default"
-    return settings_class(**values), origins
+    return settings_class(**values, origins=origins)
 
 
 def _configured(configuration):
     """Field name to text for the `spark.fiqa.` keys, every one of which must be known to some job."""
-    known = {item.name for job in JOB_SETTINGS for item in dataclasses.fields(job)}
+    known = {item.name for job in JOB_SETTINGS for item in fields_of(job)}
     found = {}
     for key, text in configuration.items():
         if not key.startswith(CONF_PREFIX):
@@ -154,11 +170,10 @@ def _parsed(item, text, label):
             value = int(text)
         except ValueError:
             raise SettingsError(f"{label} {text!r}: not a whole number") from None
-        least = item.metadata.get("least")
-        if least is not None and value < least:
-            raise SettingsError(f"{label} {value}: must be at least {least}")
-        if not -(2**63) <= value < 2**63:
-            raise SettingsError(f"{label} {value}: does not fit 64 bits")
+        least, most = item.metadata.get("least", -_INT32), item.metadata.get("most", _INT32)
+        if not least <= value <= most:
+            bound = f"at least {least}" if value < least else f"at most {most}"
+            raise SettingsError(f"{label} {value}: must be {bound}")
         return value
     choices = item.metadata.get("choices")
     if choices and text not in choices:
@@ -177,12 +192,37 @@ def checked(settings):
         If a value is malformed or out of range.
     """
     values = {}
-    for item in dataclasses.fields(settings):
+    for item in fields_of(settings):
         value = getattr(settings, item.name)
         values[item.name] = value if value in ("", None) else _parsed(item, value, item.name)
-    return type(settings)(**values)
+    return dataclasses.replace(settings, **values)
 
 
-def with_origins(settings, origins):
-    """Settings as JSON-ready entries: name to value and origin."""
-    return {name: {"value": value, "origin": origins[name]} for name, value in dataclasses.asdict(settings).items()}
+def with_origins(settings):
+    """Settings as JSON-ready entries: name to value and origin, which is ``"default"`` unless a user set it."""
+    return {
+        item.name: {"value": getattr(settings, item.name), "origin": settings.origins.get(item.name, "default")}
+        for item in fields_of(settings)
+    }
+
+
+def with_flag(message, settings):
+    """A message for the command line, which knows flags, from one that knows a path or a flag alone.
+
+    ``--feature-root: text`` gets its value, ``--feature-root /data: text``; ``/data/1.parquet: text`` gets the flag
+    that named the data, ``--feature-root /data/1.parquet: text``.
+    """
+    alone = re.match("--([a-z-]+): ", message)
+    if alone:
+        value = getattr(settings, alone[1].replace("-", "_"), None)
+        return f"--{alone[1]} {value}: {message[alone.end() :]}" if value else message
+    path = _SCHEME.sub("", message)
+    places = [item for item in fields_of(settings) if item.metadata.get("place") and getattr(settings, item.name)]
+    forms = [(form, item) for item in places for form in _forms(getattr(settings, item.name))]
+    above = [(len(form), flag(item.name)) for form, item in forms if path.startswith((f"{form}/", f"{form}: "))]
+    return f"{max(above)[1]} {message}" if above else message
+
+
+def _forms(place):
+    """Ways in which a message may name a place."""
+    return _SCHEME.sub("", place).rstrip("/"), os.path.abspath(place)

@@ -1,43 +1,57 @@
-"""Which failures inside Spark the user can mend: files that cannot be read, a destination that cannot be written."""
+"""Which failures inside Spark the user can mend: damaged files, places that cannot be reached or written."""
 
 import re
 
 from fiqa_spark.errors import DestinationError, InputError
 
-_DAMAGED = re.compile(
-    r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE"
-    r"|Encountered error while reading|CANNOT_MERGE_INCOMPATIBLE|Parquet column cannot be converted"
-)
 _FILE = re.compile(r"\b((?:file|hdfs|s3a|viewfs|abfss?|gs):/[^\s,;'\"]+?\.parquet)")
-_FULL = re.compile(r"No space left on device|quota[^.]{0,40}exceeded|DSQuotaExceeded|NSQuotaExceeded", re.IGNORECASE)
+# Text in a failure, the error that it is, and what to say of it; {file} and {seen} are filled in.
+_CAUSES = (
+    (
+        r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE"
+        r"|Encountered error while reading|CANNOT_MERGE_INCOMPATIBLE|Parquet column cannot be converted",
+        InputError,
+        "{file}: cannot be read, it is truncated or damaged; write it again",
+    ),
+    (
+        r"No space left on device|quota[^.]{0,40}exceeded|DSQuotaExceeded|NSQuotaExceeded",
+        DestinationError,
+        "{seen}: make room at the destination and in spark.local.dir, and run again",
+    ),
+    (
+        r"Call From \S+ to \S+ failed on connection exception|UnknownHostException[^\n]{0,100}",
+        InputError,
+        "{seen}: the file system cannot be reached; check the host and port of the path, and that it is up",
+    ),
+    (
+        r"Permission denied[^\n]{0,150}",
+        InputError,
+        "{seen}: give the user of this job the right to it, or choose another place",
+    ),
+    (
+        r"CONFLICTING_DIRECTORY_STRUCTURES",
+        InputError,
+        "the folder holds several Parquet data sets ({seen}); name the folder of one of them",
+    ),
+)
 
 
-def as_user_error(error, places=dict):
+def as_user_error(error):
     """The error that tells the user what to mend, or None if the fault is not the user's.
 
     Parameters
     ----------
     error : Exception
         What Spark raised; the type of the first cause is lost in it, its text is not.
-    places : callable, optional
-        Gives qualified path to the flag that named it, for the message about a file below it.
 
     Returns
     -------
     FiqaError or None
     """
     text = str(error)
-    if _DAMAGED.search(text):
-        file = _FILE.search(text)
-        name = _with_flag(file[1], places()) if file else "a Parquet file"
-        return InputError(f"{name}: cannot be read, it is truncated or damaged; write it again")
-    full = _FULL.search(text)
-    if full:
-        return DestinationError(f"{full[0]}: make room at the destination and in spark.local.dir, and run again")
+    for pattern, kind, message in _CAUSES:
+        seen = re.search(pattern, text, re.IGNORECASE)
+        if seen:
+            file = _FILE.search(text)
+            return kind(message.format(seen=seen[0], file=file[1] if file else "a Parquet file"))
     return None
-
-
-def _with_flag(file, places):
-    file = re.sub("^file:/+", "file:/", file)
-    above = [place for place in places if file == place or file.startswith(place.rstrip("/") + "/")]
-    return f"{places[max(above, key=len)]} {file}" if above else file

@@ -1,6 +1,7 @@
 """Files and folders on whatever file system Spark sees: local, HDFS, object stores."""
 
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 
 from fiqa_spark.errors import InputError
 
@@ -122,6 +123,8 @@ class Storage:
             file_system = place.getFileSystem(self._configuration)
         except Py4JJavaError as error:
             raise InputError(f"{path}: no such file system ({error.java_exception.getMessage()})") from None
+        except PySparkException as error:
+            raise InputError(f"{path}: not a path ({error})") from None
         if file_system.getScheme() == "file":
             file_system.setWriteChecksum(False)
         return file_system, place

@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from fiqa_spark.cli import parse_flags
@@ -11,7 +9,9 @@ from fiqa_spark.settings import (
     ImportFeaturesSettings,
     LabelSettings,
     checked,
+    fields_of,
     resolve,
+    with_flag,
 )
 
 REQUIRED = {"image_list_file": "a", "feature_root": "b", "score_dst": "c"}
@@ -22,21 +22,20 @@ def resolved(flags=(), configuration=()):
 
 
 def test_defaults_are_those_of_the_method():
-    settings, origins = resolved()
+    settings = resolved()
     assert (settings.fix_num, settings.rounds, settings.id_key_index, settings.min_images) == (24, 12, -3, 2)
     assert (settings.estimator, settings.normalize, settings.partition_by) == ("sampled", "per-round", "auto")
-    assert origins["fix_num"] == "default"
-    assert origins["score_dst"] == "flag"
+    assert settings.origins == dict.fromkeys(REQUIRED, "flag")
 
 
 def test_a_flag_wins_over_the_configuration():
-    settings, origins = resolved({"rounds": "3"}, {"spark.fiqa.rounds": "5", "spark.fiqa.seed": "7", "spark.ui": "x"})
+    settings = resolved({"rounds": "3"}, {"spark.fiqa.rounds": "5", "spark.fiqa.seed": "7", "spark.ui": "x"})
     assert (settings.rounds, settings.seed) == (3, 7)
-    assert (origins["rounds"], origins["seed"]) == ("flag", "configuration")
+    assert (settings.origins["rounds"], settings.origins["seed"]) == ("flag", "configuration")
 
 
 def test_settings_of_other_jobs_may_stand_in_the_same_configuration():
-    assert resolved((), {"spark.fiqa.format": "csv"})[0].rounds == 12
+    assert resolved((), {"spark.fiqa.format": "csv"}).rounds == 12
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,10 @@ def test_settings_of_other_jobs_may_stand_in_the_same_configuration():
         ({"fix_num": "0"}, {}, "--fix-num 0: must be at least 1"),
         ({"fix_num": "two"}, {}, "--fix-num 'two': not a whole number"),
         ({"min_images": "1"}, {}, "--min-images 1: must be at least 2"),
-        ({"seed": str(2**63)}, {}, "does not fit 64 bits"),
+        ({"seed": str(2**63)}, {}, "--seed 9223372036854775808: must be at most 9223372036854775807"),
+        ({"id_key_index": "99999999999"}, {}, "--id-key-index 99999999999: must be at most"),
+        ({"pool_size": "3000000000"}, {}, "--pool-size 3000000000: must be at most"),
+        ({"process_num": "99999"}, {}, "--process-num 99999: must be at most"),
         ({"estimator": "best"}, {}, "--estimator 'best': choose one of sampled, exact"),
         ({"overwrite": "perhaps"}, {}, "--overwrite 'perhaps': use True or False"),
         ({"score_dst": ""}, {}, "--score-dst is empty"),
@@ -69,6 +71,24 @@ def test_a_notebook_may_give_numbers_as_text_but_not_nonsense():
         checked(LabelSettings(pool_size=0))
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("--feature-root: no match", "--feature-root /data/features: no match"),
+        ("--rows-list: 3 paths", "--rows-list: 3 paths"),
+        ("/data/features/a/1.parquet: damaged", "--feature-root /data/features/a/1.parquet: damaged"),
+        ("file:///data/features/1.parquet: damaged", "--feature-root file:///data/features/1.parquet: damaged"),
+        ("hdfs://name:8020/data/out: full", "--score-dst hdfs://name:8020/data/out: full"),
+        ("lists/images.txt: no such file", "--image-list-file lists/images.txt: no such file"),
+        ("/data/features2: no such file", "/data/features2: no such file"),
+        ("round 1 of 12: no spread", "round 1 of 12: no spread"),
+    ],
+)
+def test_a_message_on_the_command_line_names_the_flag_and_its_value(message, shown):
+    places = {"image_list_file": "lists/images.txt", "feature_root": "/data/features", "score_dst": "hdfs:/data/out/"}
+    assert with_flag(message, GenerateLabelsSettings(**places)) == shown
+
+
 @pytest.mark.parametrize("words", [[], ["-load-feature"], ["--load-feature", "True"], ["--load-feature", "False"]])
 def test_load_feature_has_three_forms(words):
     flags = parse_flags("job", GenerateLabelsSettings, ["--id-key-index", "-3", *words])
@@ -81,7 +101,7 @@ def test_help_names_every_setting(job, capsys):
     with pytest.raises(SystemExit):
         parse_flags("job", job, ["--help"])
     shown = capsys.readouterr().out
-    for item in dataclasses.fields(job):
+    for item in fields_of(job):
         assert f"--{item.name.replace('_', '-')}" in shown
 
 

@@ -1,5 +1,6 @@
 """Labels on disk to text for those who train on them."""
 
+from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -12,15 +13,13 @@ from fiqa_spark.row_order import numbered
 from fiqa_spark.storage import Storage
 
 
-def run(spark, settings, origins):
+def run(spark, settings):
     """The job: read labels, put them in order, write text.
 
     Parameters
     ----------
     spark : SparkSession
     settings : ExportLabelsSettings
-    origins : dict of str to str
-        Where each setting came from; not reported.
 
     Returns
     -------
@@ -34,8 +33,10 @@ def run(spark, settings, origins):
     """
     storage, steps = Storage(spark), Steps(spark)
     own = ("labels.txt", "score_*.txt")
-    labels = under_root(_in_order(spark, storage, settings), settings.image_root)
-    with Destination(storage, settings.dst, "--dst", overwrite=settings.overwrite, own_entries=own) as dst:
+    in_order = under_root(_in_order(spark, storage, settings), settings.image_root)
+    # Sorted once, not once a file.
+    labels = in_order.persist(StorageLevel.MEMORY_AND_DISK)
+    with Destination(storage, settings.dst, overwrite=settings.overwrite, own_entries=own) as dst:
         with steps("checking labels"):
             account = _account(labels)
             if settings.format in ("tface", "seed"):
@@ -48,10 +49,10 @@ def run(spark, settings, origins):
 
 def _in_order(spark, storage, settings):
     """Labels in the order of the image list, or of their paths."""
-    labels = read_labels(spark, settings.labels, "--labels")
+    labels = read_labels(spark, settings.labels)
     if not settings.image_list_file:
         return labels.orderBy(schemas.PATH)
-    listed, _ = numbered(read_paths(spark, storage, settings.image_list_file, "--image-list-file").select(schemas.PATH))
+    listed, _ = numbered(read_paths(spark, storage, settings.image_list_file).select(schemas.PATH))
     first = listed.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
     return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*schemas.LABELS.names)
 

@@ -84,15 +84,13 @@ def label_images(images, features, settings, steps):
     return Labelling(scale_labels(distances, ranges, settings.normalize), list_counts, ranges)
 
 
-def run(spark, settings, origins):
+def run(spark, settings):
     """The job: read, label, write.
 
     Parameters
     ----------
     spark : SparkSession
     settings : GenerateLabelsSettings
-    origins : dict of str to str
-        Where each setting came from.
 
     Returns
     -------
@@ -106,8 +104,8 @@ def run(spark, settings, origins):
     """
     storage, steps = Storage(spark), Steps(spark)
     own = (LABELS_FOLDER, SUMMARY_FILE)
-    images = read_paths(spark, storage, settings.image_list_file, "--image-list-file")
-    with Destination(storage, settings.score_dst, "--score-dst", overwrite=settings.overwrite, own_entries=own) as dst:
+    images = read_paths(spark, storage, settings.image_list_file)
+    with Destination(storage, settings.score_dst, overwrite=settings.overwrite, own_entries=own) as dst:
         features = open_features(spark, storage, images, settings, dst.staging, steps)
         labelling = label_images(images, features, settings, steps)
         with steps("writing labels"):
@@ -128,7 +126,7 @@ def run(spark, settings, origins):
             "round_min": ranges.round_min,
             "round_max": ranges.round_max,
             "label_percentiles": percentiles,
-            "settings": with_origins(settings, origins),
+            "settings": with_origins(settings),
             "versions": versions(spark),
             "seconds": steps.seconds,
         }

@@ -12,15 +12,13 @@ from fiqa_spark.storage import Storage, literal
 _OWN_ENTRIES = ("part-*.parquet", "_SUCCESS")
 
 
-def run(spark, settings, origins):
+def run(spark, settings):
     """The job: read features, write them as Parquet.
 
     Parameters
     ----------
     spark : SparkSession
     settings : ImportFeaturesSettings
-    origins : dict of str to str
-        Where each setting came from; not reported.
 
     Returns
     -------
@@ -33,7 +31,7 @@ def run(spark, settings, origins):
         If the features or the destination cannot be used; nothing is written then.
     """
     storage, steps = Storage(spark), Steps(spark)
-    with Destination(storage, settings.dst, "--dst", overwrite=settings.overwrite, own_entries=_OWN_ENTRIES) as dst:
+    with Destination(storage, settings.dst, overwrite=settings.overwrite, own_entries=_OWN_ENTRIES) as dst:
         folder = f"{dst.staging}/features"
         with steps("importing features"):
             write_store(open_store(spark, storage, settings), folder)

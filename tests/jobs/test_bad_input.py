@@ -282,3 +282,35 @@ def test_java_that_is_missing_or_too_old(home, said):
     assert result.returncode == 2
     assert said in message(result)
     assert "install Java 17 or newer" in message(result)
+
+
+def test_a_spread_that_is_rounding_alone(inputs):
+    direction = np.random.default_rng(0).standard_normal(24)
+    inputs.write_features(
+        {path: (direction * (number + 1) / 7).astype(np.float32) for number, path in enumerate(PATHS)}
+    )
+    refused(inputs, "round 1 of 12", "labels need a spread")
+
+
+@pytest.mark.parametrize("name", ["id_key_index", "fix_num", "rounds", "pool_size", "process_num", "seed"])
+def test_number_too_large(inputs, name):
+    inputs.flags[name] = 10**20
+    refused(inputs, f"--{name.replace('_', '-')} {10**20}", "must be at most")
+
+
+def test_every_feature_with_a_null_value(inputs):
+    values = [[1.0, None, 2.0]] * len(PATHS)
+    table = pa.table({"path": PATHS, "feature": pa.array(values, pa.list_(pa.float32()))})
+    inputs.features.mkdir(exist_ok=True)
+    pq.write_table(table, inputs.features / "part-0.parquet")
+    refused(inputs, "--feature-root", f"none of {len(PATHS)} features can be used", "p0/")
+
+
+def test_a_list_on_a_file_system_that_cannot_be_reached(inputs):
+    inputs.list = "hdfs://127.0.0.1:9/images.txt"
+    refused(inputs, "localhost:9", "the file system cannot be reached", "check the host and port")
+
+
+def test_a_list_whose_name_is_no_path(inputs):
+    inputs.list = "a:b/images.txt"
+    refused(inputs, "--image-list-file a:b/images.txt", "not a path")

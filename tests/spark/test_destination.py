@@ -16,7 +16,7 @@ def destination(spark, tmp_path):
 
     def make(overwrite=True):
         path = str(tmp_path / "out")
-        return Destination(Storage(spark), path, "--dst", overwrite=overwrite, own_entries=("result.txt",))
+        return Destination(Storage(spark), path, overwrite=overwrite, own_entries=("result.txt",))
 
     return make
 
@@ -100,3 +100,12 @@ def test_a_zombie_has_ended():
     process.wait()
     assert _started(process.pid) is None
     assert _started(os.getpid()) is not None
+
+
+def test_a_result_that_appeared_meanwhile_is_not_replaced_unasked(destination, tmp_path):
+    with pytest.raises(DestinationError, match="exists and holds"), destination(overwrite=False) as place:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "result.txt").write_text("another run's", encoding="utf-8")
+        publish(place, "new")
+    assert (tmp_path / "out" / "result.txt").read_text(encoding="utf-8") == "another run's"
+    assert names(tmp_path) == ["out"]

@@ -64,26 +64,26 @@ def test_text_lists_are_read_as_the_rules_say(spark, tmp_path_factory, data):
     text = "".join(f"{name}{end}\n{blank}" for name, end, blank in zip(paths, ends, blanks, strict=True))
     file = tmp_path_factory.mktemp("list") / "images.txt"
     file.write_bytes(text.encode())
-    found = read_paths(spark, Storage(spark), str(file), "--image-list-file")
+    found = read_paths(spark, Storage(spark), str(file))
     assert [row.path for row in found.collect()] == [name for name in paths if name.strip()]
 
 
 def test_a_byte_order_mark_and_a_last_line_without_end_do_no_harm(spark, tmp_path):
     (tmp_path / "images.txt").write_bytes(b"\xef\xbb\xbfa/1.jpg\na/2.jpg")
-    found = read_paths(spark, Storage(spark), str(tmp_path / "images.txt"), "--image-list-file")
+    found = read_paths(spark, Storage(spark), str(tmp_path / "images.txt"))
     assert [row.path for row in found.collect()] == ["a/1.jpg", "a/2.jpg"]
 
 
 def test_file_names_with_pattern_characters_are_taken_literally(spark, tmp_path):
     (tmp_path / "list[1]{a}*.txt").write_text("a/1.jpg\n", encoding="utf-8")
-    found = read_paths(spark, Storage(spark), str(tmp_path / "list[1]{a}*.txt"), "--image-list-file")
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list[1]{a}*.txt"))
     assert found.count() == 1
 
 
 def test_parquet_lists_keep_their_own_identities(spark, tmp_path):
     rows = [("a/1.jpg", "0042"), ("a/2.jpg", None), ("", "x"), (None, "y")]
     spark.createDataFrame(rows, "path string, identity string").write.parquet(str(tmp_path / "list"))
-    found = read_paths(spark, Storage(spark), str(tmp_path / "list"), "--image-list-file")
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
     expected = spark.createDataFrame(rows[:2], "path string, identity string")
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True)
 
@@ -98,7 +98,7 @@ def test_rows_are_numbered_in_the_order_of_the_files(spark, tmp_path, files):
         expected += names
     spark.conf.set("spark.sql.files.maxPartitionBytes", 10_000)
     try:
-        rows, total = numbered(read_paths(spark, Storage(spark), str(tmp_path), "--rows-list"))
+        rows, total = numbered(read_paths(spark, Storage(spark), str(tmp_path)))
         assert total == len(expected)
         assert [row.path for row in rows.orderBy("row").collect()] == expected
         assert sorted(row.row for row in rows.collect()) == list(range(total))
