@@ -28,13 +28,27 @@ _log = logging.getLogger("fiqa_spark")
 
 # One thread a worker: Spark runs a worker on every core already.
 _WORKER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-# Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
-_DEFAULTS = {"spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true", "spark.log.level": "WARN"}
+_DEFAULTS = {
+    "spark.log.level": "WARN",
+    # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
+    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
+    # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",
+    "spark.python.unix.domain.socket.enabled": "true",
+    # The digits of vectors are random: compressing them is wasted work. One file a task is written in one go.
+    "spark.shuffle.compress": "false",
+    "spark.shuffle.spill.compress": "false",
+    "spark.shuffle.sort.bypassMergeThreshold": "1",
+}
+# Tables of feature stores are made in the session's own catalog and nowhere else.
+_OWN_CATALOG = {"spark.sql.catalogImplementation": "in-memory"}
 _LOCAL_DEFAULTS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.log.level": "ERROR",
+    # Checksums of shuffled data tell which disk or link of a cluster is at fault.
+    "spark.shuffle.checksum.enabled": "false",
 }
 
 
@@ -192,6 +206,8 @@ def open_session(name, configuration, settings, scratch):
     elif asked:
         _log.warning("--process-num %s is not used: %s decides the number of tasks", asked, master)
     builder = SparkSession.builder.appName(f"fiqa-spark {name}").master(master)
+    for key, value in (_OWN_CATALOG | {"spark.sql.warehouse.dir": scratch}).items():
+        builder = builder.config(key, value)
     for key, value in defaults.items():
         if not configuration.contains(key):
             builder = builder.config(key, value)

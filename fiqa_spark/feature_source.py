@@ -1,14 +1,15 @@
-"""Opening of features in any form; .npy files become Parquet vectors on the way, so that they are read once."""
+"""Opening of features in any form; .npy files become a feature store on the way, so that they are read once."""
 
 from pyspark.sql import functions as F
 
 from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.features import as_store, keyed_features, read_features
-from fiqa_spark.image_list import read_paths
+from fiqa_spark.feature_store import is_store, open_store, write_store
+from fiqa_spark.features import keyed_features, read_features, vector_length
+from fiqa_spark.image_list import check_encoding, index_in_key, read_paths
 from fiqa_spark.matching import no_match
+from fiqa_spark.npy import open_matrix
 from fiqa_spark.npy_features import matrix_features, tree_features, tree_keys
-from fiqa_spark.storage import literal
 
 _SUFFIXES = (".parquet", ".npy")
 
@@ -24,32 +25,35 @@ def open_features(spark, storage, images, settings, staging, steps):
         Column `path`.
     settings : GenerateLabelsSettings
     staging : str
-        Folder for Parquet vectors made of .npy files; its owner removes it.
+        Folder for a feature store made of .npy files; its owner removes it.
     steps : Steps
 
     Returns
     -------
-    DataFrame
-        `path` and `feature`.
+    Features
 
     Raises
     ------
     InputError
         If there are no features or they cannot be read.
     """
-    root = settings.feature_root
+    root, index = settings.feature_root, index_in_key(images, settings)
     example = _example_file(storage, root)
+    if is_store(storage, root):
+        return open_store(spark, storage, root)
     if not example.endswith(".npy"):
-        return read_features(spark, storage, root)
+        return keyed_features(read_features(spark, storage, root), index, root, settings.image_root)
     folder = f"{staging}/features"
     with steps("importing features"):
-        write_store(_features_of(spark, storage, images, settings), folder)
-    features = spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))
-    if storage.is_folder(root) and not features.head(1):
+        vectors = _features_of(spark, storage, images, settings)
+        keyed = vectors.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
+        rows = images.count()
+        store = write_store(storage, keyed, folder, index=index, rows=rows, dimension=_dimension(storage, example))
+    if storage.is_folder(root) and not store["rows"]:
         below = example[len(storage.qualified(root)) + 1 :].removesuffix(".npy")
         listed = images.select(keys.key(F.col(schemas.PATH), settings.image_root)).head(1)
         raise InputError(no_match(listed[0][0] if listed else "", below))
-    return features
+    return open_store(spark, storage, folder)
 
 
 def _features_of(spark, storage, images, settings):
@@ -60,53 +64,66 @@ def _features_of(spark, storage, images, settings):
             images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)), local
         )
     if settings.rows_list:
-        return matrix_features(read_paths(spark, storage, settings.rows_list), "--rows-list", local)
+        return matrix_features(_rows_list(spark, storage, settings.rows_list), "--rows-list", local)
     return matrix_features(images, "--image-list-file", local)
 
 
-def open_store(spark, storage, settings):
-    """Features of any form, in the form of the feature store.
+def import_features(spark, storage, settings, folder):
+    """Write features of any form as a feature store.
 
     Parameters
     ----------
     spark : SparkSession
     storage : Storage
     settings : ImportFeaturesSettings
+    folder : str
+        Folder to create.
 
     Returns
     -------
-    DataFrame
-        With the schema `schemas.FEATURE_STORE`.
+    dict
+        The description of the store.
 
     Raises
     ------
     InputError
         If there are no features or they cannot be read.
     """
-    source = settings.source
-    if not _example_file(storage, source).endswith(".npy"):
-        return as_store(keyed_features(read_features(spark, storage, source), source, settings.image_root))
-    local = _local(storage, source)
-    if storage.is_folder(source):
-        return tree_features(tree_keys(spark, local), local)
-    if not settings.rows_list:
-        raise InputError(f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line")
-    found = matrix_features(read_paths(spark, storage, settings.rows_list), "--rows-list", local)
-    return found.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
+    source, roots = settings.source, (settings.source, settings.image_root)
+    example = _example_file(storage, source)
+    if not example.endswith(".npy"):
+        features = keyed_features(read_features(spark, storage, source), settings.id_key_index, *roots).table
+        vectors = features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
+        rows, dimension = vectors.count(), vector_length(vectors)
+    else:
+        dimension, local = _dimension(storage, example), _local(storage, source)
+        if storage.is_folder(source):
+            found = tree_keys(spark, local)
+            rows, vectors = found.count(), tree_features(found, local)
+        elif settings.rows_list:
+            found = _rows_list(spark, storage, settings.rows_list)
+            rows, vectors = found.count(), matrix_features(found, "--rows-list", local)
+            vectors = vectors.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
+        else:
+            raise InputError(
+                f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line"
+            )
+    return write_store(storage, vectors, folder, index=settings.id_key_index, rows=rows, dimension=dimension)
 
 
-def write_store(features, folder):
-    """Write features; their digits are random, so neither compression nor a dictionary would save anything.
+def _rows_list(spark, storage, path):
+    paths = read_paths(spark, storage, path)
+    check_encoding(paths, f"--rows-list {path}")
+    return paths
 
-    Parameters
-    ----------
-    features : DataFrame
-        With the schema `schemas.FEATURE_STORE`.
-    folder : str
-        Folder to create.
-    """
-    plain = features.write.option("compression", "none").option(f"parquet.enable.dictionary#{schemas.FEATURE}", "false")
-    plain.parquet(folder)
+
+def _dimension(storage, example):
+    """Length of the vectors, as far as one file tells it."""
+    try:
+        shape = open_matrix(storage.local(example)).shape
+    except (InputError, OSError, ValueError):
+        return 1
+    return shape[-1]
 
 
 def _example_file(storage, path):

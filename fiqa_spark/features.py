@@ -1,14 +1,28 @@
 """Features in Parquet, whatever the type of their vectors, to a DataFrame with a key."""
 
+from typing import NamedTuple
+
 from pyspark.ml.functions import vector_to_array
 from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BinaryType, DoubleType, FloatType
 
 from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.storage import literal
-from fiqa_spark.vectors import with_binary_vectors
+
+
+class Features(NamedTuple):
+    """Features that can meet images."""
+
+    table: DataFrame
+    """`cluster` (see `keys.cluster`), `key_hash`, `key`, `feature` (array<float> or little-endian float32 binary) and
+    `problem` (why a feature has no vector)."""
+    id_key_index: int
+    """Part of the key that the clusters are told by."""
+    buckets: int | None
+    """Number of buckets by cluster that the table lies in on disk, each sorted; None if it lies in none."""
 
 
 def read_features(spark, storage, path):
@@ -53,48 +67,44 @@ def check_columns(table, where):
         )
 
 
-def keyed_features(table, *roots):
+def keyed_features(table, index, *roots):
     """Features with their key and a vector that crosses to Python as it is.
 
     Parameters
     ----------
     table : DataFrame
         `path` and `feature`, of any accepted type.
+    index : int
+        Part of the key by which images and features are brought together, see `keys.cluster`.
     *roots : str
         Folders that paths may begin with; empty ones are ignored.
 
     Returns
     -------
-    DataFrame
-        `key`, `feature` (array<float> or little-endian float32 binary), `problem` (why a feature has no vector).
+    Features
     """
     feature = F.col(schemas.FEATURE)
     held = table.schema[schemas.FEATURE].dataType
     if isinstance(held, VectorUDT):
         feature = F.when(feature.isNotNull(), vector_to_array(feature, "float32"))
-    elif isinstance(held, ArrayType):
+    elif isinstance(held, ArrayType) and not isinstance(held.elementType, FloatType):
         feature = feature.cast("array<float>")
     problem = F.col(schemas.PROBLEM) if schemas.PROBLEM in table.columns else F.lit(None).cast("string")
-    return table.select(
-        keys.key(F.col(schemas.PATH), *roots).alias(schemas.KEY),
+    key = keys.key(F.col(schemas.PATH), *roots)
+    columns = (
+        keys.cluster(key, index).alias(schemas.CLUSTER),
+        F.xxhash64(key).alias(schemas.KEY_HASH),
+        key.alias(schemas.KEY),
         feature.alias(schemas.FEATURE),
         problem.alias(schemas.PROBLEM),
     )
+    return Features(table.select(*columns), index, None)
 
 
-def as_store(features):
-    """Features in the form of the feature store.
-
-    Parameters
-    ----------
-    features : DataFrame
-        From `keyed_features`.
-
-    Returns
-    -------
-    DataFrame
-        With the schema `schemas.FEATURE_STORE`.
-    """
-    return with_binary_vectors(
-        features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
-    )
+def vector_length(table):
+    """Length of the first vector in a DataFrame with `feature`, 1 if there is none."""
+    first = table.where(F.col(schemas.FEATURE).isNotNull()).select(schemas.FEATURE).head(1)
+    if not first:
+        return 1
+    vector = first[0][0]
+    return max(1, len(vector) // 4 if isinstance(vector, (bytes, bytearray)) else len(vector))

@@ -8,19 +8,16 @@ from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.storage import literal
 
-_READABLE = "readable"
 _PATHS_FOR_ADVICE = 1000
 
 
 class ListCounts(NamedTuple):
     """What a checked image list holds."""
 
-    images: int
-    """Distinct paths."""
-    repeated_lines: int
-    """Lines whose path occurred before."""
-    no_identity: int
-    """Images whose path has too few parts."""
+    lines: int
+    """Lines, those whose path occurred before included."""
+    identities_in_keys: bool
+    """Whether each image's cluster is that of its identity."""
 
 
 def read_paths(spark, storage, path):
@@ -41,18 +38,28 @@ def read_paths(spark, storage, path):
     Raises
     ------
     InputError
-        If there is no such list, it is not UTF-8, or a Parquet list has no column `path`.
+        If there is no such list, or a Parquet list has no column `path`.
     """
     if not storage.exists(path):
         raise InputError(f"{path}: no such file; give the list of images, one path a line")
     if _is_parquet(storage, path):
         return _read_parquet(spark, storage, path)
     lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
-    unreadable = lines.where(~_is_utf8("value")).select("value").head(1)
+    before_tab = F.substring_index("value", "\t", 1)
+    ended = F.endswith(before_tab, F.lit("\r"))
+    path = F.when(ended, F.substring(before_tab, F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
+    return lines.select(path.alias(schemas.PATH)).where(F.trim(schemas.PATH) != "")
+
+
+def check_encoding(paths, where):
+    """Raise InputError if a path is not UTF-8; `where` is the file or the flag that named it."""
+    unreadable = paths.where(~_is_utf8(schemas.PATH)).select(schemas.PATH).head(1)
     if unreadable:
-        raise InputError(f"{path}: not UTF-8, seen {unreadable[0][0][:80]!r}; convert it, for example with iconv")
-    paths = lines.select(F.regexp_extract("value", r"^([^\t]*?)\r?(\t|$)", 1).alias(schemas.PATH))
-    return paths.where(F.trim(schemas.PATH) != "")
+        raise InputError(_not_utf8(unreadable[0][0], where))
+
+
+def _not_utf8(path, where):
+    return f"{where}: not UTF-8, seen {path[:80]!r}; convert it, for example with iconv"
 
 
 def _is_parquet(storage, path):
@@ -74,15 +81,15 @@ def _read_parquet(spark, storage, path):
 
 
 def _is_utf8(column):
-    """True where the bytes of a string column are UTF-8; decoding replaces what is not."""
+    """True where the bytes of a column of paths are UTF-8; decoding replaces what is not."""
     if hasattr(F, "is_valid_utf8"):
         return F.is_valid_utf8(column)
-    raw = F.col(column).cast("binary")
+    raw = F.col(schemas.PATH).cast("binary")
     return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
 
 
-def distinct_images(paths, settings):
-    """One row for every distinct path, with identity, key and the hashes that all draws come from.
+def identified_images(paths, settings, cluster_index):
+    """Images with identity, key and the hashes that all draws come from.
 
     Parameters
     ----------
@@ -90,34 +97,46 @@ def distinct_images(paths, settings):
         `path`, and perhaps `identity`, which then wins over `id_key_index`; of several for one path the smallest
         counts.
     settings : LabelSettings
+    cluster_index : int
+        Part of the key by which images and features are brought together, see `keys.cluster`.
 
     Returns
     -------
     DataFrame
-        `path`, `identity` (null if there is none), `key`, `repeats` (lines with this path), `image_hash`,
-        `identity_hash`.
+        `path`, `lines` (lines of the list in this row), `identity` (null if there is none), `key`, `cluster`,
+        `key_hash`, `image_hash`, `identity_hash`. A path may come in several rows, each with the same identity.
     """
+    path, key = F.col(schemas.PATH), F.col(schemas.KEY)
     if schemas.IDENTITY in paths.columns:
-        identity = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
+        smallest = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
+        images = paths.groupBy(path).agg(F.count("*").alias(schemas.LINES), smallest.alias(schemas.IDENTITY))
     else:
-        identity = keys.identity(F.col(schemas.PATH), settings.id_key_index)
-    key = keys.key(F.col(schemas.PATH), settings.image_root)
-    images = paths.groupBy(schemas.PATH).agg(F.count("*").alias(schemas.REPEATS), identity.alias(schemas.IDENTITY))
-    return images.withColumn(schemas.KEY, key).withColumns(
+        identity = keys.identity(path, settings.id_key_index)
+        images = paths.select(path, F.lit(1).cast("long").alias(schemas.LINES), identity.alias(schemas.IDENTITY))
+    return images.withColumn(schemas.KEY, keys.key(path, settings.image_root)).withColumns(
         {
+            schemas.CLUSTER: keys.cluster(key, cluster_index),
+            schemas.KEY_HASH: F.xxhash64(key),
             schemas.IMAGE_HASH: keys.seeded_hash(settings.seed, schemas.KEY),
             schemas.IDENTITY_HASH: keys.seeded_hash(settings.seed, schemas.IDENTITY),
         }
     )
 
 
+def index_in_key(paths, settings):
+    """The index of the identity among the parts of a key, where `id_key_index` counts those of a path."""
+    index = settings.id_key_index
+    first = paths.select(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root)).head(1) if index >= 0 else ()
+    return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
+
+
 def check_images(images, settings):
-    """Count the images and refuse a list that cannot give labels.
+    """Count the lines and refuse a list that cannot give labels.
 
     Parameters
     ----------
     images : DataFrame
-        From `distinct_images`.
+        From `identified_images`.
     settings : LabelSettings
 
     Returns
@@ -127,28 +146,32 @@ def check_images(images, settings):
     Raises
     ------
     InputError
-        If the list is empty, a path climbs out of its root, no path has an identity, or all have the same.
+        If the list is empty, it is not UTF-8, a path climbs out of its root, no path has an identity, or all have the
+        same.
     """
     path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
     seen = images.agg(
-        F.count("*").alias("images"),
-        F.sum(F.col(schemas.REPEATS) - 1).alias("repeated_lines"),
-        F.count_if(identity.isNull()).alias("no_identity"),
-        F.min(F.when(keys.climbs(path), path)).alias("climbing"),
+        F.sum(schemas.LINES).alias("lines"),
+        F.max(identity.isNotNull()).alias("identified"),
+        F.min(F.when(~_is_utf8(path), path)).alias("unreadable"),
+        F.min(F.when(path.contains("..") & keys.climbs(path), path)).alias("climbing"),
         F.min(path).alias("example"),
         F.min(identity).alias("first_identity"),
         F.max(identity).alias("last_identity"),
+        F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.CLUSTER)).alias("identities_in_keys"),
     ).first()
-    if not seen.images:
+    if not seen.lines:
         raise InputError("--image-list-file: no image in the list; it must hold one path a line")
+    if seen.unreadable is not None:
+        raise InputError(_not_utf8(seen.unreadable, "--image-list-file"))
     if seen.climbing is not None:
         raise InputError(f"--image-list-file: path {seen.climbing!r} climbs out of its root; remove its '..' parts")
-    if seen.no_identity == seen.images:
+    if not seen.identified:
         raise InputError(_index_out_of_range(seen.example, settings.id_key_index))
     if seen.first_identity == seen.last_identity:
         paths = [row.path for row in images.select(path).limit(_PATHS_FOR_ADVICE).collect()]
         raise InputError(_one_identity(seen, paths, settings.id_key_index))
-    return ListCounts(seen.images, seen.repeated_lines, seen.no_identity)
+    return ListCounts(seen.lines, seen.identities_in_keys)
 
 
 def _index_out_of_range(path, index):

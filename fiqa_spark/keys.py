@@ -45,6 +45,22 @@ def identity(path, index):
     return F.nullif(part, F.lit(""))
 
 
+def cluster(key, index):
+    """Number that is the same for all keys of an identity, as far as keys tell it: images and features meet there.
+
+    Parameters
+    ----------
+    key : Column of string
+    index : int
+        Part of the key that names the identity; a key without that part is a cluster of its own.
+
+    Returns
+    -------
+    Column of bigint
+    """
+    return F.xxhash64(F.coalesce(identity(key, index), key))
+
+
 def seeded_hash(seed, *columns):
     """64-bit hash of the seed and the columns: the source of every random choice."""
     return F.xxhash64(F.lit(seed).cast("long"), *columns)

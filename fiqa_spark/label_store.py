@@ -10,8 +10,6 @@ LABELS_FOLDER = "labels"
 SUMMARY_FILE = "summary.json"
 
 _FOLDERS_AT_MOST = 10_000
-_ROWS_A_BUCKET = 1_000_000
-_BUCKETS_AT_LEAST = 16
 # Escaping makes at most three bytes of one, and file systems allow 255 in a name.
 _IDENTITY_BYTES_AT_MOST = 80
 
@@ -54,29 +52,32 @@ def choose_partitioning(labels, identities, asked):
     return "bucket"
 
 
-def write_labels(labels, folder, partitioning, rows):
-    """Write labels.
+def write_labels(labels, folder, partitioning, buckets):
+    """Write labels where they are: nothing is shuffled.
 
     Parameters
     ----------
     labels : DataFrame
-        With the schema `schemas.LABELS`.
+        The columns of `schemas.LABELS`, and `cluster`; all images of an identity lie in one partition, those of several
+        identities that share a partition number ``pmod(hash(cluster), buckets)`` too.
     folder : str
         Folder to create.
     partitioning : {'identity', 'bucket'}
-    rows : int
-        Number of labels, from which the number of buckets follows.
+    buckets : int
+        Number of buckets, where buckets are written.
     """
     in_order = (schemas.IDENTITY, schemas.PATH)
     if partitioning == "identity":
-        # A given number of partitions is kept: opening the files takes the time, not their content.
-        tasks, column = labels.sparkSession.sparkContext.defaultParallelism, schemas.IDENTITY
-        sorted_labels = labels.repartition(tasks, F.coalesce(*in_order)).sortWithinPartitions(*in_order)
+        column, numbered = schemas.IDENTITY, labels
+        sorted_labels = numbered.select(*schemas.LABELS.names).sortWithinPartitions(*in_order)
     else:
-        buckets, column = max(_BUCKETS_AT_LEAST, -(-rows // _ROWS_A_BUCKET)), schemas.IDENTITY_BUCKET
-        numbered = labels.withColumn(column, F.pmod(F.xxhash64(F.coalesce(*in_order)), F.lit(buckets)).cast("int"))
-        sorted_labels = numbered.repartition(buckets, column).sortWithinPartitions(column, *in_order)
-    sorted_labels.write.partitionBy(column).parquet(folder)
+        # The number that Spark itself gives to the partition of a cluster.
+        column, bucket = schemas.IDENTITY_BUCKET, F.pmod(F.hash(schemas.CLUSTER), F.lit(buckets))
+        numbered = labels.select(*schemas.LABELS.names, bucket.alias(column))
+        sorted_labels = numbered.sortWithinPartitions(column, *in_order)
+    random_values = (schemas.LABEL, schemas.DISTANCE, schemas.DISTANCE_STD, f"{schemas.ROUND_LABELS}.list.element")
+    plain = {f"parquet.enable.dictionary#{name}": "false" for name in random_values}
+    sorted_labels.write.options(**plain).partitionBy(column).parquet(folder)
 
 
 def read_labels(spark, folder):
@@ -105,8 +106,13 @@ def read_labels(spark, folder):
         raise InputError(
             f"{folder}: no column {missing[0]!r}, it has {', '.join(held)}; give the folder that generate_labels wrote"
         )
+    return open_labels(spark, found)
+
+
+def open_labels(spark, folder):
+    """Labels in a folder that is known to hold them."""
     # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
-    return spark.read.schema(schemas.LABELS).parquet(literal(found)).select(*schemas.LABELS.names)
+    return spark.read.schema(schemas.LABELS).parquet(literal(folder)).select(*schemas.LABELS.names)
 
 
 def _labels_folder(storage, path):

@@ -26,6 +26,10 @@ class DistanceRanges(NamedTuple):
     """Number of images of each status."""
     identities: int
     """Number of identities in the list."""
+    images: int
+    """Number of distinct paths in the list."""
+    lines: int
+    """Number of lines of the list, each counted as often as its key has a feature, but at least once."""
 
 
 def distance_ranges(distances, rounds, keys):
@@ -34,11 +38,11 @@ def distance_ranges(distances, rounds, keys):
     Parameters
     ----------
     distances : DataFrame
-        With the schema `schemas.DISTANCES`.
+        With the schema `schemas.distances`.
     rounds : int
         Number of distances an image.
-    keys : str
-        One key of the list beside one of the features, for messages.
+    keys : callable
+        Gives one key of the list beside one of the features, for messages.
 
     Returns
     -------
@@ -49,26 +53,37 @@ def distance_ranges(distances, rounds, keys):
     InputError
         If no image is labelled, or all distances of a round are equal.
     """
-    mean = _mean(F.col(schemas.ROUND_DISTANCES))
-    each = [F.col(schemas.ROUND_DISTANCES)[number] for number in range(rounds)]
+    mean = F.col(schemas.DISTANCE)
+    each = [F.col(schemas.round_distance(number)) for number in range(rounds)]
     seen = distances.agg(
         F.array(*map(F.min, each)).alias("low"),
         F.array(*map(F.max, each)).alias("high"),
         F.min(mean).alias("mean_low"),
         F.max(mean).alias("mean_high"),
-        F.countDistinct(schemas.IDENTITY).alias("identities"),
+        F.count("*").alias("images"),
+        F.sum(schemas.LINES).alias("lines"),
+        F.sum(schemas.FIRST_OF_IDENTITY).alias("identities"),
         *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in schemas.STATUSES],
     ).first()
     statuses = {status: seen[status] for status in schemas.STATUSES}
     if not statuses[schemas.OK]:
-        raise InputError(_nothing_labelled(statuses, keys))
+        raise InputError(_nothing_labelled(statuses, keys()))
     for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
         if high - low <= _NO_SPREAD:
             raise InputError(
                 f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels "
                 "need a spread; check that the features differ and that more than two images can be labelled"
             )
-    return DistanceRanges(tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, statuses, seen.identities)
+    return DistanceRanges(
+        tuple(seen.low),
+        tuple(seen.high),
+        seen.mean_low,
+        seen.mean_high,
+        statuses,
+        seen.identities,
+        seen.images,
+        seen.lines,
+    )
 
 
 def _nothing_labelled(statuses, keys):
@@ -82,7 +97,7 @@ def scale_labels(distances, ranges, normalize):
     Parameters
     ----------
     distances : DataFrame
-        With the schema `schemas.DISTANCES`.
+        With the schema `schemas.distances`.
     ranges : DistanceRanges
     normalize : {'per-round', 'final'}
         Scale every round to 0..100 and average, or average the distances and scale once.
@@ -90,8 +105,8 @@ def scale_labels(distances, ranges, normalize):
     Returns
     -------
     DataFrame
-        With the schema `schemas.LABELS`. `label` and the values of `round_labels` are in [0, 100], higher is better;
-        `distance_std` is the population standard deviation over the rounds (arXiv 2103.05977, eq. 7 and 8).
+        The columns of `schemas.LABELS` beside those of `distances`. `label` and the values of `round_labels` are in
+        [0, 100], higher is better (arXiv 2103.05977, eq. 7 and 8).
 
     Raises
     ------
@@ -100,24 +115,21 @@ def scale_labels(distances, ranges, normalize):
     """
     if normalize == "final" and ranges.mean_max - ranges.mean_min <= _NO_SPREAD:
         raise InputError(f"--normalize final: all mean distances are {ranges.mean_min:.6g}; use per-round")
-    raw = F.col(schemas.ROUND_DISTANCES)
-    lows = F.array(*[F.lit(float(low)) for low in ranges.round_min])
-    spans = F.array(
-        *[F.lit(float(high) - float(low)) for low, high in zip(ranges.round_min, ranges.round_max, strict=True)]
-    )
-    scaled = F.transform(raw, lambda value, number: (value.cast("double") - lows[number]) / spans[number] * 100)
-    mean = _mean(raw)
-    spread = F.aggregate(raw, F.lit(0.0), lambda total, value: total + F.pow(value - F.col(schemas.DISTANCE), F.lit(2)))
-    final = (mean - F.lit(ranges.mean_min)) / F.lit(ranges.mean_max - ranges.mean_min) * 100
-    return (
-        distances.withColumn(schemas.DISTANCE, mean)
-        .withColumn(schemas.DISTANCE_STD, F.sqrt(spread / F.size(raw)))
-        .withColumn(schemas.LABEL, _mean(scaled) if normalize == "per-round" else final)
-        .withColumn(schemas.ROUND_LABELS, scaled.cast("array<float>"))
-        .select(*schemas.LABELS.names)
-    )
+    scaled = [
+        (F.col(schemas.round_distance(number)).cast("double") - F.lit(float(low)))
+        / F.lit(float(high) - float(low))
+        * 100
+        for number, (low, high) in enumerate(zip(ranges.round_min, ranges.round_max, strict=True))
+    ]
+    final = (F.col(schemas.DISTANCE) - F.lit(ranges.mean_min)) / F.lit(ranges.mean_max - ranges.mean_min) * 100
+    label = _sum(scaled) / len(scaled) if normalize == "per-round" else final
+    round_labels = F.when(label.isNotNull(), F.array(*[each.cast("float") for each in scaled]))
+    return distances.withColumn(schemas.LABEL, label).withColumn(schemas.ROUND_LABELS, round_labels)
 
 
-def _mean(values):
-    """Mean of an array, summed in double precision; null for null."""
-    return F.aggregate(values, F.lit(0.0), lambda total, value: total + value) / F.size(values)
+def _sum(columns):
+    """Sum of columns, in pairs, so that a thousand of them do not make a tree a thousand deep."""
+    while len(columns) > 1:
+        pairs = [left + right for left, right in zip(columns[::2], columns[1::2], strict=False)]
+        columns = pairs + columns[len(pairs) * 2 :]
+    return columns[0]

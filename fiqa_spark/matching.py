@@ -1,78 +1,76 @@
-"""Images meet their features on the key."""
-
-from typing import NamedTuple
+"""Images meet their features on the key, identity by identity."""
 
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 
-
-class MatchCounts(NamedTuple):
-    """How list and features met."""
-
-    matched: int
-    """Images whose key has a feature."""
-    keys: str
-    """One key of the list beside one key of the features, for messages."""
+# Vectors that a task brings together: enough to make its start-up small, few enough to be sorted in memory.
+_PARTITION_BYTES = 128 << 20
+_PARTITIONS_AT_LEAST = 16
+_MEETING = (schemas.CLUSTER, schemas.KEY_HASH, schemas.KEY)
 
 
-def join_features(images, features):
-    """Every image with its feature, or with none.
+def partitions_for(rows, dimension):
+    """Number of partitions for so many float32 vectors: a function of the data alone, as files follow it."""
+    return max(_PARTITIONS_AT_LEAST, -(-rows * dimension * 4 // _PARTITION_BYTES))
+
+
+def join_features(images, features, partitions, *, identities_in_keys):
+    """Every image with its feature, or with none; the images of an identity in one partition, as neighbours.
+
+    Both sides are brought to their cluster and met there in order. Where the clusters are the identities, that is the
+    one shuffle of the vectors, and none where the features lie in buckets already; otherwise a second one brings them
+    to their identity.
 
     Parameters
     ----------
     images : DataFrame
-        From `distinct_images`.
-    features : DataFrame
-        From `keyed_features`, each key once.
+        From `identified_images`.
+    features : Features
+    partitions : int
+        Number of partitions; that of the buckets where features lie in buckets.
+    identities_in_keys : bool
+        Whether each image's cluster is that of its identity.
 
     Returns
     -------
     DataFrame
-        The columns of both, and `matched`: true where a feature has the key of the image.
+        The columns of both, and `matched`: true where a feature has the key of the image. `cluster` is the same for
+        all images of an identity, and rows are sorted by it.
     """
-    present = features.withColumn(schemas.MATCHED, F.lit(True))
-    return images.join(present, schemas.KEY, "left").withColumn(schemas.MATCHED, F.col(schemas.MATCHED).isNotNull())
+    vectors = features.table if features.buckets else features.table.repartition(partitions, schemas.CLUSTER)
+    # Added after the shuffle: Spark would plan two bare shuffles below a join anew, by all columns of the join.
+    vectors = vectors.withColumn(schemas.MATCHED, F.lit(True))
+    # A merge leaves the rows in order, and buckets are in order already.
+    listed = images.repartition(partitions, schemas.CLUSTER).hint("merge")
+    joined = listed.join(vectors, list(_MEETING), "left").withColumn(
+        schemas.MATCHED, F.col(schemas.MATCHED).isNotNull()
+    )
+    if identities_in_keys:
+        return joined.sortWithinPartitions(*_MEETING)
+    cluster = F.xxhash64(F.coalesce(schemas.IDENTITY, schemas.KEY))
+    return (
+        joined.withColumn(schemas.CLUSTER, cluster)
+        .repartition(partitions, schemas.CLUSTER)
+        .sortWithinPartitions(*_MEETING)
+    )
 
 
-def check_matches(joined, features, images):
-    """Count the matches and refuse features that do not belong to the list.
+def keys_side_by_side(images, features):
+    """One key of the list beside one key of the features, for messages."""
+    listed, feature = images.select(schemas.KEY).head(1), features.table.select(schemas.KEY).head(1)
+    return f"list key {listed[0][0] if listed else ''!r}, feature key {feature[0][0] if feature else ''!r}"
 
-    Only keys are read here, no vectors.
 
-    Parameters
-    ----------
-    joined : DataFrame
-        From `join_features`.
-    features : DataFrame
-        From `keyed_features`.
-    images : int
-        Number of distinct images.
-
-    Returns
-    -------
-    MatchCounts
-
-    Raises
-    ------
-    InputError
-        If no image has a feature, or a key has several.
-    """
-    seen = joined.agg(
-        F.count("*").alias("rows"),
-        F.count_if(schemas.MATCHED).alias("matched"),
-        F.min(schemas.KEY).alias("listed"),
-        F.min(F.when(F.col(schemas.MATCHED), F.col(schemas.KEY))).alias("meeting"),
-    ).first()
-    if seen.rows > images:
-        raise InputError(_repeated_key(joined))
-    if seen.matched:
-        return MatchCounts(seen.matched, f"list key {seen.listed!r}, feature key {seen.meeting!r}")
-    feature = features.select(schemas.KEY).head(1)
-    if not feature:
+def check_any_match(images, features):
+    """Raise InputError unless some image has a feature; only keys are read."""
+    if images.join(features.table.select(schemas.KEY), schemas.KEY).select(schemas.KEY).head(1):
+        return
+    feature = features.table.agg(F.min(schemas.KEY)).first()[0]
+    if feature is None:
         raise InputError("--feature-root: no feature there; give a Parquet data set or a folder of .npy files")
-    raise InputError(no_match(seen.listed, feature[0][0]))
+    raise InputError(no_match(images.agg(F.min(schemas.KEY)).first()[0], feature))
 
 
 def no_match(list_key, feature_key):
@@ -83,8 +81,11 @@ def no_match(list_key, feature_key):
     )
 
 
-def _repeated_key(joined):
-    repeated = joined.groupBy(schemas.PATH, schemas.KEY).count().where("count > 1").orderBy(schemas.KEY).first()
+def repeated_key(images, features):
+    """Message for features of which several have the key of one image."""
+    wanted = images.select(schemas.KEY).distinct()
+    counts = features.table.select(schemas.KEY).join(wanted, schemas.KEY).groupBy(schemas.KEY).count()
+    repeated = counts.where("count > 1").orderBy(schemas.KEY).first()
     return (
         f"--feature-root: {repeated['count']} features have the key {repeated[schemas.KEY]!r}, and which one is meant "
         "cannot be told; keep one feature a key"

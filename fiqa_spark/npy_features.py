@@ -31,19 +31,19 @@ def tree_features(keyed, root):
     Returns
     -------
     DataFrame
-        With the schema `schemas.FEATURE_STORE`: a row for every file that is there; `feature` is null and `problem`
+        With the schema `schemas.VECTORS`: a row for every file that is there; `feature` is null and `problem`
         tells why where a file cannot be used.
     """
 
     def read(frames):
         for frame in frames:
             found = [(key, *_vector_or_problem(os.path.join(root, key + _SUFFIX))) for key in frame[schemas.KEY]]
-            columns = schemas.FEATURE_STORE.names
+            columns = schemas.VECTORS.names
             table = pd.DataFrame(found, columns=columns, dtype=object)
             yield table[table[schemas.FEATURE].notna() | table[schemas.PROBLEM].notna()]
 
     inside = keyed.select(schemas.KEY).where(~climbs(F.col(schemas.KEY)))
-    return inside.repartition(_tasks(keyed), schemas.KEY).distinct().mapInPandas(read, schemas.FEATURE_STORE)
+    return inside.repartition(_tasks(keyed), schemas.KEY).distinct().mapInPandas(read, schemas.VECTORS)
 
 
 def _vector_or_problem(path):
@@ -108,7 +108,7 @@ def matrix_features(paths, where, matrix_path):
     Returns
     -------
     DataFrame
-        With the schema `schemas.FEATURE_STORE`. Of a path that occurs twice the first row counts.
+        With the schema `schemas.VECTORS`. Of a path that occurs twice the first row counts.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def matrix_features(paths, where, matrix_path):
 
     first_rows = in_file_order.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
     in_order = first_rows.repartitionByRange(_tasks(paths), schemas.ROW).sortWithinPartitions(schemas.ROW)
-    return in_order.mapInPandas(read, schemas.FEATURE_STORE)
+    return in_order.mapInPandas(read, schemas.VECTORS)
 
 
 def _tasks(table):

@@ -14,11 +14,15 @@ from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vectors
 
 # Drawn beyond the pool's size, for those that turn out not to be usable.
-_EXTRA_SHARE, _EXTRA = 0.02, 64
-# Largest number that Spark takes as a limit.
-_ROWS_AT_MOST = 2**31 - 1
+_EXTRA_SHARE, _EXTRA = 0.05, 64
+# Vectors that the driver looks at, in pools.
+_POOLS_AT_MOST = 20
 # A length that more features than these have is no accident.
 _STRAY_SHARE, _STRAY = 0.01, 3
+
+
+# The order of the pool; key and path settle ties.
+_IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
 
 
 class Pool(NamedTuple):
@@ -28,36 +32,51 @@ class Pool(NamedTuple):
     """Unit embeddings, float32, shape (P, dimension)."""
     identities: tuple
     """Identity of each, P strings."""
+    identity_hashes: np.ndarray
+    """Hash of the identity of each, int64, shape (P,)."""
 
     @property
     def dimension(self):
         """Length of an embedding."""
         return self.embeddings.shape[1]
 
-    def positions(self):
-        """Identity to positions of its images in the pool, ndarray of intp."""
-        codes, identities = pd.factorize(np.array(self.identities, dtype=object))
-        order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        return dict(zip(identities, np.split(order, starts[1:]), strict=True))
+    def positions(self, identity_hashes):
+        """Where images of identities stand in the pool.
+
+        Parameters
+        ----------
+        identity_hashes : ndarray of int64, shape (g,)
+
+        Returns
+        -------
+        dict of int to ndarray of intp
+            Number of an identity, from 0, to the positions of its images; only of those that have any.
+        """
+        order = np.argsort(self.identity_hashes, kind="stable")
+        in_order = self.identity_hashes[order]
+        firsts, ends = (np.searchsorted(in_order, identity_hashes, side) for side in ("left", "right"))
+        present = np.flatnonzero(firsts < ends)
+        return {number: order[firsts[number] : ends[number]] for number in present.tolist()}
 
 
-def draw_pool(joined, vectors, pool_size, keys):
+def draw_pool(images, vectors, lines, pool_size, keys):
     """Draw the pool.
 
-    First the images of the smallest hashes are found, without their vectors; then the vectors of these few are
-    fetched. Only where too many of them are not usable are all features looked at.
+    The hash of its key tells whether an image can be among the smallest, so that hardly more vectors than the pool
+    holds leave the executors. Only where too many of them are not usable are all features looked at.
 
     Parameters
     ----------
-    joined : DataFrame
-        From `join_features`.
+    images : DataFrame
+        From `identified_images`.
     vectors : DataFrame
-        Where to fetch `key`, `feature` and `problem` from: the features, or `joined` where that is kept in memory.
+        Where to take `key`, `feature` and `problem` from: features, or images joined with them where these are kept.
+    lines : int
+        Number of rows of `images`.
     pool_size : int
         Number P of images; all usable ones where there are fewer.
-    keys : str
-        One key of the list beside one of the features, for messages.
+    keys : callable
+        Gives one key of the list beside one of the features, for messages.
 
     Returns
     -------
@@ -68,39 +87,49 @@ def draw_pool(joined, vectors, pool_size, keys):
     InputError
         If no feature can be used, features have several lengths, or the pool holds fewer than two identities.
     """
-    eligible = joined.where(F.col(schemas.MATCHED) & F.col(schemas.IDENTITY).isNotNull())
-    wanted = min(int(pool_size * (1 + _EXTRA_SHARE)) + _EXTRA, _ROWS_AT_MOST)
-    probe = _fetched(_smallest(eligible, wanted), vectors)
-    dimension = _dimension(probe, keys)
-    embeddings, usable = unit_embeddings(stack_vectors(probe[schemas.FEATURE], dimension))
-    if usable.sum() < pool_size and len(probe) == wanted:
-        fit = eligible.where(_usable(dimension)(schemas.FEATURE))
-        fitting = _fetched(_smallest(fit, pool_size), vectors)
-        if fitting.empty:
-            raise InputError(_none_usable(probe, dimension, keys))
-        probe = fitting
-        embeddings, usable = unit_embeddings(stack_vectors(probe[schemas.FEATURE], dimension))
+    share = min(1.0, (pool_size * (1 + _EXTRA_SHARE) + _EXTRA) / lines)
+    probe = _fetched(F.broadcast(_smallest(images, share)), vectors)
+    dimension, embeddings, usable = _usable_of(probe, keys)
+    while usable.sum() < pool_size and share < 1:
+        growth = min(1 / share, 1.2 * pool_size / max(1, usable.sum()))
+        if len(probe) * growth > _POOLS_AT_MOST * pool_size:
+            share, fit = 1.0, vectors.where(_usable(dimension)(schemas.FEATURE)).select(schemas.KEY)
+            few = _smallest(images, share).join(fit, schemas.KEY, "semi").orderBy(*_IN_ORDER).limit(pool_size)
+            fitting = _fetched(F.broadcast(few), vectors)
+            probe = fitting if len(fitting) else probe
+        else:
+            share *= growth
+            probe = _fetched(_smallest(images, share), vectors)
+        dimension, embeddings, usable = _usable_of(probe, keys)
     if not usable.any():
         raise InputError(_none_usable(probe, dimension, keys))
     chosen = np.flatnonzero(usable)[:pool_size]
     identities = tuple(probe[schemas.IDENTITY].iloc[chosen])
     _check_identities(set(identities), len(chosen), pool_size, keys)
-    return Pool(np.ascontiguousarray(embeddings[chosen]), identities)
+    hashes = probe[schemas.IDENTITY_HASH].iloc[chosen].to_numpy(np.int64)
+    return Pool(np.ascontiguousarray(embeddings[chosen]), identities, hashes)
 
 
-def _smallest(eligible, count):
-    """The rows of the smallest hashes; key and path settle ties."""
-    columns = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
-    return eligible.select(*columns, schemas.IDENTITY).orderBy(*columns).limit(count)
+def _smallest(images, share):
+    """Images with an identity whose hashes are in the smallest share of all, each path once."""
+    few = images.where(F.col(schemas.IDENTITY).isNotNull())
+    if share < 1:
+        few = few.where(F.col(schemas.IMAGE_HASH) < int((share - 0.5) * 2.0**64))
+    return few.select(*_IN_ORDER, schemas.IDENTITY, schemas.IDENTITY_HASH).distinct()
 
 
 def _fetched(candidates, vectors):
     """The candidates with their vectors, as a pandas frame in hash order."""
-    on = schemas.PATH if schemas.PATH in vectors.columns else schemas.KEY
-    found = vectors.select(on, schemas.FEATURE, schemas.PROBLEM).join(F.broadcast(candidates), on)
+    found = vectors.select(schemas.KEY, schemas.FEATURE, schemas.PROBLEM).join(candidates, schemas.KEY)
     rows = with_binary_vectors(found).collect()
     frame = pd.DataFrame([row.asDict() for row in rows], columns=found.columns, dtype=object)
-    return frame.sort_values([schemas.IMAGE_HASH, schemas.KEY, schemas.PATH], ignore_index=True)
+    return frame.drop_duplicates(schemas.PATH).sort_values([*_IN_ORDER], ignore_index=True)
+
+
+def _usable_of(probe, keys):
+    """Dimension, unit embeddings, and which of them are usable."""
+    dimension = _dimension(probe, keys) if len(probe) else 1
+    return dimension, *unit_embeddings(stack_vectors(probe[schemas.FEATURE], dimension))
 
 
 def _usable(dimension):
@@ -135,7 +164,7 @@ def _none_usable(probe, dimension, keys):
         if len(problems)
         else f"that of {path!r} is empty, not finite, zero or not of length {dimension}"
     )
-    return f"--feature-root: none of {len(probe)} features can be used: {reason} ({keys}); compute the features again"
+    return f"--feature-root: none of {len(probe)} features can be used: {reason} ({keys()}); compute the features again"
 
 
 def _check_identities(identities, drawn, pool_size, keys):
@@ -146,6 +175,6 @@ def _check_identities(identities, drawn, pool_size, keys):
     if drawn == pool_size:
         raise InputError(f"--pool-size {pool_size}: all images drawn are of identity {only!r}; raise it")
     raise InputError(
-        f"--feature-root: all usable features are of identity {only!r}, and labels need two identities ({keys}); "
+        f"--feature-root: all usable features are of identity {only!r}, and labels need two identities ({keys()}); "
         "check --id-key-index and the features of the others"
     )

@@ -6,6 +6,7 @@ from pyspark.sql.types import (
     DoubleType,
     FloatType,
     IntegerType,
+    LongType,
     StringType,
     StructField,
     StructType,
@@ -24,36 +25,34 @@ TOO_FEW_IMAGES = "too_few_images"
 NO_IDENTITY = "no_identity"
 STATUSES = (OK, MISSING_FEATURE, INVALID_FEATURE, TOO_FEW_IMAGES, NO_IDENTITY)
 
-# The feature store: what import_features writes, and what generate_labels makes of .npy files on its way.
+# Vectors out of files, and the feature store that is made of them: rows of a cluster lie together.
 PROBLEM = "problem"
-FEATURE_STORE = StructType(
+CLUSTER = "cluster"
+KEY_HASH = "key_hash"
+VECTORS = StructType(
     [
         StructField(PATH, StringType(), nullable=False),
         StructField(FEATURE, BinaryType()),
         StructField(PROBLEM, StringType()),
     ]
 )
+FEATURE_STORE = StructType(
+    [
+        StructField(CLUSTER, LongType(), nullable=False),
+        StructField(KEY_HASH, LongType(), nullable=False),
+        *VECTORS,
+    ]
+)
 
 # Columns that live between the list and the labels.
-REPEATS = "repeats"
+LINES = "lines"
 MATCHED = "matched"
 IMAGE_HASH = "image_hash"
 IDENTITY_HASH = "identity_hash"
 ROW = "row"
-ROUND_DISTANCES = "round_distances"
-
 INTRA_COUNT = "intra_count"
 INTER_COUNT = "inter_count"
-DISTANCES = StructType(
-    [
-        StructField(PATH, StringType(), nullable=False),
-        StructField(IDENTITY, StringType()),
-        StructField(STATUS, StringType(), nullable=False),
-        StructField(INTRA_COUNT, IntegerType(), nullable=False),
-        StructField(INTER_COUNT, IntegerType(), nullable=False),
-        StructField(ROUND_DISTANCES, ArrayType(FloatType(), containsNull=False)),
-    ]
-)
+FIRST_OF_IDENTITY = "first_of_identity"
 
 LABEL = "label"
 DISTANCE = "distance"
@@ -72,6 +71,29 @@ LABELS = StructType(
         StructField(ROUND_LABELS, ArrayType(FloatType(), containsNull=False)),
     ]
 )
+
+
+def round_distance(number):
+    """Column with the distances of a round, counted from 0."""
+    return f"distance_{number + 1}"
+
+
+def distances(rounds):
+    """Schema of what a pass over the features yields: a row an image, a column a round.
+
+    `lines` sums up to the lines of the list, if no key has several features; `first_of_identity` is 1 for one image of
+    each identity. The distances are null unless the status is ``ok``.
+    """
+    return StructType(
+        [
+            *(LABELS[name] for name in (PATH, IDENTITY, STATUS, INTRA_COUNT, INTER_COUNT, DISTANCE, DISTANCE_STD)),
+            StructField(CLUSTER, LongType(), nullable=False),
+            StructField(LINES, LongType(), nullable=False),
+            StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
+            *(StructField(round_distance(number), FloatType()) for number in range(rounds)),
+        ]
+    )
+
 
 IDENTITY_BUCKET = "identity_bucket"
 POSITION = "position"

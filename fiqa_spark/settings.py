@@ -52,6 +52,11 @@ class LabelSettings(_Settings):
         False, "keep the joined features in memory, spilling to disk", aliases=("-load-feature",)
     )
 
+    @property
+    def rounds_computed(self):
+        """Number of distances an image: the exact estimator needs one."""
+        return 1 if self.estimator == "exact" else self.rounds
+
 
 @dataclass(frozen=True)
 class GenerateLabelsSettings(LabelSettings):
@@ -76,6 +81,7 @@ class ImportFeaturesSettings(_Settings):
     source: str = _setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True, place=True)
     rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order", place=True)
     image_root: str = _setting("", "folder that the paths in --rows-list begin with, if they are paths of images")
+    id_key_index: int = _setting(-3, "part of the path, split at '/', by which vectors are put together")
     dst: str = _setting("", "folder to write the Parquet vectors to", required=True, place=True)
     process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1, most=10_000)
     overwrite: bool = _setting(False, "replace what an earlier run wrote once the new data set is complete")

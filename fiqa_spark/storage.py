@@ -101,6 +101,15 @@ class Storage:
         finally:
             stream.close()
 
+    def read_text(self, path):
+        """Text of a small UTF-8 file."""
+        file_system, place = self._locate(path)
+        stream = file_system.open(place)
+        try:
+            return self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+        finally:
+            stream.close()
+
     def concatenate(self, parts, target):
         """Write the bytes of several files, in order, into one."""
         file_system, place = self._locate(target)

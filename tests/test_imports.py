@@ -10,7 +10,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "fiqa_spark"
 # From the ground up; a module imports from lower lines only, and not from its neighbours on the same line.
 LAYERS = (
     ("errors", "version"),
-    ("settings", "schemas", "machine", "npy", "spark_failures", "destination", "progress"),
+    ("settings", "schemas", "machine", "npy", "spark_failures", "destination", "progress", "planning"),
     (
         "kernels.embeddings",
         "kernels.wasserstein",
@@ -22,7 +22,9 @@ LAYERS = (
         "summary",
     ),
     ("kernels.distances",),
-    ("image_list", "features", "npy_features", "matching", "pool", "distances", "labels", "label_store", "export"),
+    ("image_list", "features", "pool", "distances", "labels", "label_store", "export"),
+    ("npy_features", "matching"),
+    ("feature_store",),
     ("feature_source",),
     ("pipelines.generate_labels", "pipelines.import_features", "pipelines.export_labels"),
     ("cli",),

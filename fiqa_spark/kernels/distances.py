@@ -1,27 +1,34 @@
-"""Distance of intra- and inter-identity similarities for the images of one identity (arXiv 2103.05977, eq. 5 and 6)."""
+"""Distance of intra- and inter-identity similarities for whole identities (arXiv 2103.05977, eq. 5 and 6)."""
+
+from functools import lru_cache
 
 import numpy as np
 
 from fiqa_spark.kernels.draws import inter_positions, intra_positions
 from fiqa_spark.kernels.wasserstein import wasserstein_distance_sorted
 
-# Similarities held at once; keeps a block of rows below 64 MiB whatever the size of identity and pool.
-_SIMILARITIES_AT_ONCE = 1 << 24
+# Similarities held at once: few enough for a processor's cache, enough to make the calls around them cheap.
+_SIMILARITIES_AT_ONCE = 1 << 20
 
 
-def sampled_distances(embeddings, pool, own, *, start, comparisons, rounds):
-    """W1 distances of all rounds for the images of one identity, from `comparisons` draws a side and round.
+def sampled_distances(embeddings, sizes, starts, own, pool, *, comparisons, rounds):
+    """W1 distances of all rounds for the images of several identities, from `comparisons` draws a side and round.
+
+    Neighbouring identities that begin at the same place of the pool share one matrix product with it: their order
+    decides about the speed, not about the result.
 
     Parameters
     ----------
     embeddings : ndarray of float32, shape (n, dimension)
-        Unit embeddings of the identity's usable images in hash order, n >= 2.
+        Unit embeddings of usable images, identity by identity, each in hash order.
+    sizes : ndarray of int, shape (g,)
+        Number of images of each identity, at least 2 and n in all.
+    starts : ndarray of int, shape (g,)
+        Position in the pool at which the inter draws of each identity begin.
+    own : dict of int to ndarray of intp
+        Positions in the pool of images of an identity, by its number from 0; only of those that have any.
     pool : ndarray of float32, shape (P, dimension)
         Unit embeddings of the pool in hash order.
-    own : ndarray of intp, shape (o,)
-        Positions in the pool of images of this identity, o < P.
-    start : int
-        Position in the pool at which the inter draws begin.
     comparisons : int
         Number m of comparisons a side and round.
     rounds : int
@@ -31,13 +38,29 @@ def sampled_distances(embeddings, pool, own, *, start, comparisons, rounds):
     -------
     distances : ndarray of float32, shape (n, K)
         `d_ik`, in [0, 2]; higher is better.
-    intra_count, inter_count : int
-        Comparisons a round on either side.
+    counts : ndarray of int32, shape (n, 2)
+        Intra and inter comparisons a round.
     """
-    intra = intra_positions(len(embeddings), comparisons, rounds)
-    inter = inter_positions(start, own, len(pool), comparisons, rounds)
-    distances = _distances_in_row_blocks(embeddings, embeddings[intra.ravel()], pool[inter.ravel()], intra, inter)
-    return np.broadcast_to(distances, (len(embeddings), rounds)), intra.shape[1] - 1, inter.shape[1]
+    distances = np.empty((len(embeddings), rounds), np.float32)
+    counts = np.empty((len(embeddings), 2), np.int32)
+    edges = np.concatenate([[0], np.cumsum(sizes)])
+    rows_at_once = max(1, _SIMILARITIES_AT_ONCE // (rounds * (2 * comparisons + 1)))
+    alone = _alone(sizes, starts, own, len(pool), comparisons, rounds) | (np.asarray(sizes) > rows_at_once)
+    for first, last in _pieces(edges, starts, alone, rows_at_once):
+        rows = slice(edges[first], edges[last])
+        taken = own.get(first, np.empty(0, np.intp)) if alone[first] else np.empty(0, np.intp)
+        inter = inter_positions(starts[first], taken, len(pool), comparisons, rounds)
+        counts[rows, 0] = np.repeat(np.minimum(comparisons, sizes[first:last] - 1), sizes[first:last])
+        counts[rows, 1] = inter.shape[1]
+        if alone[first]:
+            intra = intra_positions(sizes[first], comparisons, rounds)
+            mates = embeddings[rows][intra.ravel()]
+            distances[rows] = _distances_in_row_blocks(embeddings[rows], mates, pool[inter.ravel()], intra, inter)
+        else:
+            non_mated = (embeddings[rows] @ pool[inter.ravel()].T).reshape(-1, *inter.shape)
+            non_mated.sort(axis=2)
+            distances[rows] = _against(non_mated, embeddings[rows], sizes[first:last], comparisons)
+    return distances, counts
 
 
 def exact_distances(embeddings, pool, own):
@@ -45,21 +68,95 @@ def exact_distances(embeddings, pool, own):
 
     Parameters
     ----------
-    embeddings, pool, own
-        As for `sampled_distances`.
+    embeddings : ndarray of float32, shape (n, dimension)
+        Unit embeddings of the identity's usable images, n >= 2.
+    pool : ndarray of float32, shape (P, dimension)
+        Unit embeddings of the pool.
+    own : ndarray of intp, shape (o,)
+        Positions in the pool of images of this identity, o < P.
 
     Returns
     -------
     distances : ndarray of float32, shape (n, 1)
         `d_i`, in [0, 2]; higher is better. The limit that the mean of `sampled_distances` approaches.
-    intra_count, inter_count : int
-        Comparisons on either side.
+    counts : ndarray of int32, shape (n, 2)
+        Intra and inter comparisons.
     """
     intra = np.arange(len(embeddings))[None]
     inter = np.setdiff1d(np.arange(len(pool)), own)[None]
     strangers = pool if len(own) == 0 else pool[inter[0]]
     distances = _distances_in_row_blocks(embeddings, embeddings, strangers, intra, inter)
-    return distances, intra.shape[1] - 1, inter.shape[1]
+    return distances, np.tile(np.int32([intra.shape[1] - 1, inter.shape[1]]), (len(embeddings), 1))
+
+
+def _alone(sizes, starts, own, pool_size, comparisons, rounds):
+    """True for identities whose strangers are not simply the next ones of the pool."""
+    window = rounds * comparisons
+    alone = np.full(len(sizes), pool_size <= window)
+    for number, positions in own.items():
+        alone[number] |= ((positions - starts[number]) % pool_size < window).any()
+    return alone
+
+
+def _pieces(edges, starts, alone, rows_at_once):
+    """Pairs (first, last) of identities to compute together: of one start, or a single one that stands alone."""
+    first = 0
+    for number in range(1, len(starts) + 1):
+        if (
+            number == len(starts)
+            or alone[first]
+            or alone[number]
+            or starts[number] != starts[first]
+            or edges[number + 1] - edges[first] > rows_at_once
+        ):
+            yield first, number
+            first = number
+
+
+def _against(non_mated, embeddings, sizes, comparisons):
+    """Distances of the rows of whole identities to sorted non-mated similarities, shape (n, rounds, m)."""
+    distances = np.empty(non_mated.shape[:2], np.float32)
+    firsts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes).tolist():
+        of_size = firsts[sizes == size]
+        if size <= comparisons + 1:
+            rows = (of_size[:, None] + np.arange(size)).ravel()
+            mated = _all_mated(embeddings[rows].reshape(-1, size, embeddings.shape[1]))
+            distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
+            continue
+        for first in of_size.tolist():
+            rows = slice(first, first + size)
+            mated = _drawn_mated(embeddings[rows], comparisons, non_mated.shape[1])
+            distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
+    return distances
+
+
+def _all_mated(embeddings):
+    """Sorted similarities of every image with all others of its identity; (g, n, dimension) to (g n, 1, n - 1)."""
+    count, size, _ = embeddings.shape
+    mated = embeddings @ embeddings.transpose(0, 2, 1)
+    # An image's own place sorts to the end and is cut off there.
+    mated[:, np.arange(size), np.arange(size)] = np.inf
+    mated.sort(axis=2)
+    return mated.reshape(count * size, 1, size)[:, :, :-1]
+
+
+def _drawn_mated(embeddings, comparisons, rounds):
+    """Sorted similarities of the images of an identity with those drawn for each round, shape (n, rounds, m)."""
+    intra, dropped = _draw_of_size(len(embeddings), comparisons, rounds)
+    columns = min(len(embeddings), intra.size)
+    mated = np.take(embeddings @ embeddings[:columns].T, intra, axis=1)
+    mated.reshape(-1)[dropped] = np.inf
+    mated.sort(axis=2)
+    return mated[:, :, :-1]
+
+
+@lru_cache(maxsize=256)
+def _draw_of_size(images, comparisons, rounds):
+    """Intra positions of an identity of this size, and what to drop of the flattened similarities at these."""
+    intra = intra_positions(images, comparisons, rounds)
+    slots = _slots_to_drop(images, intra)
+    return intra, (np.arange(slots.size) * intra.shape[1] + slots.ravel()).astype(np.int32)
 
 
 def _distances_in_row_blocks(embeddings, mates, strangers, intra, inter):
@@ -73,7 +170,6 @@ def _distances_in_row_blocks(embeddings, mates, strangers, intra, inter):
 def _distances(embeddings, mates, strangers, slots, intra, inter):
     """Distances of a block of rows, shape (rows, rounds)."""
     mated = (embeddings @ mates.T).reshape(len(embeddings), *intra.shape)
-    # An image's own place sorts to the end and is cut off there.
     np.put_along_axis(mated, slots[:, :, None], np.float32(np.inf), axis=2)
     mated.sort(axis=2)
     non_mated = (embeddings @ strangers.T).reshape(len(embeddings), *inter.shape)

@@ -70,16 +70,23 @@ def block_start(identity_hash, pool_size, comparisons, rounds):
 
     Parameters
     ----------
-    identity_hash : int
+    identity_hash : int or ndarray of int64
         64-bit hash of (seed, identity).
     pool_size, comparisons, rounds : int
         As for `inter_positions`.
 
     Returns
     -------
-    int
-        A position in [0, pool_size).
+    int or ndarray of int64
+        Positions in [0, pool_size).
     """
-    width = rounds * (comparisons + _SPARE_COLUMNS)
-    blocks = max(1, pool_size // width)
-    return int(identity_hash) % blocks * width
+    return identity_hash % block_count(pool_size, comparisons, rounds) * _block_width(comparisons, rounds)
+
+
+def block_count(pool_size, comparisons, rounds):
+    """Number of blocks that the pool is cut into, at least 1; parameters as for `inter_positions`."""
+    return max(1, pool_size // _block_width(comparisons, rounds))
+
+
+def _block_width(comparisons, rounds):
+    return rounds * (comparisons + _SPARE_COLUMNS)

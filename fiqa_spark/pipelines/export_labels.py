@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.destination import Destination
 from fiqa_spark.export import CSV_HEADER, check_paths, csv_lines, json_lines, seed_files, tface_lines, under_root
-from fiqa_spark.image_list import read_paths
+from fiqa_spark.image_list import check_encoding, read_paths
 from fiqa_spark.label_store import read_labels
 from fiqa_spark.progress import Steps
 from fiqa_spark.row_order import numbered
@@ -52,7 +52,9 @@ def _in_order(spark, storage, settings):
     labels = read_labels(spark, settings.labels)
     if not settings.image_list_file:
         return labels.orderBy(schemas.PATH)
-    listed, _ = numbered(read_paths(spark, storage, settings.image_list_file).select(schemas.PATH))
+    paths = read_paths(spark, storage, settings.image_list_file).select(schemas.PATH)
+    check_encoding(paths, f"--image-list-file {settings.image_list_file}")
+    listed, _ = numbered(paths)
     first = listed.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
     return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*schemas.LABELS.names)
 

@@ -1,32 +1,43 @@
 """SDD-FIQA quality labels: from image list and features to labels on disk."""
 
+import logging
 from typing import NamedTuple
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
+from fiqa_spark import schemas
 from fiqa_spark.destination import Destination
 from fiqa_spark.distances import round_distances
+from fiqa_spark.errors import InputError
 from fiqa_spark.feature_source import open_features
-from fiqa_spark.features import check_columns, keyed_features
-from fiqa_spark.image_list import ListCounts, check_images, distinct_images, read_paths
-from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, write_labels
+from fiqa_spark.features import check_columns, keyed_features, vector_length
+from fiqa_spark.image_list import check_images, identified_images, index_in_key, read_paths
+from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, open_labels, write_labels
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
-from fiqa_spark.matching import check_matches, join_features
+from fiqa_spark.matching import check_any_match, join_features, keys_side_by_side, partitions_for, repeated_key
+from fiqa_spark.planning import planned_by_cluster
 from fiqa_spark.pool import draw_pool
 from fiqa_spark.progress import Steps
 from fiqa_spark.settings import checked, with_origins
 from fiqa_spark.storage import Storage
 from fiqa_spark.summary import as_json, for_a_person, label_percentiles, versions
 
+_log = logging.getLogger("fiqa_spark")
+_OTHER_CLUSTERS = (
+    "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved once "
+    "more; import them with that --id-key-index to avoid it"
+)
+
 
 class Labelling(NamedTuple):
     """Labels and what was learned on the way to them."""
 
     labels: DataFrame
-    """With the schema `schemas.LABELS`."""
-    list_counts: ListCounts
+    """The columns of `schemas.LABELS`, and `cluster`."""
     ranges: DistanceRanges
+    partitions: int
+    """Number of partitions by cluster that the labels lie in."""
 
 
 def generate_labels(images, features, settings):
@@ -58,30 +69,45 @@ def generate_labels(images, features, settings):
     FiqaError
         If a setting is out of range or the input cannot give labels; the message tells why and what to do.
     """
-    return label_images(images, features, checked(settings), Steps(images.sparkSession)).labels
-
-
-def label_images(images, features, settings, steps):
-    """What `generate_labels` does, step by step, with what is learned on the way."""
+    settings = checked(settings)
     check_columns(features, "features")
+    index = index_in_key(images, settings)
+    keyed = keyed_features(features, index, settings.feature_root, settings.image_root)
+    with planned_by_cluster(images.sparkSession):
+        labels = label_images(images, keyed, settings, Steps(images.sparkSession)).labels
+    return labels.select(*schemas.LABELS.names)
+
+
+def label_images(paths, features, settings, steps):
+    """What `generate_labels` does, step by step, with what is learned on the way."""
     with steps("reading the list"):
-        images = distinct_images(images, settings)
-        list_counts = check_images(images, settings)
-    with steps("matching features"):
-        features = keyed_features(features, settings.feature_root, settings.image_root)
-        joined = join_features(images, features)
-        if settings.load_feature:
-            joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
-        matches = check_matches(joined, features, list_counts.images)
+        images = identified_images(paths, settings, features.id_key_index)
+        listed = check_images(images, settings)
+
+    def keys():
+        check_any_match(images, features)
+        return keys_side_by_side(images, features)
+
+    if features.buckets and not listed.identities_in_keys:
+        _log.warning(_OTHER_CLUSTERS, features.id_key_index, settings.id_key_index)
+    partitions = features.buckets
+    if not partitions:
+        dimension = vector_length(features.table.select(schemas.FEATURE))
+        partitions = partitions_for(listed.lines, dimension)
+    joined = join_features(images, features, partitions, identities_in_keys=listed.identities_in_keys)
+    if settings.load_feature:
+        joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
     with steps("drawing the pool"):
-        pool = draw_pool(joined, joined if settings.load_feature else features, settings.pool_size, matches.keys)
+        vectors = joined.where(schemas.MATCHED) if settings.load_feature else features.table
+        pool = draw_pool(images, vectors, listed.lines, settings.pool_size, keys)
     with steps("computing distances"):
-        distances = round_distances(joined, matches.matched, pool, settings).persist(StorageLevel.MEMORY_AND_DISK)
-        rounds = 1 if settings.estimator == "exact" else settings.rounds
-        ranges = distance_ranges(distances, rounds, matches.keys)
+        distances = round_distances(joined, pool, partitions, settings).persist(StorageLevel.MEMORY_AND_DISK)
+        ranges = distance_ranges(distances, settings.rounds_computed, keys)
+    if ranges.lines > listed.lines:
+        raise InputError(repeated_key(images, features))
     if settings.load_feature:
         joined.unpersist()
-    return Labelling(scale_labels(distances, ranges, settings.normalize), list_counts, ranges)
+    return Labelling(scale_labels(distances, ranges, settings.normalize), ranges, partitions)
 
 
 def run(spark, settings):
@@ -107,18 +133,19 @@ def run(spark, settings):
     images = read_paths(spark, storage, settings.image_list_file)
     with Destination(storage, settings.score_dst, overwrite=settings.overwrite, own_entries=own) as dst:
         features = open_features(spark, storage, images, settings, dst.staging, steps)
-        labelling = label_images(images, features, settings, steps)
+        with planned_by_cluster(spark):
+            labelling = label_images(images, features, settings, steps)
         with steps("writing labels"):
             ranges = labelling.ranges
             partitioning = choose_partitioning(labelling.labels, ranges.identities, settings.partition_by)
             folder = f"{dst.staging}/result/{LABELS_FOLDER}"
-            write_labels(labelling.labels, folder, partitioning, labelling.list_counts.images)
-            percentiles = label_percentiles(labelling.labels)
+            write_labels(labelling.labels, folder, partitioning, labelling.partitions)
+            percentiles = label_percentiles(open_labels(spark, folder))
         summary = {
             "destination": storage.qualified(settings.score_dst),
             "images": {
-                "distinct": labelling.list_counts.images,
-                "repeated_lines": labelling.list_counts.repeated_lines,
+                "distinct": ranges.images,
+                "repeated_lines": ranges.lines - ranges.images,
             },
             "identities": ranges.identities,
             "statuses": ranges.statuses,

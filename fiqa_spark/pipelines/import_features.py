@@ -5,11 +5,12 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.destination import Destination
 from fiqa_spark.errors import InputError
-from fiqa_spark.feature_source import open_store, write_store
+from fiqa_spark.feature_source import import_features
+from fiqa_spark.feature_store import DESCRIPTION_FILE
 from fiqa_spark.progress import Steps
 from fiqa_spark.storage import Storage, literal
 
-_OWN_ENTRIES = ("part-*.parquet", "_SUCCESS")
+_OWN_ENTRIES = ("part-*.parquet", "_SUCCESS", DESCRIPTION_FILE)
 
 
 def run(spark, settings):
@@ -34,11 +35,14 @@ def run(spark, settings):
     with Destination(storage, settings.dst, overwrite=settings.overwrite, own_entries=_OWN_ENTRIES) as dst:
         folder = f"{dst.staging}/features"
         with steps("importing features"):
-            write_store(open_store(spark, storage, settings), folder)
+            store = import_features(spark, storage, settings, folder)
         with steps("counting"):
             account = _account(spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder)), settings)
         dst.publish("features")
-    return f"{account}\nwritten to {storage.qualified(settings.dst)} in {sum(steps.seconds.values()):.1f} s"
+    return (
+        f"{account}\nin {store['buckets']} buckets by part {store['id_key_index']} of the path\n"
+        f"written to {storage.qualified(settings.dst)} in {sum(steps.seconds.values()):.1f} s"
+    )
 
 
 def _account(store, settings):

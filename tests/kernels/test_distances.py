@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr, wasserstein_distance
 
-from fiqa_spark.kernels.distances import exact_distances, sampled_distances
+from fiqa_spark.kernels.distances import exact_distances
+from fiqa_spark.kernels.distances import sampled_distances as sampled_distances_of_identities
 from fiqa_spark.kernels.draws import inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
 
@@ -11,6 +12,12 @@ DIMENSION = 16
 
 def random_embeddings(seed, count):
     return unit_embeddings(np.random.default_rng(seed).standard_normal((count, DIMENSION)).astype(np.float32))[0]
+
+
+def sampled_distances(embeddings, pool, own, *, start, **options):
+    """Distances of one identity."""
+    sizes, starts = np.array([len(embeddings)]), np.array([start])
+    return sampled_distances_of_identities(embeddings, sizes, starts, {0: own}, pool, **options)
 
 
 def naive_sampled_distances(embeddings, pool, own, start, comparisons, rounds):
@@ -32,17 +39,36 @@ def naive_sampled_distances(embeddings, pool, own, start, comparisons, rounds):
 def test_sampled_distances_are_those_of_a_loop(images, pool_size):
     embeddings, pool = random_embeddings(1, images), random_embeddings(2, pool_size)
     own, start = np.array([1, 4, 7]), 5
-    found, intra_count, inter_count = sampled_distances(embeddings, pool, own, start=start, comparisons=24, rounds=4)
+    found, counts = sampled_distances(embeddings, pool, own, start=start, comparisons=24, rounds=4)
     assert found.dtype == np.float32
-    assert (intra_count, inter_count) == (min(24, images - 1), min(24, pool_size - 3))
+    assert (counts == [min(24, images - 1), min(24, pool_size - 3)]).all()
     np.testing.assert_allclose(found, naive_sampled_distances(embeddings, pool, own, start, 24, 4), atol=2e-6)
+
+
+@pytest.mark.parametrize("at_once", [1 << 20, 2000])
+@pytest.mark.parametrize("pool_size", [15, 40, 500])
+def test_identities_together_give_what_each_gives_alone(monkeypatch, pool_size, at_once):
+    monkeypatch.setattr("fiqa_spark.kernels.distances._SIMILARITIES_AT_ONCE", at_once)
+    sizes = np.array([2, 9, 2, 40, 3, 12, 9, 17, 2, 5])
+    starts = np.array([0, 0, 0, 0, 12, 12, 14, 3, 3, 3]) % pool_size
+    own = {1: np.array([3]), 4: np.array([pool_size - 1]), 7: np.array([0, 8])}
+    embeddings, pool = random_embeddings(15, sizes.sum()), random_embeddings(16, pool_size)
+    options = {"comparisons": 8, "rounds": 3}
+    found, counts = sampled_distances_of_identities(embeddings, sizes, starts, own, pool, **options)
+    ends = np.cumsum(sizes)
+    for number, rows in enumerate(map(slice, ends - sizes, ends)):
+        own_of_it = own.get(number, np.empty(0, np.intp))
+        expected = naive_sampled_distances(embeddings[rows], pool, own_of_it, starts[number], 8, 3)
+        np.testing.assert_allclose(found[rows], expected, atol=2e-6)
+        assert (counts[rows] == [min(8, sizes[number] - 1), min(8, pool_size - len(own_of_it))]).all()
 
 
 def test_exact_distances_are_those_of_scipy_on_all_pairs():
     embeddings, pool = random_embeddings(3, 30), random_embeddings(4, 200)
     own = np.array([0, 199])
-    found, intra_count, inter_count = exact_distances(embeddings, pool, own)
-    assert (found.shape, intra_count, inter_count) == ((30, 1), 29, 198)
+    found, counts = exact_distances(embeddings, pool, own)
+    assert found.shape == (30, 1)
+    assert (counts == [29, 198]).all()
     strangers = np.delete(pool, own, axis=0)
     for image in range(30):
         mated = np.delete(embeddings @ embeddings[image], image)

@@ -5,8 +5,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.features import as_store, check_columns, keyed_features
-from fiqa_spark.vectors import stack_vectors, vector_lengths
+from fiqa_spark.features import check_columns, keyed_features
+from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vectors
 from tests.labelling import embeddings_of, features_frame, label_rows, paths_of
 
 PATHS = paths_of([5, 4, 6])
@@ -41,11 +41,11 @@ def test_every_type_of_vector_gives_the_same_labels(spark, reference, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_type_of_vector_becomes_the_same_store(spark, form):
-    store = as_store(keyed_features(FORMS[form](spark), ""))
+def test_every_type_of_vector_becomes_the_same_binary(spark, form):
+    store = with_binary_vectors(keyed_features(FORMS[form](spark), -2).table)
     assert isinstance(store.schema["feature"].dataType, BinaryType)
     expected = {path.removesuffix(".jpg"): vector.tobytes() for path, vector in embeddings_of(PATHS).items()}
-    assert {row.path: bytes(row.feature) for row in store.collect()} == expected
+    assert {row.key: bytes(row.feature) for row in store.collect()} == expected
 
 
 def test_columns_that_are_missing_are_named_with_those_that_are_there(spark):

@@ -29,7 +29,7 @@ def assert_same(rows, reference):
 @pytest.mark.parametrize("partitions", [1, 2, 7])
 def test_the_number_of_partitions_changes_nothing(spark, reference, monkeypatch, partitions):
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
-    monkeypatch.setattr("fiqa_spark.distances._PARTITION_BYTES", len(PATHS) * 24 * 4 // partitions + 1)
+    monkeypatch.setattr("fiqa_spark.matching._PARTITIONS_AT_LEAST", partitions)
     try:
         images = images_frame(spark, PATHS).repartition(partitions)
         features = features_frame(spark, embeddings_of(PATHS)).repartition(partitions)

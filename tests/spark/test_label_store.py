@@ -1,10 +1,12 @@
 import pytest
 from chispa import assert_df_equality
+from pyspark.sql import functions as F
 
 from fiqa_spark import read_labels, schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.label_store import choose_partitioning, write_labels
 
+BUCKETS = 5
 IDENTITIES = ["0042", "42", "1e3", "2020-01-01", "true", "null", "a=b", "a:b", "x y", "é漢", "%41", "Jo'el", None]
 
 
@@ -19,9 +21,15 @@ def labels(spark):
     return spark.createDataFrame(rows, schemas.LABELS)
 
 
+def write(labels, folder, partitioning):
+    """Write labels that lie as the job leaves them: in partitions by cluster."""
+    clustered = labels.withColumn(schemas.CLUSTER, F.xxhash64(F.coalesce("identity", "path")))
+    write_labels(clustered.repartition(BUCKETS, schemas.CLUSTER), str(folder), partitioning, BUCKETS)
+
+
 @pytest.mark.parametrize("partitioning", ["identity", "bucket"])
 def test_labels_come_back_as_they_were(spark, labels, tmp_path, partitioning):
-    write_labels(labels, str(tmp_path / "out" / "labels"), partitioning, 27)
+    write(labels, tmp_path / "out" / "labels", partitioning)
     for folder in (tmp_path / "out", tmp_path / "out" / "labels"):
         found = read_labels(spark, str(folder))
         assert_df_equality(found, labels, ignore_row_order=True, ignore_nullable=True)
@@ -29,7 +37,7 @@ def test_labels_come_back_as_they_were(spark, labels, tmp_path, partitioning):
 
 
 def test_identity_partitions_are_one_folder_an_identity(spark, labels, tmp_path):
-    write_labels(labels, str(tmp_path / "labels"), "identity", 27)
+    write(labels, tmp_path / "labels", "identity")
     folders = {path.name for path in tmp_path.glob("labels/identity=*")}
     assert len(folders) == len(IDENTITIES)
     assert "identity=0042" in folders
@@ -37,7 +45,7 @@ def test_identity_partitions_are_one_folder_an_identity(spark, labels, tmp_path)
 
 
 def test_bucket_partitions_hold_whole_identities_sorted(spark, labels, tmp_path):
-    write_labels(labels, str(tmp_path / "labels"), "bucket", 27)
+    write(labels, tmp_path / "labels", "bucket")
     seen = []
     for folder in tmp_path.glob("labels/identity_bucket=*"):
         files = list(folder.glob("*.parquet"))
