@@ -46,12 +46,12 @@ def open_features(spark, storage, images, settings, staging, steps):
     folder = f"{staging}/features"
     with steps("importing features"):
         vectors = _features_of(spark, storage, images, settings)
-        keyed = vectors.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
+        keyed = _key_as_path(vectors, settings.image_root)
         rows = images.count()
         store = write_store(storage, keyed, folder, index=index, rows=rows, dimension=_dimension(storage, example))
     if storage.is_folder(root) and not store["rows"]:
         below = example[len(storage.qualified(root)) + 1 :].removesuffix(".npy")
-        listed = images.select(keys.key(F.col(schemas.PATH), settings.image_root)).head(1)
+        listed = keys.with_key(images, settings.image_root).select(schemas.KEY).head(1)
         raise InputError(no_match(listed[0][0] if listed else "", below))
     return open_store(spark, storage, folder)
 
@@ -60,9 +60,7 @@ def _features_of(spark, storage, images, settings):
     """Vectors of the listed images out of .npy files."""
     local = _local(storage, settings.feature_root)
     if storage.is_folder(settings.feature_root):
-        return tree_features(
-            images.select(keys.key(F.col(schemas.PATH), settings.image_root).alias(schemas.KEY)), local
-        )
+        return tree_features(keys.with_key(images, settings.image_root).select(schemas.KEY), local)
     if settings.rows_list:
         return matrix_features(_rows_list(spark, storage, settings.rows_list), "--rows-list", local)
     return matrix_features(images, "--image-list-file", local)
@@ -103,12 +101,16 @@ def import_features(spark, storage, settings, folder):
         elif settings.rows_list:
             found = _rows_list(spark, storage, settings.rows_list)
             rows, vectors = found.count(), matrix_features(found, "--rows-list", local)
-            vectors = vectors.withColumn(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root))
+            vectors = _key_as_path(vectors, settings.image_root)
         else:
             raise InputError(
                 f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line"
             )
     return write_store(storage, vectors, folder, index=settings.id_key_index, rows=rows, dimension=dimension)
+
+
+def _key_as_path(vectors, *roots):
+    return keys.with_key(vectors, *roots).drop(schemas.PATH).withColumnRenamed(schemas.KEY, schemas.PATH)
 
 
 def _rows_list(spark, storage, path):

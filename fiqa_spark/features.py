@@ -90,7 +90,8 @@ def keyed_features(table, index, *roots):
     elif isinstance(held, ArrayType) and not isinstance(held.elementType, FloatType):
         feature = feature.cast("array<float>")
     problem = F.col(schemas.PROBLEM) if schemas.PROBLEM in table.columns else F.lit(None).cast("string")
-    key = keys.key(F.col(schemas.PATH), *roots)
+    # A key that is never null spares a join the question, and asking it would compute the key once more.
+    key = F.coalesce(schemas.KEY, F.lit(""))
     columns = (
         keys.cluster(key, index).alias(schemas.CLUSTER),
         F.xxhash64(key).alias(schemas.KEY_HASH),
@@ -98,7 +99,8 @@ def keyed_features(table, index, *roots):
         feature.alias(schemas.FEATURE),
         problem.alias(schemas.PROBLEM),
     )
-    return Features(table.select(*columns), index, None)
+    keyed = keys.with_key(table.where(F.col(schemas.PATH).isNotNull()), *roots)
+    return Features(keyed.select(*columns), index, None)
 
 
 def vector_length(table):

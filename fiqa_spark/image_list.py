@@ -113,7 +113,7 @@ def identified_images(paths, settings, cluster_index):
     else:
         identity = keys.identity(path, settings.id_key_index)
         images = paths.select(path, F.lit(1).cast("long").alias(schemas.LINES), identity.alias(schemas.IDENTITY))
-    return images.withColumn(schemas.KEY, keys.key(path, settings.image_root)).withColumns(
+    return keys.with_key(images, settings.image_root).withColumns(
         {
             schemas.CLUSTER: keys.cluster(key, cluster_index),
             schemas.KEY_HASH: F.xxhash64(key),
@@ -126,7 +126,7 @@ def identified_images(paths, settings, cluster_index):
 def index_in_key(paths, settings):
     """The index of the identity among the parts of a key, where `id_key_index` counts those of a path."""
     index = settings.id_key_index
-    first = paths.select(schemas.PATH, keys.key(F.col(schemas.PATH), settings.image_root)).head(1) if index >= 0 else ()
+    first = keys.with_key(paths.select(schemas.PATH), settings.image_root).head(1) if index >= 0 else ()
     return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
 
 

@@ -35,15 +35,15 @@ def vector_lengths(features):
     -------
     ndarray of int64, shape (n,)
     """
-    return np.fromiter((_length(feature) for feature in features), np.int64, len(features))
-
-
-def _length(feature):
-    if feature is None:
-        return 0
-    if isinstance(feature, (bytes, bytearray)):
-        return len(feature) // 4 if len(feature) % 4 == 0 else -1
-    return len(feature)
+    held = features.to_numpy()
+    lengths = np.fromiter(map(len, held[features.notna().to_numpy()]), np.int64)
+    if len(lengths) and isinstance(held[features.notna().to_numpy().argmax()], (bytes, bytearray)):
+        lengths = np.where(lengths % 4, -1, lengths // 4)
+    if len(lengths) == len(held):
+        return lengths
+    padded = np.zeros(len(held), np.int64)
+    padded[features.notna().to_numpy()] = lengths
+    return padded
 
 
 def stack_vectors(features, dimension):

@@ -37,7 +37,7 @@ def key_by_python(text, root):
 @given(paths=st.lists(path, min_size=20, max_size=60, unique=True), root=st.sampled_from(["", "/root", "/root/sub"]))
 def test_keys_are_those_of_plain_python(spark, paths, root):
     table = spark.createDataFrame([(text,) for text in paths], "path string")
-    found = table.select("path", keys.key(table.path, root, "").alias("key")).collect()
+    found = keys.with_key(table, root, "").collect()
     for row in found:
         assert row.key == key_by_python(row.path, root), row.path
 
