@@ -47,7 +47,7 @@ def read_paths(spark, storage, path):
     lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
     before_tab = F.substring_index("value", "\t", 1)
     ended = F.endswith(before_tab, F.lit("\r"))
-    path = F.when(ended, F.substring(before_tab, F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
+    path = F.when(ended, before_tab.substr(F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
     return lines.select(path.alias(schemas.PATH)).where(F.trim(schemas.PATH) != "")
 
 

@@ -41,7 +41,7 @@ def with_key(table, *roots):
     odd = begins_oddly | F.contains(key, F.lit("//")) | F.contains(key, F.lit("/./"))
     clean = F.regexp_replace(F.regexp_replace(key, r"/(\.?/)+", "/"), r"^(\.?/)+", "")
     stem_length = F.length(key) - F.length(extension) - 1
-    stem = F.substring(key, F.lit(1), stem_length)
+    stem = key.substr(F.lit(1), stem_length)
     named = F.lower(extension).isin(*_EXTENSIONS) & (stem_length > 0)
     # Step by step, so that Spark computes once what is used often.
     return (
