@@ -1,12 +1,16 @@
 """One pass over the features: the distances of all rounds for every image, identity by identity."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from fiqa_spark import schemas
-from fiqa_spark.kernels.distances import exact_distances, sampled_distances
-from fiqa_spark.kernels.draws import block_start
+from fiqa_spark.clusters import ParkedCluster, whole_clusters
+from fiqa_spark.kernels.distances import drawn_distances, exact_distances, sampled_distances
+from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors
 
@@ -22,12 +26,14 @@ _COLUMNS = (
     schemas.MATCHED,
     schemas.FEATURE,
 )
+_NOWHERE = np.empty(0, np.intp)
 
 
 def round_distances(joined, pool, partitions, settings):
     """Distances of every image against its identity and against the pool.
 
-    A worker sees one cluster after the other and never holds more than one of them and one batch.
+    A worker sees one cluster after the other and never holds more than one batch of them; a cluster that is larger
+    than a batch waits on its disk.
 
     Parameters
     ----------
@@ -45,54 +51,45 @@ def round_distances(joined, pool, partitions, settings):
     """
     shared = joined.sparkSession.sparkContext.broadcast(pool)
     rows_at_once = max(1, _BYTES_AT_ONCE // (4 * pool.dimension))
-
-    def compute(frames):
-        for frame in whole_clusters(frames, rows_at_once):
-            yield _distances_of(frame, shared.value, settings)
-
     # Cheap, and a plan that spread an identity over two tasks would give wrong labels.
     in_place = F.pmod(F.hash(schemas.CLUSTER), F.lit(partitions)) == F.spark_partition_id()
     fault = F.raise_error(F.lit("images of one identity lie in several partitions")).cast("long")
     checked = joined.select(*_COLUMNS).withColumn(
         schemas.CLUSTER, F.when(in_place, F.col(schemas.CLUSTER)).otherwise(fault)
     )
+    schema = to_arrow_schema(checked.schema)
+
+    def compute(frames):
+        for found in whole_clusters(frames, rows_at_once, schema):
+            if isinstance(found, ParkedCluster):
+                yield from _distances_of_large(found, shared.value, settings)
+            else:
+                yield _distances_of(found, shared.value, settings)
+
     return checked.mapInPandas(compute, schemas.distances(settings.rounds_computed))
 
 
-def whole_clusters(frames, rows_at_once):
-    """Cut a sorted stream of frames anew so that no cluster is spread over two.
+class _Rows(NamedTuple):
+    """Rows of a frame beside their embeddings."""
 
-    Parameters
-    ----------
-    frames : iterator of DataFrame
-        The rows of a cluster are neighbours.
-    rows_at_once : int
-        Rows to gather, as far as there are so many.
+    frame: pd.DataFrame
+    """Each path once."""
+    hashes: np.ndarray
+    """Hash of the identity of each row, int64."""
+    embeddings: np.ndarray
+    """Unit embeddings, float32, shape (rows, dimension)."""
+    usable: np.ndarray
+    """Whether an embedding can be used, bool."""
+    has_identity: np.ndarray
+    """Whether a row has an identity, bool."""
 
-    Yields
-    ------
-    DataFrame
-        One or more whole clusters; beyond `rows_at_once`, at most one cluster and one incoming frame are held.
-    """
-    held, rows = [], 0
-    for frame in frames:
-        if not len(frame):
-            continue
-        held.append(frame)
-        rows += len(frame)
-        if rows < rows_at_once:
-            continue
-        last = held[-1][schemas.CLUSTER].iloc[-1]
-        # The last cluster may go on in the next frame.
-        cut = next((number for number, part in enumerate(held) if part[schemas.CLUSTER].iloc[-1] == last), 0)
-        border = int(np.argmax(held[cut][schemas.CLUSTER].to_numpy() == last))
-        whole = [*held[:cut], held[cut].iloc[:border]]
-        held = [held[cut].iloc[border:], *held[cut + 1 :]]
-        rows = sum(map(len, held))
-        if sum(map(len, whole)):
-            yield pd.concat(whole, ignore_index=True)
-    if held:
-        yield pd.concat(held, ignore_index=True)
+    @classmethod
+    def of(cls, frame, pool, order=None):
+        """The rows of a frame, in the order of these row numbers."""
+        frame = frame if order is None else frame.iloc[order]
+        embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], pool.dimension))
+        hashes = frame[schemas.IDENTITY_HASH].to_numpy()
+        return cls(frame, hashes, embeddings, usable, frame[schemas.IDENTITY].notna().to_numpy())
 
 
 def _distances_of(frame, pool, settings):
@@ -102,26 +99,104 @@ def _distances_of(frame, pool, settings):
     starts = block_start(hashes, len(pool.embeddings), settings.fix_num, settings.rounds)
     # Identities that begin at the same place of the pool are neighbours; within each, images are in hash order.
     order = np.lexsort((frame[schemas.IMAGE_HASH].to_numpy(), hashes, starts))
-    frame, hashes, starts = frame.iloc[order], hashes[order], starts[order]
-    embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], pool.dimension))
-    firsts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
-    has_identity = frame[schemas.IDENTITY].notna().to_numpy()
-    sizes = np.add.reduceat(usable, firsts, dtype=np.intp)
-    enough = (sizes >= settings.min_images) & has_identity[firsts]
-    rows = usable & np.repeat(enough, np.diff(firsts, append=len(frame)))
-    distances = np.full((len(frame), settings.rounds_computed), np.nan, np.float32)
-    counts = np.zeros((len(frame), 2), np.int32)
+    rows, starts = _Rows.of(frame, pool, order), starts[order]
+    firsts = np.flatnonzero(np.append(True, rows.hashes[1:] != rows.hashes[:-1]))
+    sizes = np.add.reduceat(rows.usable, firsts, dtype=np.intp)
+    enough = (sizes >= settings.min_images) & rows.has_identity[firsts]
+    labelled = rows.usable & np.repeat(enough, np.diff(firsts, append=len(frame)))
+    found = None
     if enough.any():
-        chosen = embeddings if rows.all() else embeddings[rows]
-        own = pool.positions(hashes[firsts[enough]])
-        distances[rows], counts[rows] = _estimated(chosen, sizes[enough], starts[firsts[enough]], own, pool, settings)
-    statuses = np.where(usable, schemas.TOO_FEW_IMAGES, schemas.INVALID_FEATURE).astype(object)
+        chosen = rows.embeddings if labelled.all() else rows.embeddings[labelled]
+        own = pool.positions(rows.hashes[firsts[enough]])
+        found = _estimated(chosen, sizes[enough], starts[firsts[enough]], own, pool, settings)
+    beyond = np.repeat(sizes > settings.mates_at_most, np.diff(firsts, append=len(frame))) & labelled
+    return _result(rows, labelled, found, firsts[rows.has_identity[firsts]], beyond, settings)
+
+
+def _distances_of_large(parked, pool, settings):
+    """What `_distances_of` gives, in several frames, for a cluster on disk: usually one large identity."""
+    mates, place = {}, 0
+    for frame in parked:
+        rows = _Rows.of(_distinct(frame), pool)
+        for identity in np.unique(rows.hashes[rows.usable & rows.has_identity]):
+            here = np.flatnonzero(rows.usable & rows.has_identity & (rows.hashes == identity))
+            images = rows.frame[schemas.IMAGE_HASH].to_numpy()[here]
+            first = mates.get(identity) or _Mates.none(pool.dimension)
+            mates[identity] = first.with_more(images, place + here, rows.embeddings[here], settings.mates_at_most)
+        place += len(rows.frame)
+    seen, place = set(), 0
+    for frame in parked:
+        rows = _Rows.of(_distinct(frame), pool)
+        labelled, beyond = np.zeros((2, len(rows.frame)), bool)
+        distances = np.full((len(rows.frame), settings.rounds_computed), np.nan, np.float32)
+        counts = np.zeros((len(rows.frame), 2), np.int32)
+        for identity, those in mates.items():
+            here = np.flatnonzero(rows.usable & rows.has_identity & (rows.hashes == identity))
+            if those.images >= settings.min_images and len(here):
+                own = pool.positions(np.array([identity])).get(0, _NOWHERE)
+                ranks = those.ranks(place + here)
+                distances[here], counts[here] = _estimated_at(
+                    rows.embeddings[here], ranks, those.embeddings, identity, own, pool, settings
+                )
+                labelled[here], beyond[here] = True, those.images > settings.mates_at_most
+        identities, firsts = np.unique(rows.hashes, return_index=True)
+        new = [
+            first
+            for identity, first in zip(identities.tolist(), firsts, strict=True)
+            if rows.has_identity[first] and identity not in seen
+        ]
+        seen.update(rows.hashes[new].tolist())
+        yield _result(rows, labelled, (distances[labelled], counts[labelled]), new, beyond, settings)
+        place += len(rows.frame)
+
+
+class _Mates(NamedTuple):
+    """The first images of an identity in hash order, out of those that were seen."""
+
+    images: int
+    """Number of usable images seen."""
+    hashes: np.ndarray
+    """Image hashes, ascending, int64, shape (c,)."""
+    places: np.ndarray
+    """Numbers of their rows in the cluster, shape (c,)."""
+    embeddings: np.ndarray
+    """Unit embeddings, float32, shape (c, dimension)."""
+
+    @classmethod
+    def none(cls, dimension):
+        return cls(0, np.empty(0, np.int64), _NOWHERE, np.empty((0, dimension), np.float32))
+
+    def with_more(self, hashes, places, embeddings, at_most):
+        """The first `at_most` of these and of those held."""
+        all_hashes = np.append(self.hashes, hashes)
+        order = np.argsort(all_hashes, kind="stable")[:at_most]
+        return _Mates(
+            self.images + len(hashes),
+            all_hashes[order],
+            np.append(self.places, places)[order],
+            np.concatenate([self.embeddings, embeddings])[order],
+        )
+
+    def ranks(self, places):
+        """Position among the mates of the rows with these numbers; c for one that is not among them."""
+        order = np.argsort(self.places)
+        found = np.minimum(np.searchsorted(self.places, places, sorter=order), len(order) - 1)
+        return np.where(self.places[order][found] == places, order[found], len(order))
+
+
+def _result(rows, labelled, found, firsts, beyond, settings):
+    """The frame that the pass yields: `found` are the distances and counts of the labelled rows."""
+    distances = np.full((len(labelled), settings.rounds_computed), np.nan, np.float32)
+    counts = np.zeros((len(labelled), 2), np.int32)
+    if found is not None:
+        distances[labelled], counts[labelled] = found
+    frame = rows.frame
+    statuses = np.where(rows.usable, schemas.TOO_FEW_IMAGES, schemas.INVALID_FEATURE).astype(object)
     statuses[~frame[schemas.MATCHED].to_numpy(bool)] = schemas.MISSING_FEATURE
-    statuses[~has_identity] = schemas.NO_IDENTITY
-    statuses[rows] = schemas.OK
+    statuses[~rows.has_identity] = schemas.NO_IDENTITY
+    statuses[labelled] = schemas.OK
     first_of_identity = np.zeros(len(frame), np.int32)
-    first_of_identity[firsts[has_identity[firsts]]] = 1
-    means = distances.mean(axis=1, dtype=np.float64)
+    first_of_identity[firsts] = 1
     return pd.DataFrame(
         {
             schemas.PATH: frame[schemas.PATH].to_numpy(),
@@ -129,11 +204,12 @@ def _distances_of(frame, pool, settings):
             schemas.STATUS: statuses,
             schemas.INTRA_COUNT: counts[:, 0],
             schemas.INTER_COUNT: counts[:, 1],
-            schemas.DISTANCE: means,
+            schemas.DISTANCE: distances.mean(axis=1, dtype=np.float64),
             schemas.DISTANCE_STD: distances.std(axis=1, dtype=np.float64),
             schemas.CLUSTER: frame[schemas.CLUSTER].to_numpy(),
             schemas.LINES: frame[schemas.LINES].to_numpy(),
             schemas.FIRST_OF_IDENTITY: first_of_identity,
+            schemas.BEYOND_MATES: (beyond & (settings.estimator == "exact")).astype(np.int32),
             **{schemas.round_distance(number): distances[:, number] for number in range(distances.shape[1])},
         }
     )
@@ -154,11 +230,28 @@ def _distinct(frame):
 
 
 def _estimated(embeddings, sizes, starts, own, pool, settings):
-    """Distances and counts for the usable images of whole identities."""
+    """Distances and counts for the usable images of whole identities, each in hash order."""
     if settings.estimator == "sampled":
         options = {"comparisons": settings.fix_num, "rounds": settings.rounds}
         return sampled_distances(embeddings, sizes, starts, own, pool.embeddings, **options)
-    parts = np.split(embeddings, np.cumsum(sizes)[:-1])
-    nowhere = np.empty(0, np.intp)
-    found = [exact_distances(part, pool.embeddings, own.get(number, nowhere)) for number, part in enumerate(parts)]
+    found = []
+    for number, part in enumerate(np.split(embeddings, np.cumsum(sizes)[:-1])):
+        mates = part[: settings.mates_at_most]
+        ranks = np.minimum(np.arange(len(part)), len(mates))
+        found.append(_estimated_at(part, ranks, mates, None, own.get(number, _NOWHERE), pool, settings))
     return tuple(map(np.concatenate, zip(*found, strict=True)))
+
+
+def _estimated_at(embeddings, ranks, mates, identity, own, pool, settings):
+    """Distances and counts for some images of an identity, whose first images are `mates`."""
+    strangers = len(pool.embeddings)
+    if settings.estimator == "sampled":
+        start = block_start(identity, strangers, settings.fix_num, settings.rounds)
+        intra = intra_positions(len(mates), settings.fix_num, settings.rounds)
+        inter = inter_positions(start, own, strangers, settings.fix_num, settings.rounds)
+        distances = drawn_distances(embeddings, ranks, mates, pool.embeddings, intra, inter)
+        compared = intra.shape[1] - 1, inter.shape[1]
+    else:
+        distances = exact_distances(embeddings, ranks, mates, pool.embeddings, own)
+        compared = len(mates) - 1, strangers - len(own)
+    return distances, np.tile(np.int32(compared), (len(embeddings), 1))

@@ -30,6 +30,8 @@ class DistanceRanges(NamedTuple):
     """Number of distinct paths in the list."""
     lines: int
     """Number of lines of the list, each counted as often as its key has a feature, but at least once."""
+    beyond_mates: int
+    """Number of images that the exact estimator compared with a part of their identity only."""
 
 
 def distance_ranges(distances, rounds, keys):
@@ -63,6 +65,7 @@ def distance_ranges(distances, rounds, keys):
         F.count("*").alias("images"),
         F.sum(schemas.LINES).alias("lines"),
         F.sum(schemas.FIRST_OF_IDENTITY).alias("identities"),
+        F.sum(schemas.BEYOND_MATES).alias("beyond_mates"),
         *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in schemas.STATUSES],
     ).first()
     statuses = {status: seen[status] for status in schemas.STATUSES}
@@ -83,6 +86,7 @@ def distance_ranges(distances, rounds, keys):
         seen.identities,
         seen.images,
         seen.lines,
+        seen.beyond_mates,
     )
 
 

@@ -53,6 +53,7 @@ ROW = "row"
 INTRA_COUNT = "intra_count"
 INTER_COUNT = "inter_count"
 FIRST_OF_IDENTITY = "first_of_identity"
+BEYOND_MATES = "beyond_mates"
 
 LABEL = "label"
 DISTANCE = "distance"
@@ -82,7 +83,8 @@ def distances(rounds):
     """Schema of what a pass over the features yields: a row an image, a column a round.
 
     `lines` sums up to the lines of the list, if no key has several features; `first_of_identity` is 1 for one image of
-    each identity. The distances are null unless the status is ``ok``.
+    each identity; `beyond_mates` is 1 for an image whose identity has more images than the exact estimator compares it
+    with. The distances are null unless the status is ``ok``.
     """
     return StructType(
         [
@@ -90,6 +92,7 @@ def distances(rounds):
             StructField(CLUSTER, LongType(), nullable=False),
             StructField(LINES, LongType(), nullable=False),
             StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
+            StructField(BEYOND_MATES, IntegerType(), nullable=False),
             *(StructField(round_distance(number), FloatType()) for number in range(rounds)),
         ]
     )

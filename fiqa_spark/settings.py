@@ -43,6 +43,11 @@ class LabelSettings(_Settings):
     estimator: str = _setting(
         "sampled", "'exact' compares with all images of the identity and the whole pool", choices=("sampled", "exact")
     )
+    intra_pool_size: int = _setting(
+        4000,
+        "images of its identity that 'exact' compares an image with at most, those of the smallest hashes",
+        least=2,
+    )
     pool_size: int = _setting(10_000, "images in the broadcast sample of strangers", least=1)
     min_images: int = _setting(2, "usable images that an identity needs for labels", least=2)
     normalize: str = _setting(
@@ -56,6 +61,11 @@ class LabelSettings(_Settings):
     def rounds_computed(self):
         """Number of distances an image: the exact estimator needs one."""
         return 1 if self.estimator == "exact" else self.rounds
+
+    @property
+    def mates_at_most(self):
+        """Number of images of an identity, the first in hash order, that its images can be compared with."""
+        return self.intra_pool_size if self.estimator == "exact" else self.rounds * (self.fix_num + 1)
 
 
 @dataclass(frozen=True)

@@ -68,12 +68,21 @@ def for_a_person(summary):
     str
     """
     images, percentiles = summary["images"], summary["label_percentiles"]
+    beyond = summary["images_beyond_intra_pool"]
     lines = [
         f"{images['distinct']} images of {summary['identities']} identities; {images['repeated_lines']} repeated lines",
         "",
         *[f"  {status:<16} {count:>12}" for status, count in summary["statuses"].items()],
         "",
         "labels     " + "   ".join(f"{name}: {percentiles[key]:.2f}" for name, key in _NAMED_PERCENTILES),
+        *(
+            [
+                f"{beyond} images are of identities with more than {summary['settings']['intra_pool_size']['value']} "
+                "images, and were compared with so many of them"
+            ]
+            if beyond
+            else []
+        ),
         f"distances  {min(summary['round_min']):.4f} to {max(summary['round_max']):.4f}",
         f"written to {summary['destination']}, partitioned by {summary['partitioned_by']}",
         f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}",

@@ -21,7 +21,7 @@ LAYERS = (
         "vectors",
         "summary",
     ),
-    ("kernels.distances",),
+    ("kernels.distances", "clusters"),
     ("image_list", "features", "pool", "distances", "labels", "label_store", "export"),
     ("npy_features", "matching"),
     ("feature_store",),

@@ -53,9 +53,10 @@ def sampled_distances(embeddings, sizes, starts, own, pool, *, comparisons, roun
         counts[rows, 0] = np.repeat(np.minimum(comparisons, sizes[first:last] - 1), sizes[first:last])
         counts[rows, 1] = inter.shape[1]
         if alone[first]:
+            mates = embeddings[rows][: rounds * (comparisons + 1)]
             intra = intra_positions(sizes[first], comparisons, rounds)
-            mates = embeddings[rows][intra.ravel()]
-            distances[rows] = _distances_in_row_blocks(embeddings[rows], mates, pool[inter.ravel()], intra, inter)
+            ranks = np.minimum(np.arange(sizes[first]), len(mates))
+            distances[rows] = drawn_distances(embeddings[rows], ranks, mates, pool, intra, inter)
         else:
             non_mated = (embeddings[rows] @ pool[inter.ravel()].T).reshape(-1, *inter.shape)
             non_mated.sort(axis=2)
@@ -63,30 +64,70 @@ def sampled_distances(embeddings, sizes, starts, own, pool, *, comparisons, roun
     return distances, counts
 
 
-def exact_distances(embeddings, pool, own):
-    """W1 distance for the images of one identity, each against all the others and the whole pool less its own.
+def drawn_distances(embeddings, ranks, mates, pool, intra, inter):
+    """W1 distances of images of one identity, whose comparisons are the same but for an image's own place.
 
     Parameters
     ----------
     embeddings : ndarray of float32, shape (n, dimension)
-        Unit embeddings of the identity's usable images, n >= 2.
+        Unit embeddings of images of the identity, in any order.
+    ranks : ndarray of intp, shape (n,)
+        Position of each image among the mates; `c` for one that is not among them.
+    mates : ndarray of float32, shape (c, dimension)
+        The first images of the identity in hash order.
     pool : ndarray of float32, shape (P, dimension)
-        Unit embeddings of the pool.
+        Unit embeddings of the pool in hash order.
+    intra, inter : ndarray of intp, shapes (K or 1, a + 1) and (K or 1, b)
+        Positions among the mates and in the pool, see `intra_positions` and `inter_positions`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, K)
+        `d_ik`, in [0, 2]; higher is better.
+    """
+    of_mates = _slots_to_drop(len(mates), intra)
+    slots = np.append(of_mates, np.full((1, len(intra)), intra.shape[1] - 1), axis=0)[ranks]
+    drawn, strangers = mates[intra.ravel()], pool[inter.ravel()]
+    distances = np.empty((len(embeddings), max(len(intra), len(inter))), np.float32)
+    for rows in _row_blocks(len(embeddings), len(drawn) + len(strangers)):
+        mated = (embeddings[rows] @ drawn.T).reshape(-1, *intra.shape)
+        np.put_along_axis(mated, slots[rows, :, None], np.float32(np.inf), axis=2)
+        mated.sort(axis=2)
+        non_mated = (embeddings[rows] @ strangers.T).reshape(-1, *inter.shape)
+        non_mated.sort(axis=2)
+        distances[rows] = wasserstein_distance_sorted(mated[:, :, :-1], non_mated)
+    return distances
+
+
+def exact_distances(embeddings, ranks, mates, pool, own):
+    """W1 distance for images of one identity, each against all the mates but itself and the whole pool less its own.
+
+    An image that is not among the mates is not compared with the last of them, so that all have as many comparisons.
+
+    Parameters
+    ----------
+    embeddings, ranks, mates, pool
+        As for `drawn_distances`, c >= 2.
     own : ndarray of intp, shape (o,)
         Positions in the pool of images of this identity, o < P.
 
     Returns
     -------
-    distances : ndarray of float32, shape (n, 1)
+    ndarray of float32, shape (n, 1)
         `d_i`, in [0, 2]; higher is better. The limit that the mean of `sampled_distances` approaches.
-    counts : ndarray of int32, shape (n, 2)
-        Intra and inter comparisons.
     """
-    intra = np.arange(len(embeddings))[None]
-    inter = np.setdiff1d(np.arange(len(pool)), own)[None]
-    strangers = pool if len(own) == 0 else pool[inter[0]]
-    distances = _distances_in_row_blocks(embeddings, embeddings, strangers, intra, inter)
-    return distances, np.tile(np.int32([intra.shape[1] - 1, inter.shape[1]]), (len(embeddings), 1))
+    distances = np.empty((len(embeddings), 1), np.float32)
+    dropped = np.minimum(ranks, len(mates) - 1)
+    for rows in _row_blocks(len(embeddings), len(mates) + len(pool)):
+        mated = embeddings[rows] @ mates.T
+        np.put_along_axis(mated, dropped[rows, None], np.float32(np.inf), axis=1)
+        mated.sort(axis=1)
+        non_mated = embeddings[rows] @ pool.T
+        # What is not compared sorts to the end and is cut off there.
+        non_mated[:, own] = np.inf
+        non_mated.sort(axis=1)
+        distances[rows, 0] = wasserstein_distance_sorted(mated[:, :-1], non_mated[:, : len(pool) - len(own)])
+    return distances
 
 
 def _alone(sizes, starts, own, pool_size, comparisons, rounds):
@@ -159,22 +200,10 @@ def _draw_of_size(images, comparisons, rounds):
     return intra, (np.arange(slots.size) * intra.shape[1] + slots.ravel()).astype(np.int32)
 
 
-def _distances_in_row_blocks(embeddings, mates, strangers, intra, inter):
-    """Distances of all rows, so many at a time that their similarities fit; `mates` are the rows at `intra`."""
-    slots = _slots_to_drop(len(embeddings), intra)
-    rows = max(1, _SIMILARITIES_AT_ONCE // (len(mates) + len(strangers)))
-    blocks = [slice(first, first + rows) for first in range(0, len(embeddings), rows)]
-    return np.concatenate([_distances(embeddings[b], mates, strangers, slots[b], intra, inter) for b in blocks])
-
-
-def _distances(embeddings, mates, strangers, slots, intra, inter):
-    """Distances of a block of rows, shape (rows, rounds)."""
-    mated = (embeddings @ mates.T).reshape(len(embeddings), *intra.shape)
-    np.put_along_axis(mated, slots[:, :, None], np.float32(np.inf), axis=2)
-    mated.sort(axis=2)
-    non_mated = (embeddings @ strangers.T).reshape(len(embeddings), *inter.shape)
-    non_mated.sort(axis=2)
-    return wasserstein_distance_sorted(mated[:, :, :-1], non_mated)
+def _row_blocks(rows, columns):
+    """Slices of so many rows that their similarities fit."""
+    at_once = max(1, _SIMILARITIES_AT_ONCE // columns)
+    return [slice(first, first + at_once) for first in range(0, rows, at_once)]
 
 
 def _slots_to_drop(images, intra):

@@ -13,7 +13,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.feature_source import open_features
 from fiqa_spark.features import check_columns, keyed_features, vector_length
 from fiqa_spark.image_list import check_images, identified_images, index_in_key, read_paths
-from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, open_labels, write_labels
+from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, write_labels
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
 from fiqa_spark.matching import check_any_match, join_features, keys_side_by_side, partitions_for, repeated_key
 from fiqa_spark.planning import planned_by_cluster
@@ -140,7 +140,7 @@ def run(spark, settings):
             partitioning = choose_partitioning(labelling.labels, ranges.identities, settings.partition_by)
             folder = f"{dst.staging}/result/{LABELS_FOLDER}"
             write_labels(labelling.labels, folder, partitioning, labelling.partitions)
-            percentiles = label_percentiles(open_labels(spark, folder))
+            percentiles = label_percentiles(labelling.labels)
         summary = {
             "destination": storage.qualified(settings.score_dst),
             "images": {
@@ -149,6 +149,7 @@ def run(spark, settings):
             },
             "identities": ranges.identities,
             "statuses": ranges.statuses,
+            "images_beyond_intra_pool": ranges.beyond_mates,
             "partitioned_by": partitioning,
             "round_min": ranges.round_min,
             "round_max": ranges.round_max,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr, wasserstein_distance
 
-from fiqa_spark.kernels.distances import exact_distances
+from fiqa_spark.kernels.distances import drawn_distances
+from fiqa_spark.kernels.distances import exact_distances as exact_distances_to_mates
 from fiqa_spark.kernels.distances import sampled_distances as sampled_distances_of_identities
 from fiqa_spark.kernels.draws import inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -18,6 +19,11 @@ def sampled_distances(embeddings, pool, own, *, start, **options):
     """Distances of one identity."""
     sizes, starts = np.array([len(embeddings)]), np.array([start])
     return sampled_distances_of_identities(embeddings, sizes, starts, {0: own}, pool, **options)
+
+
+def exact_distances(embeddings, pool, own):
+    """Distances of an identity all of whose images are compared."""
+    return exact_distances_to_mates(embeddings, np.arange(len(embeddings)), embeddings, pool, own)
 
 
 def naive_sampled_distances(embeddings, pool, own, start, comparisons, rounds):
@@ -66,9 +72,8 @@ def test_identities_together_give_what_each_gives_alone(monkeypatch, pool_size, 
 def test_exact_distances_are_those_of_scipy_on_all_pairs():
     embeddings, pool = random_embeddings(3, 30), random_embeddings(4, 200)
     own = np.array([0, 199])
-    found, counts = exact_distances(embeddings, pool, own)
+    found = exact_distances(embeddings, pool, own)
     assert found.shape == (30, 1)
-    assert (counts == [29, 198]).all()
     strangers = np.delete(pool, own, axis=0)
     for image in range(30):
         mated = np.delete(embeddings @ embeddings[image], image)
@@ -79,10 +84,27 @@ def test_rows_in_blocks_give_what_rows_at_once_give(monkeypatch):
     embeddings, pool = random_embeddings(5, 70), random_embeddings(6, 500)
     arguments = {"start": 0, "comparisons": 6, "rounds": 3}
     at_once = sampled_distances(embeddings, pool, np.array([3]), **arguments)[0]
-    exact_at_once = exact_distances(embeddings, pool, np.array([3]))[0]
+    exact_at_once = exact_distances(embeddings, pool, np.array([3]))
     monkeypatch.setattr("fiqa_spark.kernels.distances._SIMILARITIES_AT_ONCE", 3000)
     np.testing.assert_allclose(sampled_distances(embeddings, pool, np.array([3]), **arguments)[0], at_once, atol=1e-6)
-    np.testing.assert_allclose(exact_distances(embeddings, pool, np.array([3]))[0], exact_at_once, atol=1e-6)
+    np.testing.assert_allclose(exact_distances(embeddings, pool, np.array([3])), exact_at_once, atol=1e-6)
+
+
+def test_images_of_a_large_identity_are_compared_with_its_first_ones_wherever_they_are_computed(monkeypatch):
+    monkeypatch.setattr("fiqa_spark.kernels.distances._SIMILARITIES_AT_ONCE", 3000)
+    embeddings, pool, own, size = random_embeddings(17, 90), random_embeddings(18, 400), np.array([6]), 21
+    whole, _ = sampled_distances(embeddings, pool, own, start=9, comparisons=6, rounds=3)
+    intra, inter = intra_positions(90, 6, 3), inter_positions(9, own, 400, 6, 3)
+    some = np.array([80, 3, 20, 21, 0])
+    ranks = np.minimum(some, size)
+    found = drawn_distances(embeddings[some], ranks, embeddings[:size], pool, intra, inter)
+    np.testing.assert_allclose(found, whole[some], atol=1e-6)
+    exact = exact_distances_to_mates(embeddings[some], ranks, embeddings[:size], pool, own)
+    strangers = np.delete(pool, own, axis=0)
+    for image, distance in zip(some, exact[:, 0], strict=True):
+        mates = np.delete(embeddings[:size], min(image, size - 1), axis=0)
+        expected = wasserstein_distance(mates @ embeddings[image], strangers @ embeddings[image])
+        assert distance == pytest.approx(expected, abs=2e-6)
 
 
 def test_rotating_all_embeddings_changes_nothing():
@@ -100,7 +122,7 @@ def test_the_mean_over_many_rounds_approaches_the_exact_distance_where_sizes_agr
     embeddings = np.repeat(random_embeddings(10, 1), 5, axis=0)
     pool = random_embeddings(11, 2000)
     sampled = sampled_distances(embeddings, pool, np.empty(0, np.intp), start=0, comparisons=20, rounds=100)[0]
-    exact = exact_distances(embeddings, pool, np.empty(0, np.intp))[0]
+    exact = exact_distances(embeddings, pool, np.empty(0, np.intp))
     assert sampled.mean() == pytest.approx(exact.mean(), abs=1e-5)
 
 
@@ -108,5 +130,5 @@ def test_a_better_image_has_the_larger_distance():
     centre, noise, pool = random_embeddings(12, 1), random_embeddings(13, 12), random_embeddings(14, 500)
     quality = np.linspace(0.9, 0.2, 12, dtype=np.float32)[:, None]
     embeddings = unit_embeddings(quality * centre + (1 - quality) * noise)[0]
-    distances = exact_distances(embeddings, pool, np.empty(0, np.intp))[0][:, 0]
+    distances = exact_distances(embeddings, pool, np.empty(0, np.intp))[:, 0]
     assert spearmanr(distances, quality[:, 0]).statistic > 0.85

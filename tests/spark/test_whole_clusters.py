@@ -1,21 +1,68 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiqa_spark.distances import whole_clusters
+from fiqa_spark.clusters import ParkedCluster, whole_clusters
+from tests.labelling import embeddings_of, label_rows, paths_of
+
+SCHEMA = pa.schema([("cluster", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 30), st.data())
 def test_a_stream_is_cut_at_the_borders_of_clusters_and_nowhere_else(sizes, rows_at_once, data):
     clusters = np.repeat(np.arange(len(sizes)), sizes)
+    # Two rows an image.
     rows = pd.DataFrame({"cluster": clusters, "row": np.arange(len(clusters))})
+    rows.insert(1, "image_hash", rows["row"] // 2)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=8)))
     frames = [rows.iloc[first:last].copy() for first, last in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
     largest = max(map(len, frames))
-    found = list(whole_clusters(iter(frames), rows_at_once))
-    assert pd.concat(found)["row"].tolist() == rows["row"].tolist()
-    seen = [set(frame["cluster"]) for frame in found]
+    found = list(whole_clusters(iter(frames), rows_at_once, SCHEMA))
+    read = [list(part) if isinstance(part, ParkedCluster) else [part] for part in found]
+    assert pd.concat([frame for parts in read for frame in parts])["row"].tolist() == rows["row"].tolist()
+    seen = [{cluster for frame in parts for cluster in frame["cluster"]} for parts in read]
     assert sum(map(len, seen)) == len(set().union(*seen)) == len(sizes)
-    # What is held at any time: what shall be gathered, the end of one cluster, and one frame.
-    assert all(len(frame) <= rows_at_once + largest + max(sizes) for frame in found)
+    # What is held at any time: what shall be gathered, and two frames.
+    assert all(
+        len(frame) < rows_at_once + 2 * largest for part in found for frame in [part] if isinstance(part, pd.DataFrame)
+    )
+    for part, parts in zip(found, read, strict=True):
+        if isinstance(part, ParkedCluster):
+            pd.testing.assert_frame_equal(pd.concat(parts), pd.concat(list(part)))
+            images = [image for frame in parts for image in frame["image_hash"].unique()]
+            assert len(images) == len(set(images))
+
+
+@pytest.mark.parametrize("estimator", ["sampled", "exact"])
+def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(spark, monkeypatch, estimator):
+    paths = paths_of([60, 5, 2, 33])
+    vectors = embeddings_of(paths)
+    del vectors["p0/7.jpg"]
+    vectors["p0/8.jpg"] = np.full(24, np.nan)
+    # Two files with one key, a repeated line, one without an identity, one that stands alone.
+    listed = [*paths, "p0/3.png", "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "p9/1.jpg"]
+    settings = {"estimator": estimator, "intra_pool_size": 9}
+    expected = label_rows(spark, listed, vectors, **settings)
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
+    monkeypatch.setattr("fiqa_spark.distances._BYTES_AT_ONCE", 4 * 24 * 8)
+    try:
+        found = label_rows(spark, listed, vectors, **settings)
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    assert found.keys() == expected.keys()
+    for path, row in expected.items():
+        assert found[path].status == row.status
+        assert (found[path].intra_count, found[path].inter_count) == (row.intra_count, row.inter_count)
+        assert found[path].label == (None if row.label is None else pytest.approx(row.label, abs=1e-3))
+    if estimator == "exact":
+        assert {found[f"p0/{number}.jpg"].intra_count for number in range(7)} == {8}
+
+
+def test_labels_of_a_small_identity_do_not_depend_on_the_size_of_the_intra_pool(spark):
+    paths = paths_of([9, 5, 3])
+    vectors = embeddings_of(paths)
+    whole = label_rows(spark, paths, vectors, estimator="exact")
+    assert label_rows(spark, paths, vectors, estimator="exact", intra_pool_size=9) == whole
