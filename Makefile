@@ -1,6 +1,6 @@
 # Two commands do all that is needed on a fresh machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-spark35 lint clean
+.PHONY: help setup demo test test-spark35 bench lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,6 +28,9 @@ test: setup $(VENV)/.tests-installed ## run all tests on the newest Spark
 test-spark35: setup $(VENV35)/.tests-installed ## run all tests on Spark 3.5
 	$(USE_JAVA) $(VENV35)/bin/python -m pytest
 
+bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about half an hour and 60 GB
+	$(USE_JAVA) OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.run
+
 lint: $(VENV)/.lint-installed ## check style and imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -47,6 +50,10 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 
 $(VENV)/.tests-installed: $(VENV)/.installed
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench-installed: $(VENV)/.installed
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.lint-installed: $(VENV)/bin/python $(SOURCES)

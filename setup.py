@@ -32,6 +32,7 @@ setup(
             "pytest-xdist>=3.5",
             "scipy>=1.11",
         ],
+        "bench": ["matplotlib>=3.8", "scipy>=1.11"],
         "lint": ["ruff>=0.8,<1"],
     },
 )

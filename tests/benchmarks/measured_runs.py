@@ -46,7 +46,7 @@ def _watch(root, peaks, done):
     """Keep the largest resident sizes seen, in KiB, of the descendants of a process."""
     while not done.wait(_PAUSE):
         for process in _descendants(root):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, IndexError):
                 command = (process / "cmdline").read_bytes().split(b"\0")
                 kind = "worker" if b"pyspark.daemon" in command else "java" if b"java" in command[0] else None
                 status = (process / "status").read_text(encoding="utf-8")
