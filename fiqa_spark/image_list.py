@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import pandas as pd
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from fiqa_spark import keys, schemas
@@ -11,13 +13,20 @@ from fiqa_spark.storage import literal
 _PATHS_FOR_ADVICE = 1000
 
 
-class ListCounts(NamedTuple):
+# What is known of the first images of a list; these columns are their order, path and key settling ties.
+_IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
+_OF_FIRST = (*_IN_ORDER, schemas.KEY_HASH, schemas.IDENTITY, schemas.IDENTITY_HASH)
+
+
+class CheckedList(NamedTuple):
     """What a checked image list holds."""
 
     lines: int
     """Lines, those whose path occurred before included."""
     identities_in_keys: bool
     """Whether each image's cluster is that of its identity."""
+    first: pd.DataFrame
+    """The images of the smallest hashes, in their order, each path once."""
 
 
 def read_paths(spark, storage, path):
@@ -130,18 +139,20 @@ def index_in_key(paths, settings):
     return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
 
 
-def check_images(images, settings):
-    """Count the lines and refuse a list that cannot give labels.
+def check_images(images, settings, count):
+    """Read the list once: count its lines, find its first images, and refuse a list that cannot give labels.
 
     Parameters
     ----------
     images : DataFrame
         From `identified_images`.
     settings : LabelSettings
+    count : int
+        Lines to take those images from that have an identity and the smallest hashes.
 
     Returns
     -------
-    ListCounts
+    CheckedList
 
     Raises
     ------
@@ -150,28 +161,43 @@ def check_images(images, settings):
         same.
     """
     path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
-    seen = images.agg(
+    # Gathered while the first images are looked for, so that the list is read once for both.
+    seen = Observation()
+    observed = images.observe(
+        seen,
         F.sum(schemas.LINES).alias("lines"),
         F.max(identity.isNotNull()).alias("identified"),
-        F.min(F.when(~_is_utf8(path), path)).alias("unreadable"),
+        F.min(F.when(~_is_utf8(schemas.PATH), path)).alias("unreadable"),
         F.min(F.when(path.contains("..") & keys.climbs(path), path)).alias("climbing"),
         F.min(path).alias("example"),
         F.min(identity).alias("first_identity"),
         F.max(identity).alias("last_identity"),
         F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.CLUSTER)).alias("identities_in_keys"),
-    ).first()
-    if not seen.lines:
+    )
+    first = first_images(observed.where(identity.isNotNull()), count)
+    _check(seen.get, images, settings)
+    return CheckedList(seen.get["lines"], seen.get["identities_in_keys"], first)
+
+
+def first_images(images, count):
+    """The images in the first so many rows by their hash, each path once, as a pandas frame in that order."""
+    rows = images.select(*_OF_FIRST).orderBy(*_IN_ORDER).limit(count).collect()
+    return pd.DataFrame(rows, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
+
+
+def _check(seen, images, settings):
+    """Raise InputError for what was seen in a list."""
+    if not seen["lines"]:
         raise InputError("--image-list-file: no image in the list; it must hold one path a line")
-    if seen.unreadable is not None:
-        raise InputError(_not_utf8(seen.unreadable, "--image-list-file"))
-    if seen.climbing is not None:
-        raise InputError(f"--image-list-file: path {seen.climbing!r} climbs out of its root; remove its '..' parts")
-    if not seen.identified:
-        raise InputError(_index_out_of_range(seen.example, settings.id_key_index))
-    if seen.first_identity == seen.last_identity:
-        paths = [row.path for row in images.select(path).limit(_PATHS_FOR_ADVICE).collect()]
+    if seen["unreadable"] is not None:
+        raise InputError(_not_utf8(seen["unreadable"], "--image-list-file"))
+    if seen["climbing"] is not None:
+        raise InputError(f"--image-list-file: path {seen['climbing']!r} climbs out of its root; remove its '..' parts")
+    if not seen["identified"]:
+        raise InputError(_index_out_of_range(seen["example"], settings.id_key_index))
+    if seen["first_identity"] == seen["last_identity"]:
+        paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
         raise InputError(_one_identity(seen, paths, settings.id_key_index))
-    return ListCounts(seen.lines, seen.identities_in_keys)
 
 
 def _index_out_of_range(path, index):
@@ -183,7 +209,7 @@ def _index_out_of_range(path, index):
 
 def _one_identity(seen, paths, index):
     """Message for a list of one identity, with an index that tells the paths into several groups if there is one."""
-    message = f"--id-key-index {index}: every image has the identity {seen.first_identity!r}, as in {seen.example!r}"
+    message = f"--id-key-index {index}: every image has the identity {seen['first_identity']!r}, as in {seen['example']!r}"
     shortest = min(path.count("/") + 1 for path in paths)
     for other in range(-2, -shortest - 1, -1):
         identities = {path.split("/")[other] for path in paths}

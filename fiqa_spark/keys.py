@@ -60,7 +60,13 @@ def climbs(path):
 
 def identity(path, index):
     """Identity in a path, ``path.split("/")[index]`` as Python means it; null if there is none or it is empty."""
-    part = F.try_element_at(F.split(path, "/"), F.lit(index if index < 0 else index + 1))
+    # Cut off from either end, which costs less than splitting the path into all its parts.
+    count = index if index < 0 else index + 1
+    kept = F.substring_index(path, "/", count)
+    part = F.substring_index(kept, "/", -1 if count > 0 else 1)
+    if abs(count) > 1:
+        fewer = F.substring_index(path, "/", count - 1 if count > 0 else count + 1)
+        part = F.when(F.length(fewer) < F.length(kept), part)
     return F.nullif(part, F.lit(""))
 
 

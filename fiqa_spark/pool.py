@@ -10,19 +10,15 @@ from pyspark.sql.functions import pandas_udf
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.image_list import first_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vectors
 
 # Drawn beyond the pool's size, for those that turn out not to be usable.
 _EXTRA_SHARE, _EXTRA = 0.05, 64
-# Vectors that the driver looks at, in pools.
-_POOLS_AT_MOST = 20
 # A length that more features than these have is no accident.
 _STRAY_SHARE, _STRAY = 0.01, 3
-
-
-# The order of the pool; key and path settle ties.
-_IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
+_OF_VECTORS = (schemas.KEY_HASH, schemas.KEY, schemas.FEATURE, schemas.PROBLEM)
 
 
 class Pool(NamedTuple):
@@ -59,18 +55,27 @@ class Pool(NamedTuple):
         return {number: order[firsts[number] : ends[number]] for number in present.tolist()}
 
 
-def draw_pool(images, vectors, lines, pool_size, keys):
+def lines_to_draw_from(pool_size):
+    """Number of lines of the list, those of the smallest hashes, among which the pool should be."""
+    return int(pool_size * (1 + _EXTRA_SHARE)) + _EXTRA
+
+
+def draw_pool(images, vectors, first, lines, pool_size, keys):
     """Draw the pool.
 
-    The hash of its key tells whether an image can be among the smallest, so that hardly more vectors than the pool
-    holds leave the executors. Only where too many of them are not usable are all features looked at.
+    The first images of the list tell which vectors are looked for, so that hardly more of them than the pool holds
+    leave the executors. Where too many of these images have no feature, the first that have one are looked for; only
+    where too many of those are not usable either are all features looked at.
 
     Parameters
     ----------
     images : DataFrame
         From `identified_images`.
     vectors : DataFrame
-        Where to take `key`, `feature` and `problem` from: features, or images joined with them where these are kept.
+        Where to take `key_hash`, `key`, `feature` and `problem` from: features, or images joined with them where these
+        are kept.
+    first : DataFrame of pandas
+        From `first_images`, out of as many lines as `lines_to_draw_from` tells.
     lines : int
         Number of rows of `images`.
     pool_size : int
@@ -87,20 +92,18 @@ def draw_pool(images, vectors, lines, pool_size, keys):
     InputError
         If no feature can be used, features have several lengths, or the pool holds fewer than two identities.
     """
-    share = min(1.0, (pool_size * (1 + _EXTRA_SHARE) + _EXTRA) / lines)
-    probe = _fetched(F.broadcast(_smallest(images, share)), vectors)
+    probe = _fetched(first, vectors)
     dimension, embeddings, usable = _usable_of(probe, keys)
-    while usable.sum() < pool_size and share < 1:
-        growth = min(1 / share, 1.2 * pool_size / max(1, usable.sum()))
-        if len(probe) * growth > _POOLS_AT_MOST * pool_size:
-            share, fit = 1.0, vectors.where(_usable(dimension)(schemas.FEATURE)).select(schemas.KEY)
-            few = _smallest(images, share).join(fit, schemas.KEY, "semi").orderBy(*_IN_ORDER).limit(pool_size)
-            fitting = _fetched(F.broadcast(few), vectors)
-            probe = fitting if len(fitting) else probe
-        else:
-            share *= growth
-            probe = _fetched(_smallest(images, share), vectors)
+    if usable.sum() < pool_size and lines > lines_to_draw_from(pool_size):
+        identified = images.where(F.col(schemas.IDENTITY).isNotNull()).dropDuplicates([schemas.PATH])
+        present = identified.join(vectors.select(schemas.KEY), schemas.KEY, "semi")
+        probe = _fetched(first_images(present, lines_to_draw_from(pool_size)), vectors)
         dimension, embeddings, usable = _usable_of(probe, keys)
+        if usable.sum() < pool_size:
+            fit = vectors.where(_usable(dimension)(schemas.FEATURE)).select(schemas.KEY)
+            fitting = _fetched(first_images(identified.join(fit, schemas.KEY, "semi"), pool_size), vectors)
+            probe = fitting if len(fitting) else probe
+            dimension, embeddings, usable = _usable_of(probe, keys)
     if not usable.any():
         raise InputError(_none_usable(probe, dimension, keys))
     chosen = np.flatnonzero(usable)[:pool_size]
@@ -110,20 +113,16 @@ def draw_pool(images, vectors, lines, pool_size, keys):
     return Pool(np.ascontiguousarray(embeddings[chosen]), identities, hashes)
 
 
-def _smallest(images, share):
-    """Images with an identity whose hashes are in the smallest share of all, each path once."""
-    few = images.where(F.col(schemas.IDENTITY).isNotNull())
-    if share < 1:
-        few = few.where(F.col(schemas.IMAGE_HASH) < int((share - 0.5) * 2.0**64))
-    return few.select(*_IN_ORDER, schemas.IDENTITY, schemas.IDENTITY_HASH).distinct()
-
-
-def _fetched(candidates, vectors):
-    """The candidates with their vectors, as a pandas frame in hash order."""
-    found = vectors.select(schemas.KEY, schemas.FEATURE, schemas.PROBLEM).join(candidates, schemas.KEY)
-    rows = with_binary_vectors(found).collect()
-    frame = pd.DataFrame([row.asDict() for row in rows], columns=found.columns, dtype=object)
-    return frame.drop_duplicates(schemas.PATH).sort_values([*_IN_ORDER], ignore_index=True)
+def _fetched(few, vectors):
+    """Those of a few images that have a feature, with it, as a pandas frame in the images' order."""
+    hashes = few[[schemas.KEY_HASH]].drop_duplicates().astype("int64")
+    wanted = vectors.sparkSession.createDataFrame(hashes, f"{schemas.KEY_HASH} long")
+    # By a number alone, which is quicker than by text; what merely has the same hash is left out below.
+    found = vectors.select(*_OF_VECTORS).join(F.broadcast(wanted), schemas.KEY_HASH)
+    columns = _OF_VECTORS[1:]
+    rows = with_binary_vectors(found.select(*columns)).collect()
+    frame = few.merge(pd.DataFrame(rows, columns=columns, dtype=object), on=schemas.KEY)
+    return frame.drop_duplicates(schemas.PATH, ignore_index=True)
 
 
 def _usable_of(probe, keys):

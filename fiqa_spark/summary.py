@@ -7,6 +7,7 @@ import numpy
 import pandas
 import pyarrow
 import pyspark
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -16,24 +17,38 @@ from fiqa_spark.version import __version__
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 
 
-def label_percentiles(labels):
-    """Percentiles of the labels, each within a ten-thousandth of its rank.
+class LabelPercentiles:
+    """Percentiles of labels, gathered while these are written rather than in a pass of their own."""
 
-    Parameters
-    ----------
-    labels : DataFrame
-        With the schema `schemas.LABELS`.
+    def __init__(self):
+        self._seen = Observation()
 
-    Returns
-    -------
-    dict of str to float
-        ``"0"`` is the smallest and ``"100"`` the largest label.
-    """
-    shares = [percent / 100 for percent in _PERCENTILES]
-    label = F.col(schemas.LABEL)
-    seen = labels.agg(F.min(label), F.percentile_approx(label, shares, 10_000), F.max(label)).first()
-    values = [seen[0], *seen[1], seen[2]]
-    return dict(zip(map(str, (0, *_PERCENTILES, 100)), values, strict=True))
+    def observed(self, labels):
+        """The same rows.
+
+        Parameters
+        ----------
+        labels : DataFrame
+            With the schema `schemas.LABELS`.
+
+        Returns
+        -------
+        DataFrame
+        """
+        shares, label = [percent / 100 for percent in _PERCENTILES], F.col(schemas.LABEL)
+        inner = F.percentile_approx(label, shares, 10_000).alias("inner")
+        return labels.observe(self._seen, F.min(label).alias("least"), inner, F.max(label).alias("most"))
+
+    def values(self):
+        """Percentiles, each within a ten-thousandth of its rank, once all rows have been computed.
+
+        Returns
+        -------
+        dict of str to float
+            ``"0"`` is the smallest and ``"100"`` the largest label.
+        """
+        seen = self._seen.get
+        return dict(zip(map(str, (0, *_PERCENTILES, 100)), [seen["least"], *seen["inner"], seen["most"]], strict=True))
 
 
 def versions(spark):

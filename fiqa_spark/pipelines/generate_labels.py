@@ -17,11 +17,11 @@ from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partition
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
 from fiqa_spark.matching import check_any_match, join_features, keys_side_by_side, partitions_for, repeated_key
 from fiqa_spark.planning import planned_by_cluster
-from fiqa_spark.pool import draw_pool
+from fiqa_spark.pool import draw_pool, lines_to_draw_from
 from fiqa_spark.progress import Steps
 from fiqa_spark.settings import checked, with_origins
 from fiqa_spark.storage import Storage
-from fiqa_spark.summary import as_json, for_a_person, label_percentiles, versions
+from fiqa_spark.summary import LabelPercentiles, as_json, for_a_person, versions
 
 _log = logging.getLogger("fiqa_spark")
 _OTHER_CLUSTERS = (
@@ -82,24 +82,28 @@ def label_images(paths, features, settings, steps):
     """What `generate_labels` does, step by step, with what is learned on the way."""
     with steps("reading the list"):
         images = identified_images(paths, settings, features.id_key_index)
-        listed = check_images(images, settings)
+        listed = check_images(images, settings, lines_to_draw_from(settings.pool_size))
 
     def keys():
         check_any_match(images, features)
         return keys_side_by_side(images, features)
 
+    def joined_by_cluster(dimension):
+        partitions = features.buckets or partitions_for(listed.lines, dimension)
+        in_keys = listed.identities_in_keys
+        return join_features(images, features, partitions, identities_in_keys=in_keys), partitions
+
     if features.buckets and not listed.identities_in_keys:
         _log.warning(_OTHER_CLUSTERS, features.id_key_index, settings.id_key_index)
-    partitions = features.buckets
-    if not partitions:
-        dimension = vector_length(features.table.select(schemas.FEATURE))
-        partitions = partitions_for(listed.lines, dimension)
-    joined = join_features(images, features, partitions, identities_in_keys=listed.identities_in_keys)
+    vectors = features.table
     if settings.load_feature:
+        joined, partitions = joined_by_cluster(vector_length(features.table))
         joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
+        vectors = joined.where(schemas.MATCHED)
     with steps("drawing the pool"):
-        vectors = joined.where(schemas.MATCHED) if settings.load_feature else features.table
-        pool = draw_pool(images, vectors, listed.lines, settings.pool_size, keys)
+        pool = draw_pool(images, vectors, listed.first, listed.lines, settings.pool_size, keys)
+    if not settings.load_feature:
+        joined, partitions = joined_by_cluster(pool.dimension)
     with steps("computing distances"):
         distances = round_distances(joined, pool, partitions, settings).persist(StorageLevel.MEMORY_AND_DISK)
         ranges = distance_ranges(distances, settings.rounds_computed, keys)
@@ -139,8 +143,8 @@ def run(spark, settings):
             ranges = labelling.ranges
             partitioning = choose_partitioning(labelling.labels, ranges.identities, settings.partition_by)
             folder = f"{dst.staging}/result/{LABELS_FOLDER}"
-            write_labels(labelling.labels, folder, partitioning, labelling.partitions)
-            percentiles = label_percentiles(labelling.labels)
+            percentiles = LabelPercentiles()
+            write_labels(percentiles.observed(labelling.labels), folder, partitioning, labelling.partitions)
         summary = {
             "destination": storage.qualified(settings.score_dst),
             "images": {
@@ -153,7 +157,7 @@ def run(spark, settings):
             "partitioned_by": partitioning,
             "round_min": ranges.round_min,
             "round_max": ranges.round_max,
-            "label_percentiles": percentiles,
+            "label_percentiles": percentiles.values(),
             "settings": with_origins(settings),
             "versions": versions(spark),
             "seconds": steps.seconds,

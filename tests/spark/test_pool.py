@@ -3,9 +3,9 @@ import pytest
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.features import keyed_features
-from fiqa_spark.image_list import identified_images
+from fiqa_spark.image_list import first_images, identified_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.pool import draw_pool
+from fiqa_spark.pool import draw_pool, lines_to_draw_from
 from fiqa_spark.settings import LabelSettings
 from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
 
@@ -16,7 +16,8 @@ def pool_of(spark, vectors, pool_size):
     images = identified_images(images_frame(spark, PATHS), LabelSettings(id_key_index=-2, seed=3), -2)
     features = keyed_features(features_frame(spark, vectors), -2)
     order = [row.path for row in images.orderBy("image_hash").collect() if row.path in vectors]
-    return draw_pool(images, features.table, len(PATHS), pool_size, lambda: "keys"), order
+    first = first_images(images, lines_to_draw_from(pool_size))
+    return draw_pool(images, features.table, first, len(PATHS), pool_size, lambda: "keys"), order
 
 
 @pytest.mark.parametrize("pool_size", [1000, 300, 20])
@@ -31,9 +32,7 @@ def test_the_pool_is_the_usable_images_of_the_smallest_hashes(spark, pool_size):
 
 
 @pytest.mark.parametrize("pool_size", [5, 20])
-@pytest.mark.parametrize("at_most", [1, 20])
-def test_the_pool_is_full_where_most_features_are_broken(spark, monkeypatch, pool_size, at_most):
-    monkeypatch.setattr("fiqa_spark.pool._POOLS_AT_MOST", at_most)
+def test_the_pool_is_full_where_most_features_are_broken(spark, pool_size):
     vectors = embeddings_of(PATHS)
     for path in PATHS:
         if int(path.split("/")[1].removesuffix(".jpg")) % 10:

@@ -57,7 +57,7 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
     settings = LabelSettings(id_key_index=index)
     features = features_of(spark, form, tmp_path)
     images = identified_images(images_frame(spark, PATHS), settings, features.id_key_index)
-    identities_in_keys = check_images(images, settings).identities_in_keys
+    identities_in_keys = check_images(images, settings, 10).identities_in_keys
     assert identities_in_keys == (index == -2)
     with planned_by_cluster(spark):
         joined = join_features(images, features, 3, identities_in_keys=identities_in_keys)
