@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from fiqa_spark import schemas
-from fiqa_spark.clusters import ParkedCluster, whole_clusters
+from fiqa_spark.clusters import ParkedCluster, Rows, joined_rows, whole_clusters
 from fiqa_spark.kernels.distances import drawn_distances, exact_distances, sampled_distances
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -57,10 +57,11 @@ def round_distances(joined, pool, partitions, settings):
     checked = joined.select(*_COLUMNS).withColumn(
         schemas.CLUSTER, F.when(in_place, F.col(schemas.CLUSTER)).otherwise(fault)
     )
-    schema = to_arrow_schema(checked.schema)
+    schema, dimension = to_arrow_schema(checked.drop(schemas.FEATURE).schema), pool.dimension
 
     def compute(frames):
-        for found in whole_clusters(frames, rows_at_once, schema):
+        rows = (_with_embeddings(frame, dimension) for frame in frames)
+        for found in whole_clusters(rows, rows_at_once, schema):
             if isinstance(found, ParkedCluster):
                 yield from _distances_of_large(found, shared.value, settings)
             else:
@@ -69,85 +70,80 @@ def round_distances(joined, pool, partitions, settings):
     return checked.mapInPandas(compute, schemas.distances(settings.rounds_computed))
 
 
-class _Rows(NamedTuple):
-    """Rows of a frame beside their embeddings."""
-
-    frame: pd.DataFrame
-    """Each path once."""
-    hashes: np.ndarray
-    """Hash of the identity of each row, int64."""
-    embeddings: np.ndarray
-    """Unit embeddings, float32, shape (rows, dimension)."""
-    usable: np.ndarray
-    """Whether an embedding can be used, bool."""
-    has_identity: np.ndarray
-    """Whether a row has an identity, bool."""
-
-    @classmethod
-    def of(cls, frame, pool, order=None):
-        """The rows of a frame, in the order of these row numbers."""
-        frame = frame if order is None else frame.iloc[order]
-        embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], pool.dimension))
-        hashes = frame[schemas.IDENTITY_HASH].to_numpy()
-        return cls(frame, hashes, embeddings, usable, frame[schemas.IDENTITY].notna().to_numpy())
+def _with_embeddings(frame, dimension):
+    """A frame's rows beside their unit embeddings; while a vector is at hand, it is still in the processor's cache."""
+    embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension))
+    return Rows(frame.drop(columns=schemas.FEATURE), embeddings, usable)
 
 
-def _distances_of(frame, pool, settings):
-    """Statuses and distances for a frame of whole clusters."""
-    frame = _distinct(frame)
-    hashes = frame[schemas.IDENTITY_HASH].to_numpy()
+def _distances_of(parts, pool, settings):
+    """Statuses and distances for whole clusters, in several parts."""
+    known = pd.concat([part.frame for part in parts], ignore_index=True)
+    hashes = known[schemas.IDENTITY_HASH].to_numpy()
     starts = block_start(hashes, len(pool.embeddings), settings.fix_num, settings.rounds)
     # Identities that begin at the same place of the pool are neighbours; within each, images are in hash order.
-    order = np.lexsort((frame[schemas.IMAGE_HASH].to_numpy(), hashes, starts))
-    rows, starts = _Rows.of(frame, pool, order), starts[order]
-    firsts = np.flatnonzero(np.append(True, rows.hashes[1:] != rows.hashes[:-1]))
+    order = np.lexsort((known[schemas.IMAGE_HASH].to_numpy(), hashes, starts))
+    repeated, lines = _repeated(known)
+    order = order[~repeated[order]]
+    rows, hashes, starts = joined_rows(parts, order), hashes[order], starts[order]
+    has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
+    firsts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
+    images_each = np.diff(firsts, append=rows.count)
     sizes = np.add.reduceat(rows.usable, firsts, dtype=np.intp)
-    enough = (sizes >= settings.min_images) & rows.has_identity[firsts]
-    labelled = rows.usable & np.repeat(enough, np.diff(firsts, append=len(frame)))
+    enough = (sizes >= settings.min_images) & has_identity[firsts]
+    labelled = rows.usable & np.repeat(enough, images_each)
     found = None
     if enough.any():
         chosen = rows.embeddings if labelled.all() else rows.embeddings[labelled]
-        own = pool.positions(rows.hashes[firsts[enough]])
+        own = pool.positions(hashes[firsts[enough]])
         found = _estimated(chosen, sizes[enough], starts[firsts[enough]], own, pool, settings)
-    beyond = np.repeat(sizes > settings.mates_at_most, np.diff(firsts, append=len(frame))) & labelled
-    return _result(rows, labelled, found, firsts[rows.has_identity[firsts]], beyond, settings)
+    beyond = np.repeat(sizes > settings.mates_at_most, images_each) & labelled
+    return _result(rows, lines[order], labelled, found, firsts[has_identity[firsts]], beyond, settings)
 
 
 def _distances_of_large(parked, pool, settings):
     """What `_distances_of` gives, in several frames, for a cluster on disk: usually one large identity."""
     mates, place = {}, 0
-    for frame in parked:
-        rows = _Rows.of(_distinct(frame), pool)
-        for identity in np.unique(rows.hashes[rows.usable & rows.has_identity]):
-            here = np.flatnonzero(rows.usable & rows.has_identity & (rows.hashes == identity))
-            images = rows.frame[schemas.IMAGE_HASH].to_numpy()[here]
+    for part in parked:
+        rows, _ = _distinct(part)
+        for identity, here in _by_identity(rows):
+            images = rows.column(schemas.IMAGE_HASH)[here]
             first = mates.get(identity) or _Mates.none(pool.dimension)
             mates[identity] = first.with_more(images, place + here, rows.embeddings[here], settings.mates_at_most)
-        place += len(rows.frame)
+        place += rows.count
     seen, place = set(), 0
-    for frame in parked:
-        rows = _Rows.of(_distinct(frame), pool)
-        labelled, beyond = np.zeros((2, len(rows.frame)), bool)
-        distances = np.full((len(rows.frame), settings.rounds_computed), np.nan, np.float32)
-        counts = np.zeros((len(rows.frame), 2), np.int32)
-        for identity, those in mates.items():
-            here = np.flatnonzero(rows.usable & rows.has_identity & (rows.hashes == identity))
-            if those.images >= settings.min_images and len(here):
+    for part in parked:
+        rows, lines = _distinct(part)
+        labelled, beyond = np.zeros((2, rows.count), bool)
+        distances = np.full((rows.count, settings.rounds_computed), np.nan, np.float32)
+        counts = np.zeros((rows.count, 2), np.int32)
+        for identity, here in _by_identity(rows):
+            those = mates[identity]
+            if those.images >= settings.min_images:
                 own = pool.positions(np.array([identity])).get(0, _NOWHERE)
                 ranks = those.ranks(place + here)
                 distances[here], counts[here] = _estimated_at(
                     rows.embeddings[here], ranks, those.embeddings, identity, own, pool, settings
                 )
                 labelled[here], beyond[here] = True, those.images > settings.mates_at_most
-        identities, firsts = np.unique(rows.hashes, return_index=True)
+        identities, firsts = np.unique(rows.column(schemas.IDENTITY_HASH), return_index=True)
+        has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
         new = [
             first
             for identity, first in zip(identities.tolist(), firsts, strict=True)
-            if rows.has_identity[first] and identity not in seen
+            if has_identity[first] and identity not in seen
         ]
-        seen.update(rows.hashes[new].tolist())
-        yield _result(rows, labelled, (distances[labelled], counts[labelled]), new, beyond, settings)
-        place += len(rows.frame)
+        seen.update(rows.column(schemas.IDENTITY_HASH)[new].tolist())
+        yield _result(rows, lines, labelled, (distances[labelled], counts[labelled]), new, beyond, settings)
+        place += rows.count
+
+
+def _by_identity(rows):
+    """Hash of each identity, and the numbers of its usable rows."""
+    can_be_labelled = rows.usable & rows.frame[schemas.IDENTITY].notna().to_numpy()
+    hashes = rows.column(schemas.IDENTITY_HASH)
+    for identity in np.unique(hashes[can_be_labelled]).tolist():
+        yield identity, np.flatnonzero(can_be_labelled & (hashes == identity))
 
 
 class _Mates(NamedTuple):
@@ -184,30 +180,29 @@ class _Mates(NamedTuple):
         return np.where(self.places[order][found] == places, order[found], len(order))
 
 
-def _result(rows, labelled, found, firsts, beyond, settings):
+def _result(rows, lines, labelled, found, firsts, beyond, settings):
     """The frame that the pass yields: `found` are the distances and counts of the labelled rows."""
-    distances = np.full((len(labelled), settings.rounds_computed), np.nan, np.float32)
-    counts = np.zeros((len(labelled), 2), np.int32)
+    distances = np.full((rows.count, settings.rounds_computed), np.nan, np.float32)
+    counts = np.zeros((rows.count, 2), np.int32)
     if found is not None:
         distances[labelled], counts[labelled] = found
-    frame = rows.frame
     statuses = np.where(rows.usable, schemas.TOO_FEW_IMAGES, schemas.INVALID_FEATURE).astype(object)
-    statuses[~frame[schemas.MATCHED].to_numpy(bool)] = schemas.MISSING_FEATURE
-    statuses[~rows.has_identity] = schemas.NO_IDENTITY
+    statuses[~rows.column(schemas.MATCHED).astype(bool)] = schemas.MISSING_FEATURE
+    statuses[rows.frame[schemas.IDENTITY].isna().to_numpy()] = schemas.NO_IDENTITY
     statuses[labelled] = schemas.OK
-    first_of_identity = np.zeros(len(frame), np.int32)
+    first_of_identity = np.zeros(rows.count, np.int32)
     first_of_identity[firsts] = 1
     return pd.DataFrame(
         {
-            schemas.PATH: frame[schemas.PATH].to_numpy(),
-            schemas.IDENTITY: frame[schemas.IDENTITY].to_numpy(),
+            schemas.PATH: rows.column(schemas.PATH),
+            schemas.IDENTITY: rows.column(schemas.IDENTITY),
             schemas.STATUS: statuses,
             schemas.INTRA_COUNT: counts[:, 0],
             schemas.INTER_COUNT: counts[:, 1],
             schemas.DISTANCE: distances.mean(axis=1, dtype=np.float64),
             schemas.DISTANCE_STD: distances.std(axis=1, dtype=np.float64),
-            schemas.CLUSTER: frame[schemas.CLUSTER].to_numpy(),
-            schemas.LINES: frame[schemas.LINES].to_numpy(),
+            schemas.CLUSTER: rows.column(schemas.CLUSTER),
+            schemas.LINES: lines,
             schemas.FIRST_OF_IDENTITY: first_of_identity,
             schemas.BEYOND_MATES: (beyond & (settings.estimator == "exact")).astype(np.int32),
             **{schemas.round_distance(number): distances[:, number] for number in range(distances.shape[1])},
@@ -215,18 +210,24 @@ def _result(rows, labelled, found, firsts, beyond, settings):
     )
 
 
-def _distinct(frame):
-    """The frame with each path once; the lines of what is left out are added to the first row of all."""
+def _distinct(rows):
+    """The rows with each path once, and the lines of each; those of what is left out are added to the first."""
+    repeated, lines = _repeated(rows.frame)
+    kept = np.flatnonzero(~repeated)
+    return (joined_rows([rows], kept) if repeated.any() else rows), lines[kept]
+
+
+def _repeated(frame):
+    """True where a path has come before, and the lines of each row, the first of all with those of the repeats."""
     cluster, image = frame[schemas.CLUSTER].to_numpy(), frame[schemas.IMAGE_HASH].to_numpy()
+    lines, repeated = frame[schemas.LINES].to_numpy(), np.zeros(len(frame), bool)
     same = (image[1:] == image[:-1]) & (cluster[1:] == cluster[:-1])
-    if not same.any():
-        return frame
-    near = np.append(False, same) | np.append(same, False)
-    repeated = np.zeros(len(frame), bool)
-    repeated[near] = frame.loc[near, schemas.PATH].duplicated()
-    distinct = frame[~repeated].copy()
-    distinct.iloc[0, distinct.columns.get_loc(schemas.LINES)] += frame.loc[repeated, schemas.LINES].sum()
-    return distinct
+    if same.any():
+        near = np.append(False, same) | np.append(same, False)
+        repeated[near] = frame.loc[near, schemas.PATH].duplicated()
+        lines = lines.copy()
+        lines[0] += lines[repeated].sum()
+    return repeated, lines
 
 
 def _estimated(embeddings, sizes, starts, own, pool, settings):

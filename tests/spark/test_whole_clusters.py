@@ -5,35 +5,55 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiqa_spark.clusters import ParkedCluster, whole_clusters
+from fiqa_spark.clusters import ParkedCluster, Rows, joined_rows, whole_clusters
 from tests.labelling import embeddings_of, label_rows, paths_of
 
 SCHEMA = pa.schema([("cluster", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
+
+
+def rows_of(frame):
+    """Rows whose embedding and usability tell their number."""
+    return Rows(frame, np.float32(frame[["row", "row"]]), frame["row"].to_numpy() % 3 > 0)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 30), st.data())
 def test_a_stream_is_cut_at_the_borders_of_clusters_and_nowhere_else(sizes, rows_at_once, data):
     clusters = np.repeat(np.arange(len(sizes)), sizes)
     # Two rows an image.
-    rows = pd.DataFrame({"cluster": clusters, "row": np.arange(len(clusters))})
-    rows.insert(1, "image_hash", rows["row"] // 2)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=8)))
-    frames = [rows.iloc[first:last].copy() for first, last in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
-    largest = max(map(len, frames))
-    found = list(whole_clusters(iter(frames), rows_at_once, SCHEMA))
-    read = [list(part) if isinstance(part, ParkedCluster) else [part] for part in found]
-    assert pd.concat([frame for parts in read for frame in parts])["row"].tolist() == rows["row"].tolist()
-    seen = [{cluster for frame in parts for cluster in frame["cluster"]} for parts in read]
+    frame = pd.DataFrame({"cluster": clusters, "row": np.arange(len(clusters))})
+    frame.insert(1, "image_hash", frame["row"] // 2)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(frame)), max_size=8)))
+    parts = [rows_of(frame.iloc[first:last]) for first, last in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
+    largest = max(part.count for part in parts)
+    found = list(whole_clusters(iter(parts), rows_at_once, SCHEMA))
+    read = [list(part) for part in found]
+    together = joined_rows([each for parts in read for each in parts])
+    assert together.column("row").tolist() == frame["row"].tolist()
+    np.testing.assert_array_equal(together.embeddings, rows_of(frame).embeddings)
+    np.testing.assert_array_equal(together.usable, rows_of(frame).usable)
+    seen = [{cluster for each in parts for cluster in each.column("cluster")} for parts in read]
     assert sum(map(len, seen)) == len(set().union(*seen)) == len(sizes)
-    # What is held at any time: what shall be gathered, and two frames.
+    # What is held at any time: what shall be gathered, and two incoming parts.
     assert all(
-        len(frame) < rows_at_once + 2 * largest for part in found for frame in [part] if isinstance(part, pd.DataFrame)
+        sum(each.count for each in part) < rows_at_once + 2 * largest for part in found if isinstance(part, list)
     )
     for part, parts in zip(found, read, strict=True):
         if isinstance(part, ParkedCluster):
-            pd.testing.assert_frame_equal(pd.concat(parts), pd.concat(list(part)))
-            images = [image for frame in parts for image in frame["image_hash"].unique()]
+            pd.testing.assert_frame_equal(joined_rows(parts).frame, joined_rows(list(part)).frame)
+            images = [image for each in parts for image in each.frame["image_hash"].unique()]
             assert len(images) == len(set(images))
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.data())
+def test_rows_are_joined_in_any_order_and_as_few_as_wanted(sizes, data):
+    frame = pd.DataFrame({"row": np.arange(sum(sizes))})
+    ends = np.cumsum(sizes)
+    parts = [rows_of(frame.iloc[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+    order = np.array(data.draw(st.permutations(range(len(frame)))), int)[: data.draw(st.integers(0, len(frame)))]
+    joined = joined_rows(parts, order)
+    assert joined.column("row").tolist() == order.tolist()
+    np.testing.assert_array_equal(joined.embeddings[:, 0], order)
+    np.testing.assert_array_equal(joined.usable, order % 3 > 0)
 
 
 @pytest.mark.parametrize("estimator", ["sampled", "exact"])
