@@ -40,8 +40,9 @@ def with_key(table, *roots):
     begins_oddly = F.startswith(key, F.lit("/")) | F.startswith(key, F.lit("./"))
     odd = begins_oddly | F.contains(key, F.lit("//")) | F.contains(key, F.lit("/./"))
     clean = F.regexp_replace(F.regexp_replace(key, r"/(\.?/)+", "/"), r"^(\.?/)+", "")
-    stem_length = F.length(key) - F.length(extension) - 1
-    stem = key.substr(F.lit(1), stem_length)
+    # By bytes, as the cut is at a dot; by characters, every one of them would have to be looked at.
+    stem_length = F.octet_length(key) - F.octet_length(extension) - 1
+    stem = key.cast("binary").substr(F.lit(1), stem_length).cast("string")
     named = F.lower(extension).isin(*_EXTENSIONS) & (stem_length > 0)
     # Step by step, so that Spark computes once what is used often.
     return (
@@ -66,7 +67,7 @@ def identity(path, index):
     part = F.substring_index(kept, "/", -1 if count > 0 else 1)
     if abs(count) > 1:
         fewer = F.substring_index(path, "/", count - 1 if count > 0 else count + 1)
-        part = F.when(F.length(fewer) < F.length(kept), part)
+        part = F.when(F.octet_length(fewer) < F.octet_length(kept), part)
     return F.nullif(part, F.lit(""))
 
 

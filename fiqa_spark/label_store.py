@@ -66,18 +66,17 @@ def write_labels(labels, folder, partitioning, buckets):
     buckets : int
         Number of buckets, where buckets are written.
     """
-    in_order = (schemas.IDENTITY, schemas.PATH)
     if partitioning == "identity":
-        column, numbered = schemas.IDENTITY, labels
-        sorted_labels = numbered.select(*schemas.LABELS.names).sortWithinPartitions(*in_order)
+        column, placed = schemas.IDENTITY, labels.select(*schemas.LABELS.names)
+        placed = placed.sortWithinPartitions(schemas.IDENTITY, schemas.PATH)
     else:
-        # The number that Spark itself gives to the partition of a cluster.
+        # The number that Spark itself gives to the partition of a cluster; the images of an identity are neighbours.
         column, bucket = schemas.IDENTITY_BUCKET, F.pmod(F.hash(schemas.CLUSTER), F.lit(buckets))
-        numbered = labels.select(*schemas.LABELS.names, bucket.alias(column))
-        sorted_labels = numbered.sortWithinPartitions(column, *in_order)
-    random_values = (schemas.LABEL, schemas.DISTANCE, schemas.DISTANCE_STD, f"{schemas.ROUND_LABELS}.list.element")
-    plain = {f"parquet.enable.dictionary#{name}": "false" for name in random_values}
-    sorted_labels.write.options(**plain).partitionBy(column).parquet(folder)
+        placed = labels.select(*schemas.LABELS.names, bucket.alias(column))
+    round_label = f"{schemas.ROUND_LABELS}.list.element"
+    all_different = (schemas.PATH, schemas.LABEL, schemas.DISTANCE, schemas.DISTANCE_STD, round_label)
+    plain = {f"parquet.enable.dictionary#{name}": "false" for name in all_different}
+    placed.write.options(**plain).partitionBy(column).parquet(folder)
 
 
 def read_labels(spark, folder):

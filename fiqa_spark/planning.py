@@ -8,6 +8,10 @@ _SETTINGS = {
     # Buckets of one file are in the order in which they were written.
     "spark.sql.legacy.bucketedTableScan.outputOrdering": "true",
     "spark.sql.sources.bucketing.enabled": "true",
+    # The number of partitions is known beforehand, so that there is nothing to plan anew while a query runs.
+    "spark.sql.adaptive.enabled": "false",
+    # Distances are random numbers: looking for ways to make them smaller while they are kept is wasted work.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
 
 

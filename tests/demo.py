@@ -16,12 +16,13 @@ FOLDER = ROOT / "build" / "demo"
 
 
 def main():
-    """Write the data, run the job, show what came out."""
+    """Write the data, run the job, with other settings where a file of them is named, and show what came out."""
+    properties = sys.argv[1] if len(sys.argv) > 1 else "conf/local.conf"
     shutil.rmtree(FOLDER, ignore_errors=True)
     write_planted_data(FOLDER)
     scripts = sysconfig.get_path("scripts")
     command = [
-        *("spark-submit", "--properties-file", "conf/local.conf", "jobs/generate_labels.py"),
+        *("spark-submit", "--properties-file", properties, "jobs/generate_labels.py"),
         *("--image-list-file", "build/demo/images.txt", "--image-root", "build/demo/images"),
         *("--feature-root", "build/demo/features", "--id-key-index", "-2", "--score-dst", "build/demo/labels"),
     ]
