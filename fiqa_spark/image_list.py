@@ -209,7 +209,8 @@ def _index_out_of_range(path, index):
 
 def _one_identity(seen, paths, index):
     """Message for a list of one identity, with an index that tells the paths into several groups if there is one."""
-    message = f"--id-key-index {index}: every image has the identity {seen['first_identity']!r}, as in {seen['example']!r}"
+    only, example = seen["first_identity"], seen["example"]
+    message = f"--id-key-index {index}: every image has the identity {only!r}, as in {example!r}"
     shortest = min(path.count("/") + 1 for path in paths)
     for other in range(-2, -shortest - 1, -1):
         identities = {path.split("/")[other] for path in paths}

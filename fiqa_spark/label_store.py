@@ -68,15 +68,15 @@ def write_labels(labels, folder, partitioning, buckets):
     """
     if partitioning == "identity":
         column, placed = schemas.IDENTITY, labels.select(*schemas.LABELS.names)
-        placed = placed.sortWithinPartitions(schemas.IDENTITY, schemas.PATH)
     else:
-        # The number that Spark itself gives to the partition of a cluster; the images of an identity are neighbours.
+        # The number that Spark itself gives to the partition of a cluster.
         column, bucket = schemas.IDENTITY_BUCKET, F.pmod(F.hash(schemas.CLUSTER), F.lit(buckets))
         placed = labels.select(*schemas.LABELS.names, bucket.alias(column))
     round_label = f"{schemas.ROUND_LABELS}.list.element"
     all_different = (schemas.PATH, schemas.LABEL, schemas.DISTANCE, schemas.DISTANCE_STD, round_label)
     plain = {f"parquet.enable.dictionary#{name}": "false" for name in all_different}
-    placed.write.options(**plain).partitionBy(column).parquet(folder)
+    in_order = placed.sortWithinPartitions(*dict.fromkeys([column, schemas.IDENTITY, schemas.PATH]))
+    in_order.write.options(**plain).partitionBy(column).parquet(folder)
 
 
 def read_labels(spark, folder):

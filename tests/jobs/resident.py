@@ -12,6 +12,8 @@ import os
 import sys
 import traceback
 
+from pyspark import SparkContext
+
 from fiqa_spark import settings
 from fiqa_spark.cli import main
 
@@ -33,6 +35,10 @@ def answer(request):
         except BaseException:
             traceback.print_exc()
             code = 1
+        finally:
+            # A job leaves to the end of its process what a next session in it must not find.
+            if SparkContext._active_spark_context:
+                SparkContext._active_spark_context.stop()
     return {"returncode": code, "stdout": out.getvalue(), "stderr": err.getvalue()}
 
 
