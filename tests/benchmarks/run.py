@@ -15,7 +15,7 @@ from tests.benchmarks.synthetic_data import long_tailed_sizes, write_scattered_p
 
 _DIMENSION, _SMALL_DIMENSION = 512, 128
 _SIZES = (250_000, 1_000_000, 2_000_000)
-_LOOP_SIZES = (500, 1_000, 2_000)
+_LOOP_SIZES = (2_000, 10_000, 20_000)
 _MANY_IDENTITIES, _FEW_IMAGES, _USUAL_IMAGES = 5_000_000, 3, 20
 _HUGE_IDENTITY = 300_000
 

@@ -2,6 +2,7 @@
 
 import json
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +88,14 @@ def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
     for file in files:
         rows = pd.read_parquet(file)
         assert rows.equals(rows.sort_values(["cluster", "key_hash", "path"]))
+
+
+def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path):
+    write(spark, tmp_path / "store")
+    query = f"SELECT path, feature FROM '{tmp_path}/store/*.parquet' WHERE path = 'p0/1'"
+    [(path, feature)] = duckdb.sql(query).fetchall()
+    assert path == "p0/1"
+    np.testing.assert_array_equal(np.frombuffer(feature, "<f4"), embeddings_of(PATHS)["p0/1.jpg"])
 
 
 @pytest.mark.parametrize(
