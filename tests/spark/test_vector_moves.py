@@ -90,10 +90,10 @@ def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
         assert rows.equals(rows.sort_values(["cluster", "key_hash", "path"]))
 
 
-def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path):
+def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path, monkeypatch):
     write(spark, tmp_path / "store")
-    query = f"SELECT path, feature FROM '{tmp_path}/store/*.parquet' WHERE path = 'p0/1'"
-    [(path, feature)] = duckdb.sql(query).fetchall()
+    monkeypatch.chdir(tmp_path)
+    [(path, feature)] = duckdb.sql("SELECT path, feature FROM 'store/*.parquet' WHERE path = 'p0/1'").fetchall()
     assert path == "p0/1"
     np.testing.assert_array_equal(np.frombuffer(feature, "<f4"), embeddings_of(PATHS)["p0/1.jpg"])
 
