@@ -29,7 +29,7 @@ test: setup $(VENV)/.tests-installed ## run all tests on the newest Spark
 test-spark35: setup $(VENV35)/.tests-installed ## run all tests on Spark 3.5
 	$(USE_JAVA) $(VENV35)/bin/python -m pytest
 
-bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about half an hour and 60 GB
+bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about 20 minutes and 60 GB
 	$(USE_JAVA) OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.run
 
 lint: $(VENV)/.lint-installed ## check style and imports
