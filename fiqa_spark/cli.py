@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import importlib
 import logging
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import traceback
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
@@ -48,6 +50,8 @@ _DEFAULTS = {
     # Vectors read at once: 512 of 512 values are 1 MiB, which stays in a processor's cache until they are handed on.
     "spark.sql.parquet.columnarReaderBatchSize": "512",
     "spark.python.unix.domain.socket.enabled": "true",
+    # Small pages for rows to sort end in the collector's young generation; large ones fill the old one.
+    "spark.buffer.pageSize": "2m",
     # The digits of vectors are random: compressing them is wasted work. One file a task is written in one go.
     "spark.shuffle.compress": "false",
     "spark.shuffle.spill.compress": "false",
@@ -65,17 +69,16 @@ _LOCAL_DEFAULTS = {
 }
 
 
-def main(name, settings_class, run, arguments=None):
+def main(name, settings_class, arguments=None):
     """Run a job and tell how it went.
 
     Parameters
     ----------
     name : str
-        Name of the job, shown in messages and to the cluster.
+        Name of the job, shown in messages and to the cluster; the pipeline of that name is what runs: its
+        ``run(spark, settings)`` returns the summary for a person.
     settings_class : type
         Dataclass of the job's settings.
-    run : callable
-        ``run(spark, settings)`` returns the summary for a person.
     arguments : list of str, optional
         Command-line arguments; default: those of the process.
 
@@ -93,10 +96,12 @@ def main(name, settings_class, run, arguments=None):
         flags = parse_flags(name, settings_class, arguments)
         configuration = _spark_configuration()
         settings = resolve(settings_class, flags, dict(configuration.getAll()))
-        with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch, ThreadPoolExecutor(1) as beside:
+            # Python loads the pipeline while Java opens the session.
+            pipeline = beside.submit(importlib.import_module, f"fiqa_spark.pipelines.{name}")
             spark = open_session(name, configuration, settings, scratch)
             try:
-                print(run(spark, settings))
+                print(pipeline.result().run(spark, settings))
             except (Py4JJavaError, PySparkException) as error:
                 raise (as_user_error(error) or error) from error
             finally:

@@ -15,6 +15,8 @@ from fiqa_spark.vectors import with_binary_vectors
 # Spark, pandas and DuckDB leave files alone whose names begin with an underscore.
 DESCRIPTION_FILE = "_feature_store.json"
 _FORMAT_VERSION = 1
+# Read as a whole: what is small is gone again before Java's collector moves it to its old generation.
+_ROW_GROUP_BYTES = 8 << 20
 _SORTED_BY = (schemas.CLUSTER, schemas.KEY_HASH, schemas.PATH)
 
 
@@ -47,8 +49,13 @@ def write_store(storage, vectors, folder, *, index, rows, dimension):
     ).select(*schemas.FEATURE_STORE.names)
     table = _new_name()
     placed = with_binary_vectors(clustered.repartition(buckets, schemas.CLUSTER))
-    plain = {"path": folder, "compression": "none", f"parquet.enable.dictionary#{schemas.FEATURE}": "false"}
-    writer = placed.write.options(**plain).bucketBy(buckets, schemas.CLUSTER).sortBy(*_SORTED_BY)
+    options = {
+        "path": folder,
+        "compression": "none",
+        f"parquet.enable.dictionary#{schemas.FEATURE}": "false",
+        "parquet.block.size": str(_ROW_GROUP_BYTES),
+    }
+    writer = placed.write.options(**options).bucketBy(buckets, schemas.CLUSTER).sortBy(*_SORTED_BY)
     writer.format("parquet").saveAsTable(table)
     vectors.sparkSession.sql(f"DROP TABLE {table}")
     written = vectors.sparkSession.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))

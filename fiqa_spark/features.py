@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-from pyspark.ml.functions import vector_to_array
-from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BinaryType, DoubleType, FloatType
+from pyspark.sql.types import ArrayType, BinaryType, DoubleType, FloatType, UserDefinedType
 
 from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
@@ -60,7 +58,7 @@ def check_columns(table, where):
         )
     held = table.schema[schemas.FEATURE].dataType
     is_list = isinstance(held, ArrayType) and isinstance(held.elementType, (FloatType, DoubleType))
-    if not (is_list or isinstance(held, (BinaryType, VectorUDT))):
+    if not (is_list or isinstance(held, BinaryType) or _is_ml_vector(held)):
         raise InputError(
             f"{where}: 'feature' is {held.simpleString()}; "
             "use array<float>, array<double>, an ML vector or float32 binary"
@@ -85,7 +83,10 @@ def keyed_features(table, index, *roots):
     """
     feature = F.col(schemas.FEATURE)
     held = table.schema[schemas.FEATURE].dataType
-    if isinstance(held, VectorUDT):
+    if _is_ml_vector(held):
+        # Loads a good part of Spark's library for machine learning, which few features need.
+        from pyspark.ml.functions import vector_to_array
+
         feature = F.when(feature.isNotNull(), vector_to_array(feature, "float32"))
     elif isinstance(held, ArrayType) and not isinstance(held.elementType, FloatType):
         feature = feature.cast("array<float>")
@@ -101,6 +102,10 @@ def keyed_features(table, index, *roots):
     )
     keyed = keys.with_key(table.where(F.col(schemas.PATH).isNotNull()), *roots)
     return Features(keyed.select(*columns), index, None)
+
+
+def _is_ml_vector(held):
+    return isinstance(held, UserDefinedType) and held.simpleString() == "vector"
 
 
 def vector_length(table):

@@ -7,8 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from fiqa_spark.cli import main
-from fiqa_spark.pipelines.import_features import run
 from fiqa_spark.settings import ImportFeaturesSettings
 
 if __name__ == "__main__":
-    sys.exit(main("import_features", ImportFeaturesSettings, run))
+    sys.exit(main("import_features", ImportFeaturesSettings))

@@ -5,7 +5,6 @@ and `stderr` to the file descriptor that its argument names.
 """
 
 import contextlib
-import importlib
 import io
 import json
 import os
@@ -27,11 +26,10 @@ SETTINGS = {
 def answer(request):
     """What a process of its own would have returned."""
     job = request["job"]
-    run = importlib.import_module(f"fiqa_spark.pipelines.{job}").run
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = main(job, SETTINGS[job], run, request["arguments"])
+            code = main(job, SETTINGS[job], request["arguments"])
         except BaseException:
             traceback.print_exc()
             code = 1
