@@ -47,6 +47,10 @@ $(JAVA_HOME_FILE): $(VENV)/bin/python
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+# Every process of a run imports PySpark from this file, and would compile it anew.
+	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
+		$(VENV)/bin/python -W ignore -m fiqa_spark.compiled_zip "$$modules" || exit 1; \
+	done
 	@touch $@
 
 # The classes that a job loads, as conf/local.conf wants them: loaded from here, they spare a run its first two seconds.

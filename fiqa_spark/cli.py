@@ -18,6 +18,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from fiqa_spark.compiled_zip import add_module
 from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.machine import check_java, check_java_version
 from fiqa_spark.settings import fields_of, flag, resolve, with_flag
@@ -246,7 +247,7 @@ def _zipped_package(folder):
     path = os.path.join(folder, "fiqa_spark.zip")
     with zipfile.ZipFile(path, "w") as archive:
         for source in sorted(_PACKAGE.rglob("*.py")):
-            archive.write(source, source.relative_to(_PACKAGE.parent))
+            add_module(archive, str(source.relative_to(_PACKAGE.parent)), source.read_bytes())
     return path
 
 

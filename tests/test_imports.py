@@ -10,7 +10,17 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "fiqa_spark"
 # From the ground up; a module imports from lower lines only, and not from its neighbours on the same line.
 LAYERS = (
     ("errors", "version"),
-    ("settings", "schemas", "machine", "npy", "spark_failures", "destination", "progress", "planning"),
+    (
+        "settings",
+        "schemas",
+        "machine",
+        "compiled_zip",
+        "npy",
+        "spark_failures",
+        "destination",
+        "progress",
+        "planning",
+    ),
     (
         "kernels.embeddings",
         "kernels.wasserstein",

@@ -1,0 +1,52 @@
+"""Zip files of modules with their compiled forms."""
+
+import importlib.util
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from fiqa_spark.compiled_zip import add_module, complete
+
+SOURCE = b"def where():\n    return __file__, where.__code__.co_filename\n"
+
+
+def imported_from(path):
+    """File of the module, as a fresh process tells, and the file that its code says to be of."""
+    command = [sys.executable, "-c", "import module; print(*module.where(), sep='\\n')"]
+    return subprocess.check_output(command, env={"PYTHONPATH": str(path)}, text=True).splitlines()
+
+
+@pytest.fixture
+def sources_only(tmp_path):
+    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
+        archive.writestr("module.py", SOURCE)
+        archive.writestr("data.csv", "1,2\n")
+    return tmp_path / "modules.zip"
+
+
+def test_python_takes_the_compiled_form(sources_only):
+    assert imported_from(sources_only)[0].endswith("module.py")
+    complete(sources_only)
+    file, place = imported_from(sources_only)
+    assert file.endswith("module.pyc")
+    assert place == f"{sources_only}/module.py"
+
+
+def test_what_was_there_stays_and_a_second_time_changes_nothing(sources_only):
+    complete(sources_only)
+    once = sources_only.read_bytes()
+    complete(sources_only)
+    assert sources_only.read_bytes() == once
+    with zipfile.ZipFile(sources_only) as archive:
+        assert sorted(archive.namelist()) == ["data.csv", "module.py", "module.pyc"]
+        assert archive.read("module.py") == SOURCE
+    assert [entry.name for entry in sources_only.parent.iterdir()] == ["modules.zip"]
+
+
+def test_python_of_another_version_takes_the_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "MAGIC_NUMBER", b"\x00\x00\r\n")
+    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
+        add_module(archive, "module.py", SOURCE)
+    assert imported_from(tmp_path / "modules.zip")[0].endswith("module.py")
