@@ -5,6 +5,7 @@ import json
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import LabelSettings
@@ -20,10 +21,10 @@ from tests.labelling import embeddings_of, features_frame, images_frame, paths_o
 PATHS = paths_of([5, 4, 6, 1])
 
 
-def write(spark, folder, index=-2):
-    features = keyed_features(features_frame(spark, embeddings_of(PATHS)), index).table
+def write(spark, folder, index=-2, paths=PATHS):
+    features = keyed_features(features_frame(spark, embeddings_of(paths)), index).table
     vectors = features.withColumnRenamed("key", "path").select("path", "feature", "problem")
-    return write_store(Storage(spark), vectors, str(folder), index=index, rows=len(PATHS), dimension=24)
+    return write_store(Storage(spark), vectors, str(folder), index=index, rows=len(paths), dimension=24)
 
 
 def features_of(spark, form, tmp_path):
@@ -88,6 +89,14 @@ def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
     for file in files:
         rows = pd.read_parquet(file)
         assert rows.equals(rows.sort_values(["cluster", "key_hash", "path"]))
+
+
+def test_a_store_is_written_in_row_groups_that_are_read_one_by_one(spark, tmp_path, monkeypatch):
+    vector_bytes = 4 * 24
+    monkeypatch.setattr("fiqa_spark.feature_store._ROW_GROUP_BYTES", 400 * vector_bytes)
+    write(spark, tmp_path / "store", paths=paths_of([1000]))
+    [file] = (tmp_path / "store").glob("*.parquet")
+    assert pq.ParquetFile(file).num_row_groups >= 3
 
 
 def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path, monkeypatch):
