@@ -74,7 +74,7 @@ def _not_utf8(path, where):
 def _is_parquet(storage, path):
     if storage.is_folder(path):
         return storage.first_file(path, (".parquet",)) is not None
-    return path.endswith(".parquet") or storage.begins_with(path, b"PAR1")
+    return path.endswith(".parquet") or storage.head(path, 4) == b"PAR1"
 
 
 def _read_parquet(spark, storage, path):

@@ -16,8 +16,13 @@ class Storage:
     """
 
     def __init__(self, spark):
+        self._context = spark.sparkContext
         self._jvm = spark._jvm
         self._configuration = spark._jsc.hadoopConfiguration()
+
+    def application_id(self):
+        """Spark's name of the run that uses these files, by which people and clusters find it."""
+        return self._context.applicationId
 
     def qualified(self, path):
         """Absolute form of a path with its scheme, such as ``file:/data/list.txt``."""
@@ -67,12 +72,12 @@ class Storage:
                     return path
         return None
 
-    def begins_with(self, path, magic):
-        """True if a file begins with these bytes."""
+    def head(self, path, count):
+        """The first bytes of a file, fewer if it is shorter."""
         file_system, place = self._locate(path)
         stream = file_system.open(place)
         try:
-            return all(stream.read() == byte for byte in magic)
+            return bytes(stream.readNBytes(count))
         finally:
             stream.close()
 
@@ -81,11 +86,23 @@ class Storage:
         file_system, place = self._locate(path)
         return file_system.mkdirs(place)
 
+    def modified(self, path):
+        """Time of the last change in milliseconds by the clock of the file system, or None if there is no such file."""
+        file_system, place = self._locate(path)
+        try:
+            return file_system.getFileStatus(place).getModificationTime()
+        except Py4JJavaError as error:
+            if error.java_exception.getClass().getSimpleName() != "FileNotFoundException":
+                raise
+            return None
+
     def rename(self, source, target):
-        """Move a file or folder; the target must not exist."""
-        file_system, place = self._locate(source)
-        if not file_system.rename(place, self._jvm.org.apache.hadoop.fs.Path(target)):
-            raise OSError(f"{source}: cannot be renamed to {target}")
+        """Move a file or folder in one step; a Java error if the target exists, where it would else end up inside."""
+        files = self._jvm.org.apache.hadoop.fs
+        place = files.Path(source)
+        no_options = self._context._gateway.new_array(getattr(files, "Options$Rename"), 0)
+        context = files.FileContext.getFileContext(place.toUri(), self._configuration)
+        context.rename(place, files.Path(target), no_options)
 
     def delete(self, path):
         """Remove a file or folder with all that it holds; nothing happens if there is none."""

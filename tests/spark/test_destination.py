@@ -1,10 +1,15 @@
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
+from py4j.protocol import Py4JJavaError
 
+from fiqa_spark.claim import Claim
 from fiqa_spark.destination import Destination
 from fiqa_spark.errors import DestinationError
 from fiqa_spark.storage import Storage
@@ -28,7 +33,7 @@ def names(folder):
 def publish(destination, text):
     """Publish a folder that holds one file."""
     result = pathlib.Path(destination.staging.removeprefix("file:"), "result")
-    result.mkdir()
+    result.mkdir(parents=True)
     (result / "result.txt").write_text(text, encoding="utf-8")
     destination.publish("result")
 
@@ -64,26 +69,119 @@ def test_an_empty_folder_is_no_result(destination, tmp_path):
     assert names(tmp_path / "out") == ["result.txt"]
 
 
-def ended_run():
-    """Name of a run whose process has ended, as the run itself would have chosen it."""
-    code = "from fiqa_spark.destination import _run_of_this_process as name; print(name())"
-    root = pathlib.Path(__file__).resolve().parents[2]
-    line = [sys.executable, "-c", code]
-    return subprocess.run(line, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+def claimed(spark, folder, name="out", **told):
+    """Leave the claim of another run; what it tells of itself is that of this process, changed so."""
+    claim = Claim(Storage(spark), str(folder), name)
+    claim.make()
+    claim._ended.set()
+    place = pathlib.Path(claim.folder)
+    run = json.loads((place / "run.json").read_text(encoding="utf-8"))
+    (place / "run.json").write_text(json.dumps({**run, "application": "application_1_0001", **told}), encoding="utf-8")
+    return claim
 
 
-def test_what_a_killed_run_left_is_removed_and_what_others_may_be_writing_is_not(destination, tmp_path):
-    (tmp_path / f".out.{ended_run()}.incomplete" / "labels").mkdir(parents=True)
-    elsewhere = ".out.another-host.org-123-456.incomplete"
-    for name in (elsewhere, ".out-of-sight"):
-        (tmp_path / name).mkdir()
+ENDED = {"started": "long ago"}
+ELSEWHERE = {"machine": "another", "host": "node-7"}
+
+
+def age(claim, seconds):
+    """Make all that a run left look older."""
+    for path in (*pathlib.Path(claim.folder).iterdir(), pathlib.Path(claim.folder)):
+        os.utime(path, (time.time() - seconds, time.time() - seconds))
+
+
+def test_what_a_killed_run_of_this_machine_left_is_removed(spark, destination, tmp_path):
+    claim = claimed(spark, tmp_path, **ENDED)
+    (pathlib.Path(claim.folder) / "result" / "labels").mkdir(parents=True)
+    (tmp_path / ".out-of-sight").mkdir()
     with destination() as place:
         publish(place, "new")
-    assert names(tmp_path) == [".out-of-sight", elsewhere, "out"]
+    assert names(tmp_path) == [".out-of-sight", "out"]
 
 
-def test_a_result_on_its_way_out_comes_back_when_its_run_was_killed(destination, tmp_path):
-    replaced = tmp_path / f".out.{ended_run()}.replaced"
+def test_the_later_of_two_runs_is_refused_and_leaves_the_first_alone(destination, tmp_path):
+    with destination() as first:
+        with (
+            pytest.raises(DestinationError, match=r"the run local-\d+ on host .+ is writing to it; wait"),
+            destination(),
+        ):
+            pass
+        publish(first, "first")
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "result.txt").read_text(encoding="utf-8") == "first"
+
+
+def test_a_run_is_not_refused_by_a_later_one(spark, destination, tmp_path, monkeypatch):
+    entered = []
+    find_others = Claim.others
+
+    def enter_between(claim):
+        """Let a second run claim the destination just after the first has."""
+        if not entered:
+            entered.append(claim)
+            with pytest.raises(DestinationError, match="is writing to it"), destination():
+                pass
+            claimed(spark, tmp_path)
+        return find_others(claim)
+
+    monkeypatch.setattr(Claim, "others", enter_between)
+    with destination() as first:
+        publish(first, "first")
+    assert (tmp_path / "out" / "result.txt").read_text(encoding="utf-8") == "first"
+
+
+def test_a_run_on_another_host_that_has_been_silent_for_long_is_removed_at_once(spark, destination, tmp_path):
+    age(claimed(spark, tmp_path, **ELSEWHERE), 3600)
+    begin = time.monotonic()
+    with destination() as place:
+        publish(place, "new")
+    assert names(tmp_path) == ["out"]
+    assert time.monotonic() - begin < Claim.seconds_until_dead / 2
+
+
+def test_a_run_on_another_host_is_waited_for_until_it_counts_as_dead(spark, destination, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(Claim, "seconds_until_dead", 2)
+    claimed(spark, tmp_path, **ELSEWHERE)
+    with caplog.at_level("INFO", "fiqa_spark"), destination() as place:
+        publish(place, "new")
+    assert names(tmp_path) == ["out"]
+    assert "for a sign of life of the run application_1_0001 on host node-7" in caplog.text
+
+
+def test_a_run_on_another_host_that_shows_signs_of_life_is_left_alone(spark, destination, tmp_path, monkeypatch):
+    monkeypatch.setattr(Claim, "seconds_between_signs", 0.2)
+    with destination():
+        claim = next(tmp_path.glob(".out.*.incomplete"))
+        run = json.loads((claim / "run.json").read_text(encoding="utf-8"))
+        times = (claim / "run.json").stat()
+        (claim / "run.json").write_text(json.dumps(run | ELSEWHERE), encoding="utf-8")
+        os.utime(claim / "run.json", ns=(times.st_atime_ns, times.st_mtime_ns))
+        with pytest.raises(DestinationError, match=r"on host node-7 is writing to it"), destination():
+            pass
+        assert names(tmp_path) == [claim.name]
+
+
+def test_a_run_that_was_taken_for_dead_publishes_nothing(destination, tmp_path):
+    with pytest.raises(DestinationError, match="took this one for dead"), destination() as place:
+        claim = next(tmp_path.glob(".out.*.incomplete"))
+        shutil.rmtree(claim)
+        publish(place, "half")
+    assert names(tmp_path) == []
+
+
+def test_a_claim_that_tells_nothing_of_its_run_counts_by_its_age(destination, tmp_path):
+    claim = tmp_path / ".out.abc.incomplete"
+    claim.mkdir()
+    (claim / "run.json").write_text('{"machine": "x", "pid": "../self"}', encoding="utf-8")
+    os.utime(claim, (0, 0))
+    os.utime(claim / "run.json", (0, 0))
+    with destination() as place:
+        publish(place, "new")
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_result_on_its_way_out_comes_back_when_its_run_was_killed(spark, destination, tmp_path):
+    replaced = pathlib.Path(claimed(spark, tmp_path, **ENDED).replaced)
     replaced.mkdir()
     (replaced / "result.txt").write_text("old", encoding="utf-8")
     with pytest.raises(DestinationError, match=r"exists and holds 'result\.txt'"), destination(overwrite=False):
@@ -91,8 +189,16 @@ def test_a_result_on_its_way_out_comes_back_when_its_run_was_killed(destination,
     assert names(tmp_path) == ["out"]
 
 
+def test_a_folder_is_never_moved_into_another(spark, tmp_path):
+    for name in ("from", "to"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(Py4JJavaError, match="FileAlreadyExistsException"):
+        Storage(spark).rename(str(tmp_path / "from"), str(tmp_path / "to"))
+    assert names(tmp_path) == ["from", "to"]
+
+
 def test_a_zombie_has_ended():
-    from fiqa_spark.destination import _started
+    from fiqa_spark.claim import _started
 
     process = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -1,0 +1,174 @@
+"""Who writes to a destination: every run has a folder beside it that names the run and shows that it lives."""
+
+import json
+import logging
+import os
+import re
+import socket
+import threading
+import time
+import uuid
+
+from py4j.protocol import Py4JError
+
+_RUN_FILE, _LIFE_FILE = "run.json", "alive"
+_log = logging.getLogger("fiqa_spark")
+
+
+class Claim:
+    """A run's claim on a destination, seen by all runs on all hosts that write to the same place.
+
+    A run claims a destination before it looks for others, so that the later of two always sees the earlier one. Signs
+    of life are told by the clock of the file system alone, since those of the hosts may differ.
+
+    Parameters
+    ----------
+    storage : Storage
+    parent, name : str
+        Folder of the destination, and the destination's name in it.
+    """
+
+    seconds_between_signs = 10
+    seconds_until_dead = 60
+
+    def __init__(self, storage, parent, name):
+        self._storage = storage
+        self._beside = f"{parent.rstrip('/')}/."
+        self._parent, self._name = parent, name
+        self._run, self._is_made = uuid.uuid4().hex, False
+        self._ended = threading.Event()
+        self._signs = threading.Thread(target=self._give_signs, daemon=True)
+        self.folder = self.folder_of(self._run)
+        """Where the run builds its result."""
+        self.replaced = self.replaced_by(self._run)
+        """Where it puts an old result while the new one takes its place."""
+
+    def folder_of(self, run):
+        """Folder of a run's claim."""
+        return f"{self._beside}{self._name}.{run}.incomplete"
+
+    def replaced_by(self, run):
+        """Place of the result that a run is about to replace."""
+        return f"{self._beside}{self._name}.{run}.replaced"
+
+    def make(self):
+        """Tell other runs of this one; False or a Java error where nothing can be written there."""
+        self._is_made = self._storage.make_folder(self.folder)
+        if not self._is_made:
+            return False
+        process = {"machine": _machine(), "pid": os.getpid(), "started": _started(os.getpid())}
+        run = {"application": self._storage.application_id(), "host": socket.gethostname(), **process}
+        self._storage.write_text(f"{self.folder}/{_RUN_FILE}", json.dumps(run) + "\n")
+        self._give_sign()
+        self._signs.start()
+        return True
+
+    def holds(self):
+        """False if another run took this one for dead and removed what it had written."""
+        return self._storage.exists(f"{self.folder}/{_RUN_FILE}")
+
+    def withdraw(self):
+        """End the claim; nothing of it is left."""
+        self._ended.set()
+        if self._signs.is_alive():
+            self._signs.join()
+        if self._is_made:
+            self._storage.delete(self.folder)
+
+    def others(self):
+        """Runs that have a claim on the same destination."""
+        pattern = re.compile(rf"\.{re.escape(self._name)}\.(\w+)\.incomplete$")
+        names = [name for name, *_ in self._storage.entries(self._parent)]
+        return [match[1] for name in names if (match := pattern.match(name)) and match[1] != self._run]
+
+    def is_older(self, run):
+        """Whether another run claimed the destination before this one."""
+        made = {one: self._storage.modified(f"{self.folder_of(one)}/{_RUN_FILE}") for one in (run, self._run)}
+        return made[run] is not None and (made[run], run) < (made[self._run], self._run)
+
+    def has_ended(self, run):
+        """Whether another run has ended; where its process cannot be asked for, time has to tell."""
+        process = self._read(run)
+        if process.get("machine") == _machine():
+            return _started(process["pid"]) != process.get("started")
+        seen = self._last_sign(run)
+        if seen is None:
+            return True
+        silent_for = (self._last_sign(self._run) - seen) / 1000
+        end = time.monotonic() + self.seconds_until_dead - silent_for
+        if silent_for < self.seconds_until_dead:
+            _log.info("waiting up to %.0f s for a sign of life of %s", end - time.monotonic(), self.describe(run))
+        while (sign := self._last_sign(run)) == seen:
+            if time.monotonic() > end:
+                return True
+            time.sleep(min(1, self.seconds_between_signs))
+        return sign is None
+
+    def describe(self, run):
+        """A run in words."""
+        process = self._read(run)
+        return f"the run {process.get('application', run)} on host {process.get('host', 'unknown')}"
+
+    def _read(self, run):
+        """What a run told of itself; nothing while it is about to."""
+        place = f"{self.folder_of(run)}/{_RUN_FILE}"
+        if not self._storage.exists(place):
+            return {}
+        try:
+            told = json.loads(self._storage.read_text(place))
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) and isinstance(told.get("pid"), int) else {}
+
+    def _last_sign(self, run):
+        """When a run last showed that it lives, in milliseconds by the file system's clock; None once it is gone."""
+        folder = self.folder_of(run)
+        times = [self._storage.modified(place) for place in (f"{folder}/{_LIFE_FILE}", folder)]
+        return max((time for time in times if time is not None), default=None)
+
+    def _give_sign(self):
+        self._storage.write_text(f"{self.folder}/{_LIFE_FILE}", "")
+
+    def _give_signs(self):
+        while not self._ended.wait(self.seconds_between_signs):
+            self._try_to_give_sign()
+
+    def _try_to_give_sign(self):
+        try:
+            # A claim that was removed is not to come back.
+            if self.holds():
+                self._give_sign()
+        except Py4JError as error:
+            _log.warning("no sign of life could be written to %s: %s", self.folder, str(error).splitlines()[0])
+
+
+def _machine():
+    """What tells the process ids of this machine or container from those of others."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _started(pid):
+    """When a process of this machine started, or None if it does not run."""
+    if not os.path.isdir("/proc/self"):
+        return _running_without_proc(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state, *fields = file.read().rsplit(b")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # A zombie has ended, whoever has yet to take note of it; the 22nd field of all is the time of the start.
+    return None if state in b"ZX" else fields[18].decode()
+
+
+def _running_without_proc(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "running"
