@@ -8,10 +8,12 @@ from fiqa_spark.feature_store import is_store, open_store, write_store
 from fiqa_spark.features import keyed_features, read_features, vector_length
 from fiqa_spark.image_list import check_encoding, index_in_key, read_paths
 from fiqa_spark.matching import no_match
-from fiqa_spark.npy import open_matrix
-from fiqa_spark.npy_features import matrix_features, tree_features, tree_keys
+from fiqa_spark.npy import declared_shape
+from fiqa_spark.npy_features import matrix_features, stored_files, stored_tree_features, tree_features, tree_keys
+from fiqa_spark.planning import planned_for_small_files
 
 _SUFFIXES = (".parquet", ".npy")
+_HEADER_BYTES = 1 << 12
 
 
 def open_features(spark, storage, images, settings, staging, steps):
@@ -44,10 +46,9 @@ def open_features(spark, storage, images, settings, staging, steps):
     if not example.endswith(".npy"):
         return keyed_features(read_features(spark, storage, root), index, root, settings.image_root)
     folder = f"{staging}/features"
-    with steps("importing features"):
-        vectors = _features_of(spark, storage, images, settings)
+    with steps("importing features"), planned_for_small_files(spark):
+        rows, vectors = _features_of(spark, storage, images, settings)
         keyed = _key_as_path(vectors, settings.image_root)
-        rows = images.count()
         store = write_store(storage, keyed, folder, index=index, rows=rows, dimension=_dimension(storage, example))
     if storage.is_folder(root) and not store["rows"]:
         below = example[len(storage.qualified(root)) + 1 :].removesuffix(".npy")
@@ -57,13 +58,19 @@ def open_features(spark, storage, images, settings, staging, steps):
 
 
 def _features_of(spark, storage, images, settings):
-    """Vectors of the listed images out of .npy files."""
-    local = _local(storage, settings.feature_root)
-    if storage.is_folder(settings.feature_root):
-        return tree_features(keys.with_key(images, settings.image_root).select(schemas.KEY), local)
-    if settings.rows_list:
-        return matrix_features(_rows_list(spark, storage, settings.rows_list), "--rows-list", local)
-    return matrix_features(images, "--image-list-file", local)
+    """About how many vectors there are in .npy files, and those of the listed images at least."""
+    root = settings.feature_root
+    if not storage.is_folder(root):
+        matrix = _local(storage, root)
+        if settings.rows_list:
+            rows = _rows_list(spark, storage, settings.rows_list)
+            return rows.count(), matrix_features(rows, "--rows-list", matrix)
+        return images.count(), matrix_features(images, "--image-list-file", matrix)
+    local = storage.local(root)
+    if local is None:
+        files = stored_files(spark, storage, root)
+        return files.count(), stored_tree_features(files)
+    return images.count(), tree_features(keys.with_key(images, settings.image_root).select(schemas.KEY), local)
 
 
 def import_features(spark, storage, settings, folder):
@@ -94,19 +101,29 @@ def import_features(spark, storage, settings, folder):
         vectors = features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
         rows, dimension = vectors.count(), vector_length(vectors)
     else:
-        dimension, local = _dimension(storage, example), _local(storage, source)
-        if storage.is_folder(source):
-            found = tree_keys(spark, local)
-            rows, vectors = found.count(), tree_features(found, local)
-        elif settings.rows_list:
-            found = _rows_list(spark, storage, settings.rows_list)
-            rows, vectors = found.count(), matrix_features(found, "--rows-list", local)
-            vectors = _key_as_path(vectors, settings.image_root)
-        else:
+        rows, vectors = _all_features(spark, storage, settings)
+        dimension = _dimension(storage, example)
+    with planned_for_small_files(spark):
+        return write_store(storage, vectors, folder, index=settings.id_key_index, rows=rows, dimension=dimension)
+
+
+def _all_features(spark, storage, settings):
+    """How many vectors there are in .npy files, and all of them."""
+    source = settings.source
+    if not storage.is_folder(source):
+        if not settings.rows_list:
             raise InputError(
                 f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line"
             )
-    return write_store(storage, vectors, folder, index=settings.id_key_index, rows=rows, dimension=dimension)
+        listed = _rows_list(spark, storage, settings.rows_list)
+        vectors = matrix_features(listed, "--rows-list", _local(storage, source))
+        return listed.count(), _key_as_path(vectors, settings.image_root)
+    local = storage.local(source)
+    if local is None:
+        files = stored_files(spark, storage, source)
+        return files.count(), _key_as_path(stored_tree_features(files))
+    found = tree_keys(spark, local)
+    return found.count(), tree_features(found, local)
 
 
 def _key_as_path(vectors, *roots):
@@ -122,10 +139,10 @@ def _rows_list(spark, storage, path):
 def _dimension(storage, example):
     """Length of the vectors, as far as one file tells it."""
     try:
-        shape = open_matrix(storage.local(example)).shape
-    except (InputError, OSError, ValueError):
+        shape = declared_shape(storage.head(example, _HEADER_BYTES), example)
+    except InputError:
         return 1
-    return shape[-1]
+    return shape[-1] if shape else 1
 
 
 def _example_file(storage, path):
@@ -142,7 +159,7 @@ def _local(storage, path):
     local = storage.local(path)
     if local is None:
         raise InputError(
-            f"{path}: .npy files must lie where every worker can open them by path, such as a mounted disk; "
-            "copy them there, or turn them into Parquet with jobs/import_features.py"
+            f"{path}: a .npy matrix must lie where every worker can open it by path, such as a mounted disk; "
+            "turn it into a feature store there, with jobs/import_features.py"
         )
     return local

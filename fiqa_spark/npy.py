@@ -1,5 +1,6 @@
 """Reading of .npy files that come from anywhere: never unpickled, never trusted about their size."""
 
+import io
 import os
 
 import numpy as np
@@ -30,10 +31,41 @@ def read_vector(path):
         If there is no such file.
     """
     with open(path, "rb") as file:
-        shape, _, dtype = _header(file, path)
-        if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] != 1):
-            raise InputError(f"{path}: shape {shape}; expected (dimension,) or (1, dimension)")
-        values = np.fromfile(file, dtype, count=int(np.prod(shape)))
+        return _vector(file, os.fstat(file.fileno()).st_size, path)
+
+
+def vector_in(content, path):
+    """The one vector of a .npy file that was read as a whole, see `read_vector`.
+
+    Parameters
+    ----------
+    content : bytes
+    path : str
+        Where it was read from, for messages.
+
+    Returns
+    -------
+    ndarray of float32, shape (dimension,)
+    """
+    return _vector(io.BytesIO(content), len(content), path)
+
+
+def declared_shape(head, path):
+    """Shape of a .npy file as its first bytes tell it.
+
+    Raises
+    ------
+    InputError
+        If they are not those of a .npy file.
+    """
+    return _header(io.BytesIO(head), path)[0]
+
+
+def _vector(file, size, path):
+    shape, _, dtype = _sound_header(file, size, path)
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] != 1):
+        raise InputError(f"{path}: shape {shape}; expected (dimension,) or (1, dimension)")
+    values = np.frombuffer(file.read(int(np.prod(shape)) * dtype.itemsize), dtype)
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
 
@@ -56,24 +88,29 @@ def open_matrix(path):
         If the file is pickled, truncated, or holds anything but a matrix of floats.
     """
     with open(path, "rb") as file:
-        shape, fortran_order, dtype = _header(file, path)
+        shape, fortran_order, dtype = _sound_header(file, os.fstat(file.fileno()).st_size, path)
         if len(shape) != 2 or 0 in shape:
             raise InputError(f"{path}: shape {shape}; expected (rows, dimension)")
         return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran_order else "C")
 
 
 def _header(file, path):
-    """Shape, order and dtype, with the file at the first value; the size that they ask for is in the file."""
+    """Shape, order and dtype, with the file at the first value."""
     try:
         version = npy_format.read_magic(file)
-        shape, fortran_order, dtype = _HEADER_READERS[version](file)
+        return _HEADER_READERS[version](file)
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}: not a .npy file, or truncated ({_one_line(error)})") from None
+
+
+def _sound_header(file, size, path):
+    """The same, if the dtype is one of floats and the file holds as many bytes as it says."""
+    shape, fortran_order, dtype = _header(file, path)
     if dtype.hasobject:
         raise InputError(f"{path}: holds pickled objects, which are never loaded; save it as a float array")
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
         raise InputError(f"{path}: dtype {dtype}; expected float16, float32 or float64")
-    present = os.fstat(file.fileno()).st_size - file.tell()
+    present = size - file.tell()
     expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if present < expected:
         raise InputError(f"{path}: truncated, {present} of {expected} bytes of data; write it again")

@@ -9,11 +9,14 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.keys import climbs
-from fiqa_spark.npy import open_matrix, read_vector
+from fiqa_spark.npy import open_matrix, read_vector, vector_in
 from fiqa_spark.row_order import numbered
+from fiqa_spark.storage import literal
 
 _ROWS_AT_ONCE = 4096
 _SUFFIX = ".npy"
+# 65,536 values of four bytes.
+_VECTOR_FILE_BYTES = 1 << 18
 # Files are opened, so that the number of paths says little about the work; given numbers of partitions are kept.
 _TASKS_A_CORE = 4
 
@@ -37,19 +40,22 @@ def tree_features(keyed, root):
 
     def read(frames):
         for frame in frames:
-            found = [(key, *_vector_or_problem(os.path.join(root, key + _SUFFIX))) for key in frame[schemas.KEY]]
-            columns = schemas.VECTORS.names
-            table = pd.DataFrame(found, columns=columns, dtype=object)
+            places = [(key, os.path.join(root, key + _SUFFIX)) for key in frame[schemas.KEY]]
+            table = _as_table((key, *_vector_or_problem(read_vector, place)) for key, place in places)
             yield table[table[schemas.FEATURE].notna() | table[schemas.PROBLEM].notna()]
 
     inside = keyed.select(schemas.KEY).where(~climbs(F.col(schemas.KEY)))
     return inside.repartition(_tasks(keyed), schemas.KEY).distinct().mapInPandas(read, schemas.VECTORS)
 
 
-def _vector_or_problem(path):
+def _as_table(rows):
+    return pd.DataFrame(rows, columns=schemas.VECTORS.names, dtype=object)
+
+
+def _vector_or_problem(read, *source):
     """(vector as bytes, None), (None, problem), or (None, None) if there is no file."""
     try:
-        return read_vector(path).astype("<f4").tobytes(), None
+        return read(*source).astype("<f4").tobytes(), None
     except (FileNotFoundError, NotADirectoryError):
         return None, None
     except (InputError, OSError, ValueError) as error:
@@ -91,6 +97,60 @@ def _keys_below(root, name):
         prefix = os.path.relpath(folder, root)
         prefix = "" if prefix == "." else prefix + "/"
         yield [prefix + file[: -len(_SUFFIX)] for file in file_names if file.endswith(_SUFFIX)]
+
+
+def stored_files(spark, storage, root):
+    """The .npy files below a folder on any file system, such as HDFS, to be read by Java.
+
+    Folders and files whose names begin with '.' or '_' do not count.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    root : str
+
+    Returns
+    -------
+    DataFrame
+        `path` below the root, `length` in bytes, `content`.
+    """
+    place = storage.qualified(root)
+    options = {"recursiveFileLookup": "true", "pathGlobFilter": f"*{_SUFFIX}"}
+    files = spark.read.format("binaryFile").options(**options).load(literal(place))
+    below = F.substring(schemas.PATH, len(place.rstrip("/")) + 2, 2**31 - 1)
+    return files.select(below.alias(schemas.PATH), "length", "content")
+
+
+def stored_tree_features(files):
+    """Features in files of one vector each.
+
+    Parameters
+    ----------
+    files : DataFrame
+        From `stored_files`.
+
+    Returns
+    -------
+    DataFrame
+        With the schema `schemas.VECTORS`, a row for every file; `feature` is null and `problem` tells why where a file
+        cannot be used.
+    """
+
+    def read(frames):
+        for frame in frames:
+            pairs = zip(frame[schemas.PATH], frame["content"], strict=True)
+            yield _as_table((path, *_vector_or_problem(vector_in, content, path)) for path, content in pairs)
+
+    # Told apart before they are read: whatever else a large file holds, one vector it is not.
+    is_small = F.col("length") <= _VECTOR_FILE_BYTES
+    small = files.where(is_small).select(schemas.PATH, "content").mapInPandas(read, schemas.VECTORS)
+    told = F.format_string(
+        f"%s: %d bytes; a file of one vector has {_VECTOR_FILE_BYTES} at most", schemas.PATH, "length"
+    )
+    none = F.lit(None).cast("binary").alias(schemas.FEATURE)
+    large = files.where(~is_small).select(schemas.PATH, none, told.alias(schemas.PROBLEM))
+    return small.union(large)
 
 
 def matrix_features(paths, where, matrix_path):

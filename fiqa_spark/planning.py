@@ -1,8 +1,8 @@
-"""How Spark shall plan while labels are computed: vectors that lie by cluster stay where they are."""
+"""How Spark shall plan: vectors that lie by cluster stay where they are, and small files are read many at a time."""
 
 import contextlib
 
-_SETTINGS = {
+_BY_CLUSTER = {
     # A join by cluster and key takes two sides that were brought to their cluster as they are.
     "spark.sql.requireAllClusterKeysForCoPartition": "false",
     # Buckets of one file are in the order in which they were written.
@@ -15,12 +15,25 @@ _SETTINGS = {
 }
 
 
-@contextlib.contextmanager
+# A file counts as its bytes and this; by default it is so much that a task gets 32 files.
+_SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
+
+
 def planned_by_cluster(spark):
-    """What is executed or kept inside is planned so; the session's own settings come back afterwards."""
-    before = {key: spark.conf.get(key) for key in _SETTINGS}
+    """While labels are computed inside; the session's own settings come back afterwards."""
+    return _planned(spark, _BY_CLUSTER)
+
+
+def planned_for_small_files(spark):
+    """While files of a few kilobytes are read inside; the session's own settings come back afterwards."""
+    return _planned(spark, _SMALL_FILES)
+
+
+@contextlib.contextmanager
+def _planned(spark, settings):
+    before = {key: spark.conf.get(key) for key in settings}
     try:
-        for key, value in _SETTINGS.items():
+        for key, value in settings.items():
             spark.conf.set(key, value)
         yield
     finally:
