@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import traceback
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 from py4j.protocol import Py4JError, Py4JJavaError
@@ -18,13 +17,13 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from fiqa_spark.compiled_zip import add_module
+from fiqa_spark.compiled_zip import write_package
 from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.machine import check_java, check_java_version
 from fiqa_spark.settings import fields_of, flag, resolve, with_flag
 from fiqa_spark.spark_failures import as_user_error
+from fiqa_spark.yarn import end_application, is_application_master
 
-_PACKAGE = pathlib.Path(__file__).resolve().parent
 _OWN_FAULT, _USER_ERROR = 1, 2
 _PROGRESS_BAR = "spark.ui.showConsoleProgress"
 _log = logging.getLogger("fiqa_spark")
@@ -50,7 +49,6 @@ _DEFAULTS = {
     "spark.sql.execution.pandas.udf.buffer.size": str(1 << 18),
     # Vectors read at once: 512 of 512 values are 1 MiB, which stays in a processor's cache until they are handed on.
     "spark.sql.parquet.columnarReaderBatchSize": "512",
-    "spark.python.unix.domain.socket.enabled": "true",
     # Small pages for rows to sort end in the collector's young generation; large ones fill the old one.
     "spark.buffer.pageSize": "2m",
     # The digits of vectors are random: compressing them is wasted work. One file a task is written in one go.
@@ -65,6 +63,8 @@ _LOCAL_DEFAULTS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.log.level": "ERROR",
+    # In a container of YARN the path of such a socket would be longer than the system allows.
+    "spark.python.unix.domain.socket.enabled": "true",
     # Checksums of shuffled data tell which disk or link of a cluster is at fault.
     "spark.shuffle.checksum.enabled": "false",
 }
@@ -100,16 +100,19 @@ def main(name, settings_class, arguments=None):
         with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch, ThreadPoolExecutor(1) as beside:
             # Python loads the pipeline while Java opens the session.
             pipeline = beside.submit(importlib.import_module, f"fiqa_spark.pipelines.{name}")
-            spark = open_session(name, configuration, settings, scratch)
+            spark, code = open_session(name, configuration, settings, scratch), _OWN_FAULT
             try:
-                print(pipeline.result().run(spark, settings))
+                print(pipeline.result().run(spark, settings), flush=True)
+                code = 0
             except (Py4JJavaError, PySparkException) as error:
                 raise (as_user_error(error) or error) from error
             finally:
-                _stop(spark)
+                _stop(spark, code)
     except FiqaError as error:
         message = " ".join(str(error).split())
-        _say(f"{name}: error: {with_flag(message, settings) if settings else message}")
+        line = f"{name}: error: {with_flag(message, settings) if settings else message}"
+        _say(line)
+        _end_application(line)
         return _USER_ERROR
     except Exception:
         _say(traceback.format_exc())
@@ -117,11 +120,19 @@ def main(name, settings_class, arguments=None):
     return 0
 
 
-def _stop(spark):
+def _stop(spark, code):
     """End the session in Java; the server for accumulators, which takes a second to end, goes with this process."""
-    # A Java process that has died has stopped.
+    # A Java process that has died has stopped. A cluster shows the application as failed unless the code is 0.
     with contextlib.suppress(Py4JError):
-        spark.sparkContext._jsc.stop()
+        spark._jsc.sc().stop(code)
+
+
+def _end_application(line):
+    """Let YARN know in cluster mode, where the driver's own exit code and stderr reach nobody but its log."""
+    # Where YARN cannot be told, Spark ends the application, with the exit code alone.
+    with contextlib.suppress(Py4JError):
+        if SparkContext._jvm is not None and is_application_master(SparkContext._jvm):
+            end_application(SparkContext._jvm, line)
 
 
 def _say(text):
@@ -231,24 +242,24 @@ def open_session(name, configuration, settings, scratch):
         master = f"local[{asked}]" if asked else master
     elif asked:
         _log.warning("--process-num %s is not used: %s decides the number of tasks", asked, master)
-    builder = SparkSession.builder.appName(f"fiqa-spark {name}").master(master)
-    for key, value in (_OWN_CATALOG | {"spark.sql.warehouse.dir": scratch}).items():
+    builder = SparkSession.builder.appName(_application_name(name, configuration)).master(master)
+    for key, value in (_OWN_CATALOG | {"spark.sql.warehouse.dir": pathlib.Path(scratch).as_uri()}).items():
         builder = builder.config(key, value)
     for key, value in defaults.items():
         if not configuration.contains(key):
             builder = builder.config(key, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.addPyFile(_zipped_package(scratch))
+    # Not the name under which a user hands over the package, perhaps another version of it.
+    package = os.path.join(scratch, "fiqa_spark_of_driver.zip")
+    write_package(package)
+    spark.sparkContext.addPyFile(package)
     return spark
 
 
-def _zipped_package(folder):
-    """The package as a zip file that workers can import."""
-    path = os.path.join(folder, "fiqa_spark.zip")
-    with zipfile.ZipFile(path, "w") as archive:
-        for source in sorted(_PACKAGE.rglob("*.py")):
-            add_module(archive, str(source.relative_to(_PACKAGE.parent)), source.read_bytes())
-    return path
+def _application_name(name, configuration):
+    """The name that the user gave, or one that tells more than the name of the script, which is Spark's default."""
+    given = configuration.get("spark.app.name", "")
+    return f"fiqa-spark {name}" if given in ("", "pyspark-shell", f"{name}.py") else given
 
 
 def _exit_on_signal(number, frame):

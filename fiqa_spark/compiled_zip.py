@@ -1,12 +1,13 @@
 """Zip files of Python modules with their compiled forms, so that no process that imports from one compiles it anew.
 
-``python -m fiqa_spark.compiled_zip FILE`` adds the compiled forms that a zip file lacks. Needs nothing but Python's own
-library.
+``python -m fiqa_spark.compiled_zip FILE`` adds the compiled forms that a zip file lacks; ``python -m
+fiqa_spark.compiled_zip --package FILE`` writes this package to one. Needs nothing but Python's own library.
 """
 
 import importlib.util
 import marshal
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -16,19 +17,26 @@ import zipfile
 _HASH_UNCHECKED = (1).to_bytes(4, "little")
 
 
-def add_module(archive, name, source):
-    """Write a module to a zip file, and its compiled form, which a Python of another version leaves alone.
+def write_package(path):
+    """Write the package that this module belongs to, wherever it was imported from, to a zip file.
+
+    A Python of another version leaves the compiled forms in it alone and takes the sources.
 
     Parameters
     ----------
-    archive : zipfile.ZipFile
-        Open for writing.
-    name : str
-        Place of the source in it, ending in ``.py``.
-    source : bytes
+    path : str
+        Where to write.
     """
-    archive.writestr(name, source)
-    archive.writestr(f"{name}c", _compiled(source, name))
+    imported_from = getattr(__loader__, "archive", None)
+    if imported_from:
+        shutil.copyfile(imported_from, path)
+        return
+    package = pathlib.Path(__file__).resolve().parent
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(package.rglob("*.py")):
+            name, source = file.relative_to(package.parent).as_posix(), file.read_bytes()
+            archive.writestr(name, source)
+            archive.writestr(f"{name}c", _compiled(source, name))
 
 
 def complete(path):
@@ -55,4 +63,4 @@ def _compiled(source, place):
 
 
 if __name__ == "__main__":
-    complete(sys.argv[1])
+    (write_package if sys.argv[1] == "--package" else complete)(sys.argv[-1])

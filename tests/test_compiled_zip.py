@@ -1,14 +1,16 @@
 """Zip files of modules with their compiled forms."""
 
 import importlib.util
+import pathlib
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
-from fiqa_spark.compiled_zip import add_module, complete
+from fiqa_spark.compiled_zip import complete
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SOURCE = b"def where():\n    return __file__, where.__code__.co_filename\n"
 
 
@@ -45,8 +47,18 @@ def test_what_was_there_stays_and_a_second_time_changes_nothing(sources_only):
     assert [entry.name for entry in sources_only.parent.iterdir()] == ["modules.zip"]
 
 
-def test_python_of_another_version_takes_the_source(tmp_path, monkeypatch):
+def test_python_of_another_version_takes_the_source(sources_only, monkeypatch):
     monkeypatch.setattr(importlib.util, "MAGIC_NUMBER", b"\x00\x00\r\n")
-    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
-        add_module(archive, "module.py", SOURCE)
-    assert imported_from(tmp_path / "modules.zip")[0].endswith("module.py")
+    complete(sources_only)
+    assert imported_from(sources_only)[0].endswith("module.py")
+
+
+def test_the_package_is_the_same_whether_it_is_written_from_a_checkout_or_from_a_zip_file(tmp_path):
+    files = [tmp_path / "first.zip", tmp_path / "second.zip"]
+    for file, path in zip(files, (ROOT, files[0]), strict=True):
+        line = [sys.executable, "-m", "fiqa_spark.compiled_zip", "--package", str(file)]
+        subprocess.run(line, env={"PYTHONPATH": str(path)}, cwd=tmp_path, check=True)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with zipfile.ZipFile(files[1]) as archive:
+        sources = {str(path.relative_to(ROOT)) for path in (ROOT / "fiqa_spark").rglob("*.py")}
+        assert set(archive.namelist()) == sources | {f"{name}c" for name in sources}
