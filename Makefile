@@ -1,6 +1,6 @@
 # Two commands do all that is needed on a fresh machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-spark35 bench lint clean
+.PHONY: help setup demo test test-spark35 test-yarn maven package bench lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +9,9 @@ JAVA_HOME_FILE := $(VENV)/java-home
 JAVA_CLASSES := $(VENV)/java-classes.jsa
 USE_JAVA = JAVA_HOME="$$(cat $(JAVA_HOME_FILE))"
 SOURCES := setup.py fiqa_spark/version.py Makefile
+MODULES := $(wildcard fiqa_spark/*.py fiqa_spark/*/*.py)
+HADOOP := build/hadoop
+MAVEN ?= mvn
 
 # File names that are not ASCII need a locale that has them.
 export LC_ALL := C.UTF-8
@@ -27,7 +30,13 @@ test: setup $(VENV)/.tests-installed ## run all tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
 test-spark35: setup $(VENV35)/.tests-installed ## run all tests on Spark 3.5
-	$(USE_JAVA) $(VENV35)/bin/python -m pytest
+	@# The commands of the README set up the newest Spark, whichever runs the test.
+	$(USE_JAVA) $(VENV35)/bin/python -m pytest --ignore=tests/jobs/test_commands.py
+
+test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the jobs on a real Hadoop of one machine: YARN and HDFS
+	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
+
+package: dist/fiqa_spark.zip dist/environment.tar.gz ## build dist/: the wheel, and what spark-submit sends to a cluster
 
 bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about 20 minutes and 60 GB
 	$(USE_JAVA) OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.run
@@ -38,6 +47,9 @@ lint: $(VENV)/.lint-installed ## check style and imports
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(VENV35) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
+
+maven:
+	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }
 
 %/bin/python:
 	@$(PYTHON) -m venv $* || { $(PYTHON) -m fiqa_spark.machine venv && $(PYTHON) -m venv --clear $*; }
@@ -68,6 +80,30 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 
 $(VENV)/.lint-installed: $(VENV)/bin/python $(SOURCES)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'ruff>=0.8,<1'
+	@touch $@
+
+$(VENV)/.package-installed: $(VENV)/.installed
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[package]'
+	@touch $@
+
+dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
+	@rm -rf build/lib build/bdist.* dist/*.whl && mkdir -p dist
+	@$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(VENV)/bin/python -m fiqa_spark.compiled_zip --package $@
+
+# What the package needs in a worker, in the versions that it is tested with; Spark brings PySpark itself. Every file costs
+# the nodes time when they unpack it, so that what nobody imports stays out.
+dist/environment.tar.gz: $(VENV)/.package-installed
+	@mkdir -p dist && $(PYTHON) -m venv --clear --without-pip build/environment
+	@$(VENV)/bin/python -m pip --python build/environment install --quiet --disable-pip-version-check $$($(VENV)/bin/python -c \
+		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow")))')
+	@$(VENV)/bin/venv-pack --quiet --force --prefix build/environment --output $@ --exclude '*/tests/*' --exclude '*/include/*'
+	@chmod 644 $@
+
+$(HADOOP)/.installed: tests/yarn/pom.xml $(VENV)/.installed $(JAVA_HOME_FILE)
+	@rm -rf $(HADOOP)
+	@version=$$(ls $(VENV)/lib/python*/site-packages/pyspark/jars | sed -n 's/^hadoop-client-api-\(.*\)\.jar$$/\1/p') && \
+		$(USE_JAVA) $(MAVEN) -q -B -f $< dependency:copy-dependencies -Dhadoop.version=$$version -DoutputDirectory=$(CURDIR)/$(HADOOP)
 	@touch $@
 
 $(VENV35)/.tests-installed: $(VENV35)/bin/python $(SOURCES)

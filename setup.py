@@ -34,6 +34,7 @@ setup(
             "scipy>=1.11",
         ],
         "bench": ["matplotlib>=3.8", "scipy>=1.11", "threadpoolctl>=3"],
+        "package": ["setuptools", "venv-pack>=0.2"],
         "lint": ["ruff>=0.8,<1"],
     },
 )

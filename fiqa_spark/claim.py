@@ -1,5 +1,6 @@
 """Who writes to a destination: every run has a folder beside it that names the run and shows that it lives."""
 
+import hashlib
 import json
 import logging
 import os
@@ -35,7 +36,8 @@ class Claim:
         self._storage = storage
         self._beside = f"{parent.rstrip('/')}/."
         self._parent, self._name = parent, name
-        self._run, self._is_made = uuid.uuid4().hex, False
+        # The name tells the process from the moment that the folder is there.
+        self._run, self._is_made = f"{_this_process()}-{uuid.uuid4().hex[:8]}", False
         self._ended = threading.Event()
         self._signs = threading.Thread(target=self._give_signs, daemon=True)
         self.folder = self.folder_of(self._run)
@@ -56,8 +58,7 @@ class Claim:
         self._is_made = self._storage.make_folder(self.folder)
         if not self._is_made:
             return False
-        process = {"machine": _machine(), "pid": os.getpid(), "started": _started(os.getpid())}
-        run = {"application": self._storage.application_id(), "host": socket.gethostname(), **process}
+        run = {"application": self._storage.application_id(), "host": socket.gethostname()}
         self._storage.write_text(f"{self.folder}/{_RUN_FILE}", json.dumps(run) + "\n")
         self._give_sign()
         self._signs.start()
@@ -77,7 +78,7 @@ class Claim:
 
     def others(self):
         """Runs that have a claim on the same destination."""
-        pattern = re.compile(rf"\.{re.escape(self._name)}\.(\w+)\.incomplete$")
+        pattern = re.compile(rf"\.{re.escape(self._name)}\.(\w+-\d+-\w+-\w+)\.incomplete$")
         names = [name for name, *_ in self._storage.entries(self._parent)]
         return [match[1] for name in names if (match := pattern.match(name)) and match[1] != self._run]
 
@@ -88,9 +89,9 @@ class Claim:
 
     def has_ended(self, run):
         """Whether another run has ended; where its process cannot be asked for, time has to tell."""
-        process = self._read(run)
-        if process.get("machine") == _machine():
-            return _started(process["pid"]) != process.get("started")
+        machine, pid, started, _ = run.split("-")
+        if machine == _machine():
+            return _started(int(pid)) != started
         seen = self._last_sign(run)
         if seen is None:
             return True
@@ -106,19 +107,12 @@ class Claim:
 
     def describe(self, run):
         """A run in words."""
-        process = self._read(run)
-        return f"the run {process.get('application', run)} on host {process.get('host', 'unknown')}"
-
-    def _read(self, run):
-        """What a run told of itself; nothing while it is about to."""
         place = f"{self.folder_of(run)}/{_RUN_FILE}"
-        if not self._storage.exists(place):
-            return {}
         try:
-            told = json.loads(self._storage.read_text(place))
-        except ValueError:
-            return {}
-        return told if isinstance(told, dict) and isinstance(told.get("pid"), int) else {}
+            told = json.loads(self._storage.read_text(place)) if self._storage.exists(place) else {}
+            return f"the run {told['application']} on host {told['host']}"
+        except (ValueError, KeyError, TypeError):
+            return f"the run {run}"
 
     def _last_sign(self, run):
         """When a run last showed that it lives, in milliseconds by the file system's clock; None once it is gone."""
@@ -142,13 +136,19 @@ class Claim:
             _log.warning("no sign of life could be written to %s: %s", self.folder, str(error).splitlines()[0])
 
 
+def _this_process():
+    """Name from which others on this machine can tell whether this process has ended."""
+    return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
+
+
 def _machine():
     """What tells the process ids of this machine or container from those of others."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+            name = f"{file.read()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return socket.gethostname()
+        name = socket.gethostname()
+    return hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
 
 
 def _started(pid):

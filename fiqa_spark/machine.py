@@ -1,7 +1,8 @@
 """What a machine must have before anything is installed: a Java for Spark. Needs nothing but Python's own library.
 
 ``python -m fiqa_spark.machine java`` prints the home of a suitable Java, and installs one where it may;
-``python -m fiqa_spark.machine venv`` installs what Debian's Python lacks for virtual environments.
+``python -m fiqa_spark.machine venv`` installs what Debian's Python lacks for virtual environments, ``python -m
+fiqa_spark.machine maven`` Maven.
 """
 
 import glob
@@ -31,6 +32,8 @@ _PACKAGES = {
     "zypper": {"java": ("java-17-openjdk-headless",), "venv": ("python3",)},
     "brew": {"java": ("openjdk@17",), "venv": ("python",)},
 }
+_PACKAGES = {manager: {**packages, "maven": ("maven",)} for manager, packages in _PACKAGES.items()}
+_NAMES = {"java": f"Java {OLDEST_JAVA} or newer", "venv": "Python's venv module", "maven": "Maven"}
 _INSTALL = {"apt-get": ("install", "-y", "--no-install-recommends"), "apk": ("add",), "brew": ("install",)}
 
 
@@ -93,7 +96,7 @@ def install(need):
 
     Parameters
     ----------
-    need : {'java', 'venv'}
+    need : {'java', 'venv', 'maven'}
 
     Raises
     ------
@@ -111,9 +114,8 @@ def install(need):
         for package in packages:
             if subprocess.run([*prefix, manager, *arguments, package], stdout=sys.stderr, check=False).returncode == 0:
                 return
-    wanted = f"Java {OLDEST_JAVA} or newer" if need == "java" else "Python's venv module"
     command = f", for example: sudo {manager} install {packages[0]}" if packages else ""
-    raise MachineError(f"{wanted} is missing and cannot be installed from here; install it{command}")
+    raise MachineError(f"{_NAMES[need]} is missing and cannot be installed from here; install it{command}")
 
 
 def main(need):
@@ -125,7 +127,7 @@ def main(need):
         if home is None:
             raise MachineError(f"no Java {OLDEST_JAVA} or newer was found after installing it; {_WAY_OUT}")
         print(home)
-    else:
+    elif need != "maven" or shutil.which("mvn") is None:
         install(need)
 
 

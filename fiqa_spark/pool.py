@@ -31,6 +31,11 @@ class Pool(NamedTuple):
     identity_hashes: np.ndarray
     """Hash of the identity of each, int64, shape (P,)."""
 
+    def __reduce__(self):
+        # Arrays would be pickled as buffers, which PySpark cannot broadcast where Spark encrypts what it keeps on disk.
+        held = self.embeddings.tobytes(), self.dimension, self.identities, self.identity_hashes.tobytes()
+        return _pool_of_bytes, held
+
     @property
     def dimension(self):
         """Length of an embedding."""
@@ -53,6 +58,12 @@ class Pool(NamedTuple):
         firsts, ends = (np.searchsorted(in_order, identity_hashes, side) for side in ("left", "right"))
         present = np.flatnonzero(firsts < ends)
         return {number: order[firsts[number] : ends[number]] for number in present.tolist()}
+
+
+def _pool_of_bytes(embeddings, dimension, identities, identity_hashes):
+    """A pool whose arrays share memory with the bytes that they came in."""
+    vectors = np.frombuffer(embeddings, np.float32).reshape(-1, dimension)
+    return Pool(vectors, identities, np.frombuffer(identity_hashes, np.int64))
 
 
 def lines_to_draw_from(pool_size):

@@ -14,7 +14,12 @@ _CAUSES = (
         "{file}: cannot be read, it is truncated or damaged; write it again",
     ),
     (
-        r"No space left on device|quota[^.]{0,40}exceeded|DSQuotaExceeded|NSQuotaExceeded",
+        r"The \w+ quota [^\n]{0,200} exceeded[^\n]{0,150}",
+        DestinationError,
+        "{seen}; make room at the destination or have the quota raised, and run again",
+    ),
+    (
+        r"No space left on device",
         DestinationError,
         "{seen}: make room at the destination and in spark.local.dir, and run again",
     ),

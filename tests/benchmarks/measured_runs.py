@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 from tests.jobs.running import ROOT, environment
+from tests.processes import descendants
 
 _PAUSE = 0.05
 
@@ -45,24 +46,10 @@ def measured_job(job, *arguments, conf=()):
 def _watch(root, peaks, done):
     """Keep the largest resident sizes seen, in KiB, of the descendants of a process."""
     while not done.wait(_PAUSE):
-        for process in _descendants(root):
+        for process in (pathlib.Path("/proc", str(pid)) for pid in descendants(root)):
             with contextlib.suppress(OSError, ValueError, IndexError):
                 command = (process / "cmdline").read_bytes().split(b"\0")
                 kind = "worker" if b"pyspark.daemon" in command else "java" if b"java" in command[0] else None
                 status = (process / "status").read_text(encoding="utf-8")
                 peak = int(status.split("VmHWM:")[1].split()[0])
                 peaks[kind] = max(peak, peaks.get(kind, 0))
-
-
-def _descendants(root):
-    """Folders in /proc of a process and of all that it started."""
-    parents = {}
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError):
-            parent = (process / "stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()[1]
-            parents.setdefault(int(parent), []).append(int(process.name))
-    waiting = [root]
-    while waiting:
-        number = waiting.pop()
-        yield pathlib.Path("/proc", str(number))
-        waiting += parents.get(number, [])

@@ -1,4 +1,3 @@
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -10,6 +9,7 @@ import pytest
 
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import ROOT, environment, submit
+from tests.processes import LOOPBACK, descendants, listening_addresses
 
 
 @pytest.fixture
@@ -60,23 +60,6 @@ def test_process_num_is_said_to_be_unused_where_spark_submit_decides(planted):
     assert result.returncode == 0, result.stderr
 
 
-LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
-
-
-def listening_addresses(group):
-    """Addresses, as the kernel writes them, at which the processes of a group listen for TCP connections."""
-    sockets = set()
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            if os.getpgid(int(process.name)) == group:
-                sockets |= {os.readlink(file) for file in (process / "fd").iterdir()}
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in pathlib.Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                yield fields[1].split(":")[0]
-
-
 @pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="asks Linux for the open ports")
 def test_nothing_listens_beyond_loopback_by_default(planted):
     line = ["spark-submit", str(ROOT / "jobs" / "generate_labels.py"), *planted.arguments("listening")]
@@ -85,7 +68,7 @@ def test_nothing_listens_beyond_loopback_by_default(planted):
     )
     seen = []
     while process.poll() is None:
-        seen += listening_addresses(process.pid)
+        seen += listening_addresses(descendants(process.pid))
         time.sleep(0.1)
     assert process.returncode == 0
     assert seen

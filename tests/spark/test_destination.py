@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -69,19 +70,21 @@ def test_an_empty_folder_is_no_result(destination, tmp_path):
     assert names(tmp_path / "out") == ["result.txt"]
 
 
-def claimed(spark, folder, name="out", **told):
-    """Leave the claim of another run; what it tells of itself is that of this process, changed so."""
-    claim = Claim(Storage(spark), str(folder), name)
+def claimed(spark, folder, machine=None, started=None):
+    """Leave the claim of another run, of this process unless another is named."""
+    claim = Claim(Storage(spark), str(folder), "out")
+    own, pid, since, unique = claim._run.split("-")
+    claim._run = f"{machine or own}-{pid}-{started or since}-{unique}"
+    claim.folder, claim.replaced = claim.folder_of(claim._run), claim.replaced_by(claim._run)
     claim.make()
     claim._ended.set()
-    place = pathlib.Path(claim.folder)
-    run = json.loads((place / "run.json").read_text(encoding="utf-8"))
-    (place / "run.json").write_text(json.dumps({**run, "application": "application_1_0001", **told}), encoding="utf-8")
+    run = {"application": "application_1_0001", "host": "node-7"}
+    pathlib.Path(claim.folder, "run.json").write_text(json.dumps(run), encoding="utf-8")
     return claim
 
 
-ENDED = {"started": "long ago"}
-ELSEWHERE = {"machine": "another", "host": "node-7"}
+ENDED = {"started": "before"}
+ELSEWHERE = {"machine": "another"}
 
 
 def age(claim, seconds):
@@ -148,17 +151,27 @@ def test_a_run_on_another_host_is_waited_for_until_it_counts_as_dead(spark, dest
     assert "for a sign of life of the run application_1_0001 on host node-7" in caplog.text
 
 
-def test_a_run_on_another_host_that_shows_signs_of_life_is_left_alone(spark, destination, tmp_path, monkeypatch):
-    monkeypatch.setattr(Claim, "seconds_between_signs", 0.2)
-    with destination():
-        claim = next(tmp_path.glob(".out.*.incomplete"))
-        run = json.loads((claim / "run.json").read_text(encoding="utf-8"))
-        times = (claim / "run.json").stat()
-        (claim / "run.json").write_text(json.dumps(run | ELSEWHERE), encoding="utf-8")
-        os.utime(claim / "run.json", ns=(times.st_atime_ns, times.st_mtime_ns))
-        with pytest.raises(DestinationError, match=r"on host node-7 is writing to it"), destination():
-            pass
-        assert names(tmp_path) == [claim.name]
+def test_a_run_on_another_host_that_shows_signs_of_life_is_left_alone(spark, destination, tmp_path):
+    claim = claimed(spark, tmp_path, **ELSEWHERE)
+    age(claim, 20)
+    threading.Timer(3, claim._give_sign).start()
+    with (
+        pytest.raises(DestinationError, match="the run application_1_0001 on host node-7 is writing to it"),
+        destination(),
+    ):
+        pass
+    assert names(tmp_path) == [pathlib.Path(claim.folder).name]
+
+
+def test_a_run_that_was_killed_before_it_could_tell_anything_is_removed_at_once(spark, destination, tmp_path):
+    folder = pathlib.Path(claimed(spark, tmp_path, **ENDED).folder)
+    for file in folder.iterdir():
+        file.unlink()
+    begin = time.monotonic()
+    with destination() as place:
+        publish(place, "new")
+    assert names(tmp_path) == ["out"]
+    assert time.monotonic() - begin < Claim.seconds_until_dead / 2
 
 
 def test_a_run_that_was_taken_for_dead_publishes_nothing(destination, tmp_path):
@@ -170,9 +183,9 @@ def test_a_run_that_was_taken_for_dead_publishes_nothing(destination, tmp_path):
 
 
 def test_a_claim_that_tells_nothing_of_its_run_counts_by_its_age(destination, tmp_path):
-    claim = tmp_path / ".out.abc.incomplete"
+    claim = tmp_path / ".out.another-1-1-abc.incomplete"
     claim.mkdir()
-    (claim / "run.json").write_text('{"machine": "x", "pid": "../self"}', encoding="utf-8")
+    (claim / "run.json").write_text("[1]", encoding="utf-8")
     os.utime(claim, (0, 0))
     os.utime(claim / "run.json", (0, 0))
     with destination() as place:

@@ -1,11 +1,16 @@
+import copy
+import io
+import pickle
+
 import numpy as np
 import pytest
+from pyspark.serializers import ChunkedStream
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.features import keyed_features
 from fiqa_spark.image_list import first_images, identified_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.pool import draw_pool, lines_to_draw_from
+from fiqa_spark.pool import Pool, draw_pool, lines_to_draw_from
 from fiqa_spark.settings import LabelSettings
 from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
 
@@ -63,3 +68,14 @@ def test_positions_of_an_identity_are_those_at_which_it_stands(spark):
 def test_a_pool_of_one_identity_is_refused(spark):
     with pytest.raises(InputError, match="--pool-size 1: all images drawn are of identity"):
         label_rows(spark, PATHS, embeddings_of(PATHS), pool_size=1)
+
+
+def test_the_pool_can_be_broadcast_where_spark_encrypts_what_it_keeps_on_disk():
+    random = np.random.default_rng(0)
+    embeddings, usable = unit_embeddings(random.standard_normal((4000, 24)).astype(np.float32))
+    assert usable.all()
+    pool = Pool(embeddings, tuple(f"p{number}" for number in range(4000)), random.integers(0, 2**62, 4000))
+    # What PySpark writes broadcasts to in that case.
+    pickle.dump(pool, ChunkedStream(io.BytesIO(), 8192), 5)
+    for held, expected in zip(copy.copy(pool), pool, strict=True):
+        np.testing.assert_array_equal(held, expected)

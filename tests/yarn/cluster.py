@@ -1,0 +1,156 @@
+"""Jobs on a YARN cluster as a user sends them there, and a look at what runs and lies there."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+import uuid
+
+from fiqa_spark.storage import Storage
+from tests.jobs.running import ROOT, environment
+from tests.processes import processes, program, variable
+from tests.yarn.hadoop import USER, Hadoop
+
+_JARS = next(pathlib.Path(sysconfig.get_path("purelib")).glob("pyspark/jars"))
+# The settings of conf/yarn.conf but for the size, which is that of one machine, and addresses, which are on loopback.
+_SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_SETTINGS = {
+    "spark.executor.cores": 2,
+    "spark.executor.memory": "512m",
+    "spark.executor.memoryOverhead": "768m",
+    "spark.driver.memory": "512m",
+    "spark.driver.memoryOverhead": "512m",
+    "spark.yarn.am.memory": "384m",
+    "spark.dynamicAllocation.initialExecutors": 1,
+    "spark.dynamicAllocation.maxExecutors": 1,
+    "spark.executor.extraJavaOptions": _SMALL_JAVA,
+    "spark.driver.extraJavaOptions": _SMALL_JAVA,
+    "spark.yarn.am.extraJavaOptions": _SMALL_JAVA,
+    "spark.yarn.jars": f"local:{_JARS}/*",
+    "spark.yarn.scheduler.heartbeat.interval-ms": 500,
+    # All nodes have the name localhost here: what excludes one would exclude all.
+    "spark.excludeOnFailure.enabled": "false",
+    "spark.sql.shuffle.partitions": 4,
+    "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
+    "spark.yarn.appMasterEnv.SPARK_LOCAL_HOSTNAME": "localhost",
+    "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
+}
+_RUN_SECONDS = 240
+
+
+class Cluster:
+    """A Hadoop with the project's environment on it.
+
+    Parameters
+    ----------
+    folder : path
+        For the files of the daemons.
+    spark : SparkSession
+        In local mode, to look at what lies on HDFS.
+    """
+
+    def __init__(self, folder, spark):
+        self._storage = Storage(spark)
+        self.hadoop = Hadoop(folder)
+        self.home = f"{self.hadoop.hdfs}/user/{USER}"
+
+    def start(self):
+        """Start the daemons and put the environment on HDFS."""
+        self.hadoop.start()
+        self.hadoop.dfs("-mkdir", "-p", "apps/fiqa")
+        self.hadoop.dfs("-put", str(ROOT / "dist" / "environment.tar.gz"), "apps/fiqa")
+
+    def start_run(self, job, *arguments, mode, **settings):
+        """Send a job to the cluster; returns while it runs."""
+        return Run(self, job, arguments, mode, settings)
+
+    def run(self, job, *arguments, mode, **settings):
+        """Send a job to the cluster and wait for its end."""
+        run = self.start_run(job, *arguments, mode=mode, **settings)
+        run.wait()
+        return run
+
+    def names(self, folder):
+        """Names in a folder of HDFS, hidden ones too."""
+        place = f"{self.hadoop.hdfs}{folder}" if folder.startswith("/") else f"{self.home}/{folder}"
+        return sorted(name for name, *_ in self._storage.entries(place))
+
+
+class Run:
+    """One spark-submit, with what it printed once it has ended."""
+
+    def __init__(self, cluster, job, arguments, mode, settings):
+        self._hadoop, self._tag = cluster.hadoop, f"run-{uuid.uuid4().hex[:8]}"
+        self.returncode = self.stdout = self.stderr = None
+        settings = _SETTINGS | {"spark.yarn.tags": f"fiqa-spark,{self._tag}"} | settings
+        if mode == "client":
+            settings["spark.pyspark.driver.python"] = sys.executable
+        line = [
+            *("spark-submit", "--properties-file", str(ROOT / "conf" / "yarn.conf"), "--deploy-mode", mode),
+            *("--py-files", str(ROOT / "dist" / "fiqa_spark.zip")),
+            *("--archives", f"{cluster.home}/apps/fiqa/environment.tar.gz#environment"),
+            *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
+            *(str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments)),
+        ]
+        self.process = subprocess.Popen(
+            line,
+            env=environment(**self._hadoop.environment()),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait(self):
+        """Wait for the end; kills what takes too long."""
+        try:
+            self.stdout, self.stderr = self.process.communicate(timeout=_RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.stdout, self.stderr = self.process.communicate()
+        self.returncode = self.process.returncode
+
+    def signal(self, number):
+        """Send a signal to spark-submit and all that it started on this side of the cluster, if it runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def application(self):
+        """What the ResourceManager knows of it; None before it does."""
+        found = self._hadoop.applications(applicationTags=self._tag)
+        return found[0] if found else None
+
+    def driver_log(self):
+        """What its driver wrote in cluster mode, and all other containers."""
+        return self._hadoop.logs(self.application()["id"])
+
+    def wait_for_worker(self):
+        """Wait until one of its Python workers runs; returns the process id of the executor that it belongs to."""
+        return self.wait_until(self._executor_with_worker)
+
+    def wait_until(self, look):
+        """Wait until a look at something is not in vain, while the run goes on; returns what was seen."""
+        end = time.monotonic() + _RUN_SECONDS
+        while time.monotonic() < end:
+            if seen := look():
+                return seen
+            assert self.process.poll() is None, f"the run ended too soon: {self.process.communicate()}"
+            time.sleep(0.05)
+        self.signal(signal.SIGKILL)
+        raise AssertionError("nothing happened")
+
+    def _executor_with_worker(self):
+        application = self.application()
+        if application is None:
+            return None
+        number = application["id"].removeprefix("application_")
+        with_worker = {variable(pid, "CONTAINER_ID") for pid in processes(b"pyspark.daemon")}
+        for pid in processes(b"YarnCoarseGrainedExecutorBackend"):
+            name = variable(pid, "CONTAINER_ID")
+            if program(pid) == "java" and number in name and name in with_worker:
+                return pid
+        return None

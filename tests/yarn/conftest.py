@@ -1,0 +1,138 @@
+"""A cluster for all tests of this folder, the data that lies on it, and the labels that local mode gives."""
+
+import os
+import signal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import read_labels
+from tests.jobs.planted_job import FLAGS, Planted
+from tests.jobs.running import options, submit
+from tests.yarn.cluster import Cluster
+
+
+def as_binary(folder):
+    """Turn vectors to bytes, for which no Python worker is needed before the distances are computed."""
+    file = folder / "features" / "part-0.parquet"
+    table = pq.read_table(file)
+    vectors = [np.array(vector, "<f4").tobytes() for vector in table["feature"].to_pylist()]
+    pq.write_table(pa.table({"path": table["path"], "feature": pa.array(vectors, pa.binary())}), file)
+
+
+def as_tree(folder):
+    """Turn vectors to .npy files."""
+    file = folder / "features" / "part-0.parquet"
+    table = pq.read_table(file)
+    file.unlink()
+    for path, vector in zip(table["path"].to_pylist(), table["feature"].to_pylist(), strict=True):
+        place = folder / "features" / f"{path}.npy"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        np.save(place, np.array(vector, np.float32))
+
+
+class Faces:
+    """A planted data set in a folder of HDFS, and the same on the local disk.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    folder : path
+        On the local disk.
+    name : str
+        Of the folder on HDFS.
+    write_features : function
+        Gives the features in `folder` their form.
+    flags : dict
+        Of every run.
+    """
+
+    def __init__(self, cluster, folder, name, write_features, flags, **size):
+        self._cluster, self.name, self._flags = cluster, name, flags
+        self._planted = Planted(folder, **size)
+        write_features(folder)
+        cluster.hadoop.dfs("-mkdir", "-p", name)
+        cluster.hadoop.dfs("-put", "-t", "16", *map(str, (folder / "images.txt", folder / "features")), name)
+
+    def arguments(self, destination, features="features", **changes):
+        """Flags of a run; a destination without a slash lies beside the data."""
+        places = {
+            "image_list_file": f"{self.name}/images.txt",
+            "feature_root": f"{self.name}/{features}",
+            "score_dst": destination if "/" in destination else f"{self.name}/{destination}",
+        }
+        return options(**{**places, **self._flags, **changes})
+
+    def labels(self, spark, destination):
+        """Path to row of what a run wrote."""
+        folder = f"{self._cluster.home}/{self.name}/{destination}"
+        rows = read_labels(spark, folder).collect()
+        found = {row.path: row for row in rows}
+        assert len(found) == len(rows), "a path has several rows"
+        return found
+
+    def local_labels(self, spark):
+        """The same by local mode."""
+        result = submit("generate_labels", *self._planted.arguments("local", **self._flags))
+        assert result.returncode == 0, result.stderr
+        return self._planted.labels(spark, "local")
+
+
+@pytest.fixture(scope="session")
+def cluster(spark, tmp_path_factory):
+    started = Cluster(tmp_path_factory.mktemp("hadoop"), spark)
+    started.start()
+    yield started
+    started.hadoop.stop()
+
+
+@pytest.fixture(scope="session")
+def faces(cluster, tmp_path_factory):
+    """280 images."""
+    return Faces(cluster, tmp_path_factory.mktemp("faces"), "faces", as_tree, {**FLAGS, "partition_by": "bucket"})
+
+
+@pytest.fixture(scope="session")
+def faces_labels(spark, faces):
+    return faces.local_labels(spark)
+
+
+@pytest.fixture(scope="session")
+def many_faces(cluster, tmp_path_factory):
+    """12,000 images, compared with so many others that there is time to kill a process meanwhile."""
+    flags = {"id_key_index": -2, "pool_size": 10_000, "estimator": "exact", "partition_by": "bucket"}
+    return Faces(cluster, tmp_path_factory.mktemp("many"), "many", as_binary, flags, identities=1100)
+
+
+@pytest.fixture(scope="session")
+def many_labels(spark, many_faces):
+    return many_faces.local_labels(spark)
+
+
+@pytest.fixture(scope="session")
+def store(cluster, faces):
+    """The features of the data set as a feature store on HDFS, imported from its tree on the cluster."""
+    words = options(source=f"{faces.name}/features", dst=f"{faces.name}/store", id_key_index=-2)
+    run = cluster.run("import_features", *words, mode="cluster")
+    assert run.returncode == 0, run.driver_log()
+    return run
+
+
+@pytest.fixture(scope="session")
+def result_despite_lost_executor(cluster, many_faces):
+    """Name of a result beside the data, of a run that lost an executor while it computed distances."""
+    settings = {"executor.cores": 1, "dynamicAllocation.initialExecutors": 2, "dynamicAllocation.maxExecutors": 2}
+    run = cluster.start_run(
+        "generate_labels",
+        *many_faces.arguments("result"),
+        mode="client",
+        **{f"spark.{key}": value for key, value in settings.items()},
+    )
+    os.kill(run.wait_for_worker(), signal.SIGKILL)
+    run.wait()
+    assert run.returncode == 0, run.stderr
+    begin, lost, end = map(run.stderr.index, ("drawing the pool: ", "Lost executor", "computing distances: "))
+    assert begin < lost < end
+    return "result"
