@@ -30,7 +30,7 @@ test: setup $(VENV)/.tests-installed ## run all tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
 test-spark35: setup $(VENV35)/.tests-installed ## run all tests on Spark 3.5
-	@# The commands of the README set up the newest Spark, whichever runs the test.
+# The commands of the README set up the newest Spark, whichever runs the test.
 	$(USE_JAVA) $(VENV35)/bin/python -m pytest --ignore=tests/jobs/test_commands.py
 
 test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the jobs on a real Hadoop of one machine: YARN and HDFS

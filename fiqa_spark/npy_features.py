@@ -102,7 +102,7 @@ def _keys_below(root, name):
 def stored_files(spark, storage, root):
     """The .npy files below a folder on any file system, such as HDFS, to be read by Java.
 
-    Folders and files whose names begin with '.' or '_' do not count.
+    Empty files do not count, nor do folders and files whose names begin with '.' or '_'.
 
     Parameters
     ----------

@@ -13,7 +13,9 @@ from tests.jobs.running import ROOT, environment
 def clone(tmp_path_factory):
     """The files of the checkout in another folder, with nothing set up."""
     folder = tmp_path_factory.mktemp("clone") / "fiqa-spark"
-    made = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis")
+    made = shutil.ignore_patterns(
+        ".git", ".venv*", "build", "dist", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
+    )
     shutil.copytree(ROOT, folder, ignore=made)
     return folder
 
@@ -27,8 +29,15 @@ def make(clone, *targets):
 def test_make_alone_lists_the_targets(clone):
     shown = make(clone)
     assert shown.returncode == 0
-    for target in ("setup", "demo", "test", "test-spark35", "lint"):
+    for target in ("setup", "demo", "test", "test-spark35", "test-yarn", "package", "lint"):
         assert re.search(rf"^  make {target} +\w", shown.stdout, re.MULTILINE), shown.stdout
+
+
+def test_without_maven_the_tests_on_hadoop_fail_and_say_so(clone):
+    shown = make(clone, "test-yarn", "MAVEN=/nowhere/mvn")
+    assert shown.returncode == 2
+    assert "test-yarn: error: /nowhere/mvn: no such program; Maven brings the Hadoop" in shown.stderr
+    assert not (clone / "build").exists()
 
 
 def test_make_demo_sets_itself_up_and_shows_labels_that_follow_the_planted_quality(clone):
