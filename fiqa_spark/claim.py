@@ -84,8 +84,8 @@ class Claim:
 
     def is_older(self, run):
         """Whether another run claimed the destination before this one."""
-        made = {one: self._storage.modified(f"{self.folder_of(one)}/{_RUN_FILE}") for one in (run, self._run)}
-        return made[run] is not None and (made[run], run) < (made[self._run], self._run)
+        theirs, own = (self._storage.modified(f"{self.folder_of(one)}/{_RUN_FILE}") for one in (run, self._run))
+        return theirs is not None and (own is None or (theirs, run) < (own, self._run))
 
     def has_ended(self, run):
         """Whether another run has ended; where its process cannot be asked for, time has to tell."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,7 @@ _PORTS = (
     *("scheduler", "resourcemanager", "tracker", "admin", "resourcemanager_http"),
     *(f"{name}_{number}" for name in ("nodemanager", "localizer", "nodemanager_http") for number in (1, 2)),
 )
+_FIRST_PORT, _LAST_PORT = 20_000, 32_000
 _START_SECONDS = 90
 _LOGGING = """log4j.rootLogger=INFO,console
 log4j.appender.console=org.apache.log4j.ConsoleAppender
@@ -80,6 +82,9 @@ class Hadoop:
         for pid in processes(bytes(self.folder)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        # The logs stay; blocks and unpacked environments are a gigabyte.
+        for place in ("datanode", "nodemanager-1/local", "nodemanager-2/local"):
+            shutil.rmtree(self.folder / place, ignore_errors=True)
 
     @property
     def pids(self):
@@ -251,12 +256,12 @@ def _as_xml(properties):
 
 
 def free_ports(count):
-    """Numbers of ports on loopback that nobody listens at."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Free ports on loopback, below those that the system gives to outgoing connections."""
+    found = []
+    for port in range(_FIRST_PORT + os.getpid() % 5000, _LAST_PORT):
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"fewer than {count} ports from {_FIRST_PORT} to {_LAST_PORT} are free")

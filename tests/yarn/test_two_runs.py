@@ -1,4 +1,4 @@
-"""Two runs at once, and what they and the cluster listen at."""
+"""Runs at once: into the same destination, after one was killed, and into different ones; and what they listen at."""
 
 import signal
 import time
@@ -10,9 +10,9 @@ from tests.jobs.running import message
 from tests.processes import LOOPBACK, descendants, listening_addresses
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def claimed(cluster, faces):
-    """A run that has claimed its destination and waits."""
+    """A run that has claimed its destination and stands still."""
     run = cluster.start_run("generate_labels", *faces.arguments("one"), mode="client")
     run.wait_until(lambda: [name for name in cluster.names("faces") if name.startswith(".one.")])
     run.signal(signal.SIGSTOP)
@@ -20,7 +20,7 @@ def claimed(cluster, faces):
     run.signal(signal.SIGKILL)
 
 
-def test_two_runs_at_once(spark, cluster, faces, faces_labels, claimed):
+def test_a_second_run_into_the_same_destination_is_refused(cluster, faces, claimed):
     second = cluster.start_run("generate_labels", *faces.arguments("one"), mode="client")
     listening = []
     while second.process.poll() is None:
@@ -35,9 +35,16 @@ def test_two_runs_at_once(spark, cluster, faces, faces_labels, claimed):
     assert len(listening) > len(cluster.hadoop.pids)
     assert set(listening) <= LOOPBACK
 
-    elsewhere = cluster.start_run("generate_labels", *faces.arguments("two"), mode="client")
-    claimed.signal(signal.SIGCONT)
-    for run, name in ((claimed, "one"), (elsewhere, "two")):
+
+def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(spark, cluster, faces, faces_labels, claimed):
+    claimed.signal(signal.SIGKILL)
+    claimed.wait()
+    assert "one" not in cluster.names("faces")
+    assert [name for name in cluster.names("faces") if name.startswith(".one.")]
+    runs = {
+        name: cluster.start_run("generate_labels", *faces.arguments(name), mode="client") for name in ("one", "two")
+    }
+    for name, run in runs.items():
         run.wait()
         assert run.returncode == 0, run.stderr
         assert_same_labels(faces.labels(spark, name), faces_labels)
