@@ -26,14 +26,14 @@ setup: $(VENV)/.installed $(JAVA_HOME_FILE) $(JAVA_CLASSES) ## build .venv with 
 demo: setup ## label a small data set with planted quality and show what came out
 	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py
 
-test: setup $(VENV)/.tests-installed ## run all tests on the newest Spark
+test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
-test-spark35: setup $(VENV35)/.tests-installed ## run all tests on Spark 3.5
+test-spark35: setup $(VENV35)/.tests-installed ## run the tests on Spark 3.5
 # The commands of the README set up the newest Spark, whichever runs the test.
 	$(USE_JAVA) $(VENV35)/bin/python -m pytest --ignore=tests/jobs/test_commands.py
 
-test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the jobs on a real Hadoop of one machine: YARN and HDFS
+test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
 
 package: dist/fiqa_spark.zip dist/environment.tar.gz ## build dist/: the wheel, and what spark-submit sends to a cluster
