@@ -27,15 +27,17 @@ class Claim:
     storage : Storage
     parent, name : str
         Folder of the destination, and the destination's name in it.
+    application : str
+        Spark's id of the run, by which people and clusters find it.
     """
 
     seconds_between_signs = 10
     seconds_until_dead = 60
 
-    def __init__(self, storage, parent, name):
+    def __init__(self, storage, parent, name, application):
         self._storage = storage
         self._beside = f"{parent.rstrip('/')}/."
-        self._parent, self._name = parent, name
+        self._parent, self._name, self._application = parent, name, application
         # The name tells the process from the moment that the folder is there.
         self._run, self._is_made = f"{_this_process()}-{uuid.uuid4().hex[:8]}", False
         self._ended = threading.Event()
@@ -58,7 +60,7 @@ class Claim:
         self._is_made = self._storage.make_folder(self.folder)
         if not self._is_made:
             return False
-        run = {"application": self._storage.application_id(), "host": socket.gethostname()}
+        run = {"application": self._application, "host": socket.gethostname()}
         self._storage.write_text(f"{self.folder}/{_RUN_FILE}", json.dumps(run) + "\n")
         self._give_sign()
         self._signs.start()
@@ -102,7 +104,7 @@ class Claim:
         while (sign := self._last_sign(run)) == seen:
             if time.monotonic() > end:
                 return True
-            time.sleep(min(1, self.seconds_between_signs))
+            time.sleep(1)
         return sign is None
 
     def describe(self, run):

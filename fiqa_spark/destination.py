@@ -24,6 +24,8 @@ class Destination:
         Whether an earlier result may be replaced.
     own_entries : tuple of str
         Name patterns of what an earlier result may hold; a folder that holds anything else is never replaced.
+    application : str
+        Spark's id of the run, which another run is told that wants the same place.
 
     Raises
     ------
@@ -32,12 +34,12 @@ class Destination:
         writes to it.
     """
 
-    def __init__(self, storage, path, *, overwrite, own_entries):
+    def __init__(self, storage, path, *, overwrite, own_entries, application):
         self._storage, self._path = storage, path
         self._parent, self._name = storage.parent_and_name(path)
         self._target = storage.qualified(path)
         self._overwrite, self._own_entries = overwrite, own_entries
-        self._claim = Claim(storage, self._parent, self._name)
+        self._claim = Claim(storage, self._parent, self._name, application)
         self.staging = self._claim.folder
 
     def __enter__(self):

@@ -16,13 +16,9 @@ class Storage:
     """
 
     def __init__(self, spark):
-        self._context = spark.sparkContext
+        self._gateway = spark.sparkContext._gateway
         self._jvm = spark._jvm
         self._configuration = spark._jsc.hadoopConfiguration()
-
-    def application_id(self):
-        """Spark's name of the run that uses these files, by which people and clusters find it."""
-        return self._context.applicationId
 
     def qualified(self, path):
         """Absolute form of a path with its scheme, such as ``file:/data/list.txt``."""
@@ -100,7 +96,7 @@ class Storage:
         """Move a file or folder in one step; a Java error if the target exists, where it would else end up inside."""
         files = self._jvm.org.apache.hadoop.fs
         place = files.Path(source)
-        no_options = self._context._gateway.new_array(getattr(files, "Options$Rename"), 0)
+        no_options = self._gateway.new_array(getattr(files, "Options$Rename"), 0)
         context = files.FileContext.getFileContext(place.toUri(), self._configuration)
         context.rename(place, files.Path(target), no_options)
 

@@ -36,7 +36,10 @@ def run(spark, settings):
     in_order = under_root(_in_order(spark, storage, settings), settings.image_root)
     # Sorted once, not once a file.
     labels = in_order.persist(StorageLevel.MEMORY_AND_DISK)
-    with Destination(storage, settings.dst, overwrite=settings.overwrite, own_entries=own) as dst:
+    application = spark.sparkContext.applicationId
+    with Destination(
+        storage, settings.dst, overwrite=settings.overwrite, own_entries=own, application=application
+    ) as dst:
         with steps("checking labels"):
             account = _account(labels)
             if settings.format in ("tface", "seed"):

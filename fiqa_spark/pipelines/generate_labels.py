@@ -135,7 +135,10 @@ def run(spark, settings):
     storage, steps = Storage(spark), Steps(spark)
     own = (LABELS_FOLDER, SUMMARY_FILE)
     images = read_paths(spark, storage, settings.image_list_file)
-    with Destination(storage, settings.score_dst, overwrite=settings.overwrite, own_entries=own) as dst:
+    application = spark.sparkContext.applicationId
+    with Destination(
+        storage, settings.score_dst, overwrite=settings.overwrite, own_entries=own, application=application
+    ) as dst:
         features = open_features(spark, storage, images, settings, dst.staging, steps)
         with planned_by_cluster(spark):
             labelling = label_images(images, features, settings, steps)

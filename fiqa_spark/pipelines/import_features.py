@@ -32,7 +32,10 @@ def run(spark, settings):
         If the features or the destination cannot be used; nothing is written then.
     """
     storage, steps = Storage(spark), Steps(spark)
-    with Destination(storage, settings.dst, overwrite=settings.overwrite, own_entries=_OWN_ENTRIES) as dst:
+    application = spark.sparkContext.applicationId
+    with Destination(
+        storage, settings.dst, overwrite=settings.overwrite, own_entries=_OWN_ENTRIES, application=application
+    ) as dst:
         folder = f"{dst.staging}/features"
         with steps("importing features"):
             store = import_features(spark, storage, settings, folder)

@@ -22,7 +22,9 @@ def destination(spark, tmp_path):
 
     def make(overwrite=True):
         path = str(tmp_path / "out")
-        return Destination(Storage(spark), path, overwrite=overwrite, own_entries=("result.txt",))
+        return Destination(
+            Storage(spark), path, overwrite=overwrite, own_entries=("result.txt",), application="application_2_0002"
+        )
 
     return make
 
@@ -72,7 +74,7 @@ def test_an_empty_folder_is_no_result(destination, tmp_path):
 
 def claimed(spark, folder, machine=None, started=None):
     """Leave the claim of another run, of this process unless another is named."""
-    claim = Claim(Storage(spark), str(folder), "out")
+    claim = Claim(Storage(spark), str(folder), "out", "application_1_0001")
     own, pid, since, unique = claim._run.split("-")
     claim._run = f"{machine or own}-{pid}-{started or since}-{unique}"
     claim.folder, claim.replaced = claim.folder_of(claim._run), claim.replaced_by(claim._run)
@@ -105,7 +107,7 @@ def test_what_a_killed_run_of_this_machine_left_is_removed(spark, destination, t
 def test_the_later_of_two_runs_is_refused_and_leaves_the_first_alone(destination, tmp_path):
     with destination() as first:
         with (
-            pytest.raises(DestinationError, match=r"the run local-\d+ on host .+ is writing to it; wait"),
+            pytest.raises(DestinationError, match=r"the run application_2_0002 on host .+ is writing to it; wait"),
             destination(),
         ):
             pass

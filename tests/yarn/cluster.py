@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import uuid
 
@@ -96,23 +97,24 @@ class Run:
             *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
             *(str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments)),
         ]
+        # Files take all that is written while nobody reads.
+        self._files = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - closed once they are read.
         self.process = subprocess.Popen(
             line,
             env=environment(**self._hadoop.environment()),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            stdout=self._files[0],
+            stderr=self._files[1],
             start_new_session=True,
         )
 
     def wait(self):
         """Wait for the end; kills what takes too long."""
         try:
-            self.stdout, self.stderr = self.process.communicate(timeout=_RUN_SECONDS)
+            self.process.wait(_RUN_SECONDS)
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
-            self.stdout, self.stderr = self.process.communicate()
-        self.returncode = self.process.returncode
+        self.returncode = self.process.wait()
+        self.stdout, self.stderr = map(_read_and_close, self._files)
 
     def signal(self, number):
         """Send a signal to spark-submit and all that it started on this side of the cluster, if it runs."""
@@ -138,7 +140,9 @@ class Run:
         while time.monotonic() < end:
             if seen := look():
                 return seen
-            assert self.process.poll() is None, f"the run ended too soon: {self.process.communicate()}"
+            if self.process.poll() is not None:
+                self.wait()
+                raise AssertionError(f"the run ended too soon: {self.stdout}{self.stderr}")
             time.sleep(0.05)
         self.signal(signal.SIGKILL)
         raise AssertionError("nothing happened")
@@ -154,3 +158,9 @@ class Run:
             if program(pid) == "java" and number in name and name in with_worker:
                 return pid
         return None
+
+
+def _read_and_close(file):
+    with file:
+        file.seek(0)
+        return file.read()
