@@ -76,8 +76,9 @@ class Hadoop:
         """End every daemon by its own id, and what it may have left running."""
         for process in self._processes.values():
             process.terminate()
+        end = time.monotonic() + 5
         for process in self._processes.values():
-            _wait_or_kill(process)
+            _wait_or_kill(process, max(0, end - time.monotonic()))
         self._processes.clear()
         for pid in processes(bytes(self.folder)):
             with contextlib.suppress(ProcessLookupError):
@@ -135,9 +136,18 @@ class Hadoop:
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
 
     def _configure(self, conf, number):
-        """Write the configuration; NodeManagers differ in folders and ports."""
+        """Write the configuration of the daemons, those of a NodeManager by its number, and of who uses them."""
+        for name, properties in self._sites(number).items():
+            (conf / f"{name}.xml").write_text(_as_xml(properties), encoding="utf-8")
+        (conf / "log4j.properties").write_text(_LOGGING, encoding="utf-8")
+        # HDFS wants the folders of its web pages on the class path; the pages themselves are not in its archives.
+        for name in ("hdfs", "datanode"):
+            (conf / "webapps" / name).mkdir(parents=True)
+
+    def _sites(self, number):
+        """Name of a file to its properties; NodeManagers differ in folders and ports."""
         port, node = self._ports, self.folder / f"nodemanager-{number}"
-        sites = {
+        return {
             "core-site": {"fs.defaultFS": self.hdfs, "hadoop.tmp.dir": self.folder / "tmp"},
             "hdfs-site": {
                 "dfs.namenode.name.dir": self.folder / "namenode",
@@ -178,12 +188,6 @@ class Hadoop:
                 "yarn.scheduler.capacity.maximum-am-resource-percent": 0.9,
             },
         }
-        for name, properties in sites.items():
-            (conf / f"{name}.xml").write_text(_as_xml(properties), encoding="utf-8")
-        (conf / "log4j.properties").write_text(_LOGGING, encoding="utf-8")
-        # HDFS wants the folders of its web pages on the class path; the pages themselves are not in its archives.
-        for name in ("hdfs", "datanode"):
-            (conf / "webapps" / name).mkdir(parents=True)
 
     def _start(self, name, main_class):
         conf, number = self.conf, name.rpartition("-")[2]
@@ -232,9 +236,9 @@ class Hadoop:
             return json.load(answer)
 
 
-def _wait_or_kill(process):
+def _wait_or_kill(process, seconds):
     try:
-        process.wait(5)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
