@@ -13,6 +13,7 @@ from fiqa_spark.kernels.distances import drawn_distances, exact_distances, sampl
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors
+from fiqa_spark.workers import in_worker
 
 # Vectors that a worker computes with at once: enough that many identities share one matrix product.
 _BYTES_AT_ONCE = 64 << 20
@@ -59,6 +60,7 @@ def round_distances(joined, pool, partitions, settings):
     )
     schema, dimension = to_arrow_schema(checked.drop(schemas.FEATURE).schema), pool.dimension
 
+    @in_worker
     def compute(frames):
         rows = (_with_embeddings(frame, dimension) for frame in frames)
         for found in whole_clusters(rows, rows_at_once, schema):

@@ -12,6 +12,7 @@ from fiqa_spark.keys import climbs
 from fiqa_spark.npy import open_matrix, read_vector, vector_in
 from fiqa_spark.row_order import numbered
 from fiqa_spark.storage import literal
+from fiqa_spark.workers import in_worker
 
 _ROWS_AT_ONCE = 4096
 _SUFFIX = ".npy"
@@ -38,6 +39,7 @@ def tree_features(keyed, root):
         tells why where a file cannot be used.
     """
 
+    @in_worker
     def read(frames):
         for frame in frames:
             places = [(key, os.path.join(root, key + _SUFFIX)) for key in frame[schemas.KEY]]
@@ -79,6 +81,7 @@ def tree_keys(spark, root):
     with os.scandir(root) as entries:
         top = [(entry.name,) for entry in entries]
 
+    @in_worker
     def walk(frames):
         for frame in frames:
             for name in frame["name"]:
@@ -137,6 +140,7 @@ def stored_tree_features(files):
         cannot be used.
     """
 
+    @in_worker
     def read(frames):
         for frame in frames:
             pairs = zip(frame[schemas.PATH], frame["content"], strict=True)
@@ -182,6 +186,7 @@ def matrix_features(paths, where, matrix_path):
             f"{where}: {listed} paths for the {rows} rows of {matrix_path}; give the list of its rows with --rows-list"
         )
 
+    @in_worker
     def read(frames):
         matrix = open_matrix(matrix_path)
         for frame in frames:

@@ -13,6 +13,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.image_list import first_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vectors
+from fiqa_spark.workers import in_worker
 
 # Drawn beyond the pool's size, for those that turn out not to be usable.
 _EXTRA_SHARE, _EXTRA = 0.05, 64
@@ -146,6 +147,7 @@ def _usable(dimension):
     """UDF: true where a feature has the dimension, finite values and a direction."""
 
     @pandas_udf("boolean")
+    @in_worker
     def usable(features: pd.Series) -> pd.Series:
         return pd.Series(unit_embeddings(stack_vectors(features, dimension))[1])
 

@@ -4,6 +4,7 @@ import numpy as np
 from pyspark.sql.types import BinaryType, StructField, StructType
 
 from fiqa_spark import schemas
+from fiqa_spark.workers import in_worker
 
 
 def with_binary_vectors(table):
@@ -16,6 +17,7 @@ def with_binary_vectors(table):
     return table.mapInPandas(_arrays_to_binary, StructType(fields))
 
 
+@in_worker
 def _arrays_to_binary(frames):
     for frame in frames:
         frame[schemas.FEATURE] = [

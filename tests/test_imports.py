@@ -21,6 +21,7 @@ LAYERS = (
         "progress",
         "planning",
         "yarn",
+        "workers",
     ),
     (
         "kernels.embeddings",
@@ -90,6 +91,24 @@ def test_kernels_know_numpy_and_nothing_else(name, path):
 def test_sessions_are_made_in_the_command_line_only(name, path):
     makes_sessions = any(full == "pyspark.sql.SparkSession" for full in imports(path))
     assert makes_sessions == (name == "cli")
+
+
+def worker_functions(tree):
+    """Definitions of the functions that are handed to Spark's workers, and names that have none here."""
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "mapInPandas":
+            yield functions.get(node.args[0].id, node.args[0].id)
+    for function in functions.values():
+        if any("pandas_udf" in ast.unparse(decorator) for decorator in function.decorator_list):
+            yield function
+
+
+def test_workers_end_without_a_word():
+    found = [each for _, path in MODULES for each in worker_functions(ast.parse(path.read_text(encoding="utf-8")))]
+    assert len(found) >= 6
+    for function in found:
+        assert ast.unparse(function.decorator_list[-1]) == "in_worker", function.name
 
 
 @pytest.mark.parametrize(("name", "path"), MODULES)

@@ -1,0 +1,30 @@
+"""What every function that runs in a Python worker of Spark has in common."""
+
+import functools
+import signal
+
+
+def in_worker(function):
+    """The same function, in a worker that ends without a word once Spark has left it.
+
+    Spark closes the connection to a worker that it needs no more: at the end of a run, or after a minute without work.
+    A worker that answers all the same would write a traceback into the middle of what the job says, as Python does not
+    let the system end a process for that, which is what happens to every other filter in a pipe.
+
+    Parameters
+    ----------
+    function : callable
+        What `mapInPandas` or `pandas_udf` is given.
+
+    Returns
+    -------
+    callable
+        With the signature and the annotations of `function`.
+    """
+
+    @functools.wraps(function)
+    def begun(*arguments):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        return function(*arguments)
+
+    return begun
