@@ -53,7 +53,8 @@ def open_features(spark, storage, images, settings, staging, steps):
     if storage.is_folder(root) and not store["rows"]:
         below = example[len(storage.qualified(root)) + 1 :].removesuffix(".npy")
         listed = keys.with_key(images, settings.image_root).select(schemas.KEY).head(1)
-        raise InputError(no_match(listed[0][0] if listed else "", below))
+        if listed:
+            raise InputError(no_match(listed[0][0], below))
     return open_store(spark, storage, folder)
 
 
@@ -149,6 +150,7 @@ def _example_file(storage, path):
     """One feature file, whose extension tells the form of all."""
     if not storage.exists(path):
         raise InputError(f"{path}: no such file or folder; give a Parquet data set or .npy files")
+    storage.check_no_pipe(path)
     example = storage.first_file(path, _SUFFIXES) if storage.is_folder(path) else storage.qualified(path)
     if example is None or not example.endswith(_SUFFIXES):
         raise InputError(f"{path}: no .parquet and no .npy file there; give the folder of the features")

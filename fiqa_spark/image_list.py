@@ -51,6 +51,7 @@ def read_paths(spark, storage, path):
     """
     if not storage.exists(path):
         raise InputError(f"{path}: no such file; give the list of images, one path a line")
+    storage.check_no_pipe(path)
     if _is_parquet(storage, path):
         return _read_parquet(spark, storage, path)
     lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))

@@ -1,7 +1,9 @@
 """Reading of .npy files that come from anywhere: never unpickled, never trusted about their size."""
 
+import contextlib
 import io
 import os
+import stat
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -30,7 +32,7 @@ def read_vector(path):
     FileNotFoundError
         If there is no such file.
     """
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         return _vector(file, os.fstat(file.fileno()).st_size, path)
 
 
@@ -87,11 +89,20 @@ def open_matrix(path):
     InputError
         If the file is pickled, truncated, or holds anything but a matrix of floats.
     """
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         shape, fortran_order, dtype = _sound_header(file, os.fstat(file.fileno()).st_size, path)
         if len(shape) != 2 or 0 in shape:
             raise InputError(f"{path}: shape {shape}; expected (rows, dimension)")
         return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran_order else "C")
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """The file, unless it is a pipe or a device, which could keep its reader waiting for ever."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InputError(f"{path}: a pipe or a device, not a .npy file")
+        yield file
 
 
 def _header(file, path):

@@ -68,8 +68,17 @@ class Storage:
                     return path
         return None
 
+    def check_no_pipe(self, path):
+        """Raise InputError for a local pipe or device: reading it could wait for ever, and once read it is gone."""
+        local = self.local(path)
+        # Asked of the process that reads: a shell's <(...) is there for Java, and not for every child of it.
+        place = self._jvm.java.io.File(local) if local else None
+        if local and place.exists() and not (place.isFile() or place.isDirectory()):
+            raise InputError(f"{path}: is a pipe or a device; write what it gives to a file first")
+
     def head(self, path, count):
-        """The first bytes of a file, fewer if it is shorter."""
+        """The first bytes of a file, fewer if it is shorter; InputError if it is a pipe or a device."""
+        self.check_no_pipe(path)
         file_system, place = self._locate(path)
         stream = file_system.open(place)
         try:

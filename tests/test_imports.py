@@ -94,19 +94,20 @@ def test_sessions_are_made_in_the_command_line_only(name, path):
 
 
 def worker_functions(tree):
-    """Definitions of the functions that are handed to Spark's workers, and names that have none here."""
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "mapInPandas":
-            yield functions.get(node.args[0].id, node.args[0].id)
-    for function in functions.values():
-        if any("pandas_udf" in ast.unparse(decorator) for decorator in function.decorator_list):
+    """Definitions of the functions that are handed to Spark's workers, all that share a name with one of them too."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    handed_over = {node.args[0].id for node in calls if node.func.attr in ("mapInPandas", "mapInArrow")}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert handed_over <= {function.name for function in functions}
+    for function in functions:
+        decorators = " ".join(map(ast.unparse, function.decorator_list))
+        if function.name in handed_over or "pandas_udf" in decorators:
             yield function
 
 
 def test_workers_end_without_a_word():
     found = [each for _, path in MODULES for each in worker_functions(ast.parse(path.read_text(encoding="utf-8")))]
-    assert len(found) >= 6
+    assert len(found) >= 7
     for function in found:
         assert ast.unparse(function.decorator_list[-1]) == "in_worker", function.name
 

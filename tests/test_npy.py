@@ -1,4 +1,5 @@
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -55,6 +56,15 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, kept):
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(InputError, match="truncated"):
         read_vector(str(file))
+
+
+def test_what_could_keep_its_reader_waiting_is_refused(tmp_path):
+    pipe = tmp_path / "pipe.npy"
+    os.mkfifo(pipe)
+    for place in (pipe, "/dev/zero"):
+        for read in (read_vector, open_matrix):
+            with pytest.raises(InputError, match="a pipe or a device"):
+                read(str(place))
 
 
 def test_a_header_that_promises_more_than_memory_holds_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """Each bad input: one line on stderr that names the option, the value and the way out; exit code 2; nothing written."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -89,9 +90,24 @@ def test_no_such_list(either_way):
     refused(inputs, "--image-list-file", inputs.list, "no such file", "give the list of images")
 
 
+def test_list_or_features_in_a_pipe(inputs):
+    pipe = inputs.list.parent / "pipe.parquet"
+    os.mkfifo(pipe)
+    for flag in ("image_list_file", "feature_root"):
+        inputs.flags[flag] = pipe
+        refused(inputs, f"--{flag.replace('_', '-')} {pipe}: is a pipe", "write what it gives to a file")
+        del inputs.flags[flag]
+
+
 def test_empty_list(inputs):
     inputs.write_list(["", "  "])
     refused(inputs, f"--image-list-file {inputs.list}: no image in the list", "one path a line")
+
+
+def test_empty_list_beside_a_tree(inputs):
+    inputs.write_list([])
+    inputs.write_tree(embeddings_of(PATHS))
+    refused(inputs, f"--image-list-file {inputs.list}: no image in the list")
 
 
 def test_list_that_is_not_utf8(inputs):
