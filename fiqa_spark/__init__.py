@@ -9,7 +9,7 @@ _PLACES = {
     "FiqaError": "fiqa_spark.errors",
     "LabelSettings": "fiqa_spark.settings",
     "generate_labels": "fiqa_spark.pipelines.generate_labels",
-    "read_labels": "fiqa_spark.label_store",
+    "read_labels": "fiqa_spark.result_store",
 }
 __all__ = ["FiqaError", "LabelSettings", "__version__", "generate_labels", "read_labels"]
 

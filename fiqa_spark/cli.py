@@ -196,7 +196,7 @@ def parse_flags(name, settings_class, arguments=None):
         if item.default not in ("", None) and item.type is not bool:
             text += f" (default: {item.default})"
         choices = item.metadata.get("choices")
-        metavar = "|".join(choices) if choices else {bool: "True|False", int: "N"}.get(item.type, "PATH")
+        metavar = "|".join(choices) if choices else {bool: "True|False", int: "N", float: "X"}.get(item.type, "PATH")
         optional = {"nargs": "?", "const": "True"} if item.type is bool else {}
         parser.add_argument(flag(item.name), *aliases, dest=item.name, help=text, metavar=metavar, **optional)
     return vars(parser.parse_args(arguments))

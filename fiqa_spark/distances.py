@@ -4,37 +4,24 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from fiqa_spark import schemas
-from fiqa_spark.clusters import ParkedCluster, Rows, joined_rows, whole_clusters
+from fiqa_spark.clusters import joined_rows
+from fiqa_spark.image_pass import (
+    distinct_images,
+    first_of_each_identity,
+    pass_over_images,
+    repeated_images,
+    statuses_of,
+)
 from fiqa_spark.kernels.distances import drawn_distances, exact_distances, sampled_distances
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
-from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.vectors import stack_vectors
-from fiqa_spark.workers import in_worker
 
-# Vectors that a worker computes with at once: enough that many identities share one matrix product.
-_BYTES_AT_ONCE = 64 << 20
-_COLUMNS = (
-    schemas.PATH,
-    schemas.IDENTITY,
-    schemas.CLUSTER,
-    schemas.LINES,
-    schemas.IDENTITY_HASH,
-    schemas.IMAGE_HASH,
-    schemas.MATCHED,
-    schemas.FEATURE,
-)
 _NOWHERE = np.empty(0, np.intp)
 
 
 def round_distances(joined, pool, partitions, settings):
     """Distances of every image against its identity and against the pool.
-
-    A worker sees one cluster after the other and never holds more than one batch of them; a cluster that is larger
-    than a batch waits on its disk.
 
     Parameters
     ----------
@@ -51,31 +38,17 @@ def round_distances(joined, pool, partitions, settings):
         With the schema `schemas.distances`, a row for every distinct path of `joined`.
     """
     shared = joined.sparkSession.sparkContext.broadcast(pool)
-    rows_at_once = max(1, _BYTES_AT_ONCE // (4 * pool.dimension))
-    # Cheap, and a plan that spread an identity over two tasks would give wrong labels.
-    in_place = F.pmod(F.hash(schemas.CLUSTER), F.lit(partitions)) == F.spark_partition_id()
-    fault = F.raise_error(F.lit("images of one identity lie in several partitions")).cast("long")
-    checked = joined.select(*_COLUMNS).withColumn(
-        schemas.CLUSTER, F.when(in_place, F.col(schemas.CLUSTER)).otherwise(fault)
+
+    def of_clusters(parts):
+        yield _distances_of(parts, shared.value, settings)
+
+    def of_parked(parked):
+        return _distances_of_large(parked, shared.value, settings)
+
+    schema = schemas.distances(settings.rounds_computed)
+    return pass_over_images(
+        joined, partitions, pool.dimension, of_clusters=of_clusters, of_parked=of_parked, schema=schema
     )
-    schema, dimension = to_arrow_schema(checked.drop(schemas.FEATURE).schema), pool.dimension
-
-    @in_worker
-    def compute(frames):
-        rows = (_with_embeddings(frame, dimension) for frame in frames)
-        for found in whole_clusters(rows, rows_at_once, schema):
-            if isinstance(found, ParkedCluster):
-                yield from _distances_of_large(found, shared.value, settings)
-            else:
-                yield _distances_of(found, shared.value, settings)
-
-    return checked.mapInPandas(compute, schemas.distances(settings.rounds_computed))
-
-
-def _with_embeddings(frame, dimension):
-    """A frame's rows beside their unit embeddings; while a vector is at hand, it is still in the processor's cache."""
-    embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension))
-    return Rows(frame.drop(columns=schemas.FEATURE), embeddings, usable)
 
 
 def _distances_of(parts, pool, settings):
@@ -85,7 +58,7 @@ def _distances_of(parts, pool, settings):
     starts = block_start(hashes, len(pool.embeddings), settings.fix_num, settings.rounds)
     # Identities that begin at the same place of the pool are neighbours; within each, images are in hash order.
     order = np.lexsort((known[schemas.IMAGE_HASH].to_numpy(), hashes, starts))
-    repeated, lines = _repeated(known)
+    repeated, lines = repeated_images(known)
     order = order[~repeated[order]]
     rows, hashes, starts = joined_rows(parts, order), hashes[order], starts[order]
     has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
@@ -107,7 +80,7 @@ def _distances_of_large(parked, pool, settings):
     """What `_distances_of` gives, in several frames, for a cluster on disk: usually one large identity."""
     mates, place = {}, 0
     for part in parked:
-        rows, _ = _distinct(part)
+        rows, _ = distinct_images(part)
         for identity, here in _by_identity(rows):
             images = rows.column(schemas.IMAGE_HASH)[here]
             first = mates.get(identity) or _Mates.none(pool.dimension)
@@ -115,7 +88,7 @@ def _distances_of_large(parked, pool, settings):
         place += rows.count
     seen, place = set(), 0
     for part in parked:
-        rows, lines = _distinct(part)
+        rows, lines = distinct_images(part)
         labelled, beyond = np.zeros((2, rows.count), bool)
         distances = np.full((rows.count, settings.rounds_computed), np.nan, np.float32)
         counts = np.zeros((rows.count, 2), np.int32)
@@ -128,14 +101,7 @@ def _distances_of_large(parked, pool, settings):
                     rows.embeddings[here], ranks, those.embeddings, identity, own, pool, settings
                 )
                 labelled[here], beyond[here] = True, those.images > settings.mates_at_most
-        identities, firsts = np.unique(rows.column(schemas.IDENTITY_HASH), return_index=True)
-        has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
-        new = [
-            first
-            for identity, first in zip(identities.tolist(), firsts, strict=True)
-            if has_identity[first] and identity not in seen
-        ]
-        seen.update(rows.column(schemas.IDENTITY_HASH)[new].tolist())
+        new = first_of_each_identity(rows, seen)
         yield _result(rows, lines, labelled, (distances[labelled], counts[labelled]), new, beyond, settings)
         place += rows.count
 
@@ -188,10 +154,8 @@ def _result(rows, lines, labelled, found, firsts, beyond, settings):
     counts = np.zeros((rows.count, 2), np.int32)
     if found is not None:
         distances[labelled], counts[labelled] = found
-    statuses = np.where(rows.usable, schemas.TOO_FEW_IMAGES, schemas.INVALID_FEATURE).astype(object)
-    statuses[~rows.column(schemas.MATCHED).astype(bool)] = schemas.MISSING_FEATURE
-    statuses[rows.frame[schemas.IDENTITY].isna().to_numpy()] = schemas.NO_IDENTITY
-    statuses[labelled] = schemas.OK
+    statuses = statuses_of(rows)
+    statuses[(statuses == schemas.OK) & ~labelled] = schemas.TOO_FEW_IMAGES
     first_of_identity = np.zeros(rows.count, np.int32)
     first_of_identity[firsts] = 1
     return pd.DataFrame(
@@ -210,26 +174,6 @@ def _result(rows, lines, labelled, found, firsts, beyond, settings):
             **{schemas.round_distance(number): distances[:, number] for number in range(distances.shape[1])},
         }
     )
-
-
-def _distinct(rows):
-    """The rows with each path once, and the lines of each; those of what is left out are added to the first."""
-    repeated, lines = _repeated(rows.frame)
-    kept = np.flatnonzero(~repeated)
-    return (joined_rows([rows], kept) if repeated.any() else rows), lines[kept]
-
-
-def _repeated(frame):
-    """True where a path has come before, and the lines of each row, the first of all with those of the repeats."""
-    cluster, image = frame[schemas.CLUSTER].to_numpy(), frame[schemas.IMAGE_HASH].to_numpy()
-    lines, repeated = frame[schemas.LINES].to_numpy(), np.zeros(len(frame), bool)
-    same = (image[1:] == image[:-1]) & (cluster[1:] == cluster[:-1])
-    if same.any():
-        near = np.append(False, same) | np.append(same, False)
-        repeated[near] = frame.loc[near, schemas.PATH].duplicated()
-        lines = lines.copy()
-        lines[0] += lines[repeated].sum()
-    return repeated, lines
 
 
 def _estimated(embeddings, sizes, starts, own, pool, settings):

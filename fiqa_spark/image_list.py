@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import pandas as pd
-from pyspark.sql import Observation
+from pyspark.sql import Observation, Window
 from pyspark.sql import functions as F
 
 from fiqa_spark import keys, schemas
@@ -140,16 +140,18 @@ def index_in_key(paths, settings):
     return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
 
 
-def check_images(images, settings, count):
-    """Read the list once: count its lines, find its first images, and refuse a list that cannot give labels.
+def check_images(images, settings, count, *, several_identities=True):
+    """Read the list once: count its lines, find its first images, and refuse a list that cannot be used.
 
     Parameters
     ----------
     images : DataFrame
         From `identified_images`.
-    settings : LabelSettings
+    settings : LabelSettings or RecognizabilitySettings
     count : int
-        Lines to take those images from that have an identity and the smallest hashes.
+        Lines to take those images from that have an identity and the smallest hashes, at least 1.
+    several_identities : bool
+        Whether a list of one identity is refused.
 
     Returns
     -------
@@ -159,7 +161,7 @@ def check_images(images, settings, count):
     ------
     InputError
         If the list is empty, it is not UTF-8, a path climbs out of its root, no path has an identity, or all have the
-        same.
+        same where there must be several.
     """
     path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
     # Gathered while the first images are looked for, so that the list is read once for both.
@@ -176,17 +178,32 @@ def check_images(images, settings, count):
         F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.CLUSTER)).alias("identities_in_keys"),
     )
     first = first_images(observed.where(identity.isNotNull()), count)
-    _check(seen.get, images, settings)
+    _check(seen.get, images, settings, several_identities)
     return CheckedList(seen.get["lines"], seen.get["identities_in_keys"], first)
 
 
-def first_images(images, count):
-    """The images in the first so many rows by their hash, each path once, as a pandas frame in that order."""
-    rows = images.select(*_OF_FIRST).orderBy(*_IN_ORDER).limit(count).collect()
+def first_images(images, count, per_identity=None):
+    """The images in the first so many rows by their hash, each path once, as a pandas frame in that order.
+
+    With `per_identity`, rows that are not of the first so many images of their identity do not count.
+    """
+    rows = images.select(*_OF_FIRST)
+    if per_identity:
+        in_identity = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY).orderBy(*_IN_ORDER)
+        # Rows of one path have one rank.
+        rows = rows.where(F.dense_rank().over(in_identity) <= per_identity)
+    rows = rows.orderBy(*_IN_ORDER).limit(count).collect()
     return pd.DataFrame(rows, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
 
 
-def _check(seen, images, settings):
+def few_of_each(first, per_identity):
+    """Those of the images from `first_images` that are of the first so many of their identity; all for None."""
+    if not per_identity:
+        return first
+    return first[first.groupby(schemas.IDENTITY).cumcount() < per_identity].reset_index(drop=True)
+
+
+def _check(seen, images, settings, several_identities):
     """Raise InputError for what was seen in a list."""
     if not seen["lines"]:
         raise InputError("--image-list-file: no image in the list; it must hold one path a line")
@@ -196,7 +213,7 @@ def _check(seen, images, settings):
         raise InputError(f"--image-list-file: path {seen['climbing']!r} climbs out of its root; remove its '..' parts")
     if not seen["identified"]:
         raise InputError(_index_out_of_range(seen["example"], settings.id_key_index))
-    if seen["first_identity"] == seen["last_identity"]:
+    if several_identities and seen["first_identity"] == seen["last_identity"]:
         paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
         raise InputError(_one_identity(seen, paths, settings.id_key_index))
 

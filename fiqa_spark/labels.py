@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.image_counts import ImageCounts, count_columns, counts_in, listed_statuses
 
 # Distances of float32 similarities that should be equal differ by so much.
 _NO_SPREAD = 1e-6
@@ -22,14 +23,7 @@ class DistanceRanges(NamedTuple):
     """Smallest distance averaged over the rounds."""
     mean_max: float
     """Largest distance averaged over the rounds."""
-    statuses: dict
-    """Number of images of each status."""
-    identities: int
-    """Number of identities in the list."""
-    images: int
-    """Number of distinct paths in the list."""
-    lines: int
-    """Number of lines of the list, each counted as often as its key has a feature, but at least once."""
+    counts: ImageCounts
     beyond_mates: int
     """Number of images that the exact estimator compared with a part of their identity only."""
 
@@ -62,37 +56,23 @@ def distance_ranges(distances, rounds, keys):
         F.array(*map(F.max, each)).alias("high"),
         F.min(mean).alias("mean_low"),
         F.max(mean).alias("mean_high"),
-        F.count("*").alias("images"),
-        F.sum(schemas.LINES).alias("lines"),
-        F.sum(schemas.FIRST_OF_IDENTITY).alias("identities"),
+        *count_columns(),
         F.sum(schemas.BEYOND_MATES).alias("beyond_mates"),
-        *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in schemas.STATUSES],
     ).first()
-    statuses = {status: seen[status] for status in schemas.STATUSES}
-    if not statuses[schemas.OK]:
-        raise InputError(_nothing_labelled(statuses, keys()))
+    counts = counts_in(seen)
+    labelled = counts.statuses[schemas.OK]
+    if not labelled:
+        raise InputError(
+            f"no image can be labelled ({listed_statuses(counts)}; {keys()}); "
+            "check --id-key-index, --min-images and the features"
+        )
     for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
         if high - low <= _NO_SPREAD:
             raise InputError(
-                f"round {number + 1} of {rounds}: all {statuses[schemas.OK]} distances are {low:.6g}, and labels "
+                f"round {number + 1} of {rounds}: all {labelled} distances are {low:.6g}, and labels "
                 "need a spread; check that the features differ and that more than two images can be labelled"
             )
-    return DistanceRanges(
-        tuple(seen.low),
-        tuple(seen.high),
-        seen.mean_low,
-        seen.mean_high,
-        statuses,
-        seen.identities,
-        seen.images,
-        seen.lines,
-        seen.beyond_mates,
-    )
-
-
-def _nothing_labelled(statuses, keys):
-    counts = ", ".join(f"{count} {status}" for status, count in statuses.items() if count)
-    return f"no image can be labelled ({counts}; {keys}); check --id-key-index, --min-images and the features"
+    return DistanceRanges(tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, counts, seen.beyond_mates)
 
 
 def scale_labels(distances, ranges, normalize):

@@ -1,5 +1,7 @@
 """Images meet their features on the key, identity by identity."""
 
+import logging
+
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -8,6 +10,11 @@ from fiqa_spark.errors import InputError
 # Vectors that a task brings together: enough to make its start-up small, few enough to be sorted in memory.
 _PARTITION_BYTES = 128 << 20
 _PARTITIONS_AT_LEAST = 16
+_log = logging.getLogger("fiqa_spark")
+_OTHER_CLUSTERS = (
+    "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved once "
+    "more; import them with that --id-key-index to avoid it"
+)
 _MEETING = (schemas.CLUSTER, schemas.KEY_HASH, schemas.KEY)
 
 
@@ -57,10 +64,40 @@ def join_features(images, features, partitions, *, identities_in_keys):
     )
 
 
-def keys_side_by_side(images, features):
-    """One key of the list beside one key of the features, for messages."""
-    listed, feature = images.select(schemas.KEY).head(1), features.table.select(schemas.KEY).head(1)
-    return f"list key {listed[0][0] if listed else ''!r}, feature key {feature[0][0] if feature else ''!r}"
+class Matching:
+    """Images of a list and the features that they meet on the key.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `identified_images`.
+    features : Features
+    listed : CheckedList
+    id_key_index : int
+        Part of the path that was asked for as the identity, for messages.
+    """
+
+    def __init__(self, images, features, listed, id_key_index):
+        self._images, self._features, self._listed = images, features, listed
+        if features.buckets and not listed.identities_in_keys:
+            _log.warning(_OTHER_CLUSTERS, features.id_key_index, id_key_index)
+
+    def joined(self, dimension):
+        """Every image with its feature, see `join_features`, and the number of partitions that they lie in."""
+        partitions = self._features.buckets or partitions_for(self._listed.lines, dimension)
+        in_keys = self._listed.identities_in_keys
+        return join_features(self._images, self._features, partitions, identities_in_keys=in_keys), partitions
+
+    def keys(self):
+        """One key of the list beside one key of the features, for messages; InputError if no image has a feature."""
+        check_any_match(self._images, self._features)
+        listed, feature = (table.select(schemas.KEY).head(1) for table in (self._images, self._features.table))
+        return f"list key {listed[0][0] if listed else ''!r}, feature key {feature[0][0] if feature else ''!r}"
+
+    def check_lines(self, lines):
+        """Raise InputError if so many lines came out of the join that a key must have several features."""
+        if lines > self._listed.lines:
+            raise InputError(repeated_key(self._images, self._features))
 
 
 def check_any_match(images, features):

@@ -3,6 +3,7 @@
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
+    BooleanType,
     DoubleType,
     FloatType,
     IntegerType,
@@ -97,6 +98,45 @@ def distances(rounds):
         ]
     )
 
+
+ERS = "ers"
+RECOGNIZABLE = "recognizable"
+OTHER_LENGTH = "other_length"
+RECOGNIZABILITY = StructType(
+    [
+        StructField(PATH, StringType(), nullable=False),
+        StructField(IDENTITY, StringType()),
+        StructField(ERS, DoubleType()),
+        StructField(RECOGNIZABLE, BooleanType()),
+        StructField(STATUS, StringType(), nullable=False),
+    ]
+)
+
+TEMPLATE = "template"
+IMAGES = "images"
+RECOGNIZABLE_IMAGES = "recognizable_images"
+TEMPLATES = StructType(
+    [
+        StructField(IDENTITY, StringType(), nullable=False),
+        StructField(TEMPLATE, ArrayType(FloatType(), containsNull=False)),
+        StructField(IMAGES, IntegerType(), nullable=False),
+        StructField(RECOGNIZABLE_IMAGES, IntegerType(), nullable=False),
+    ]
+)
+
+# What a pass over the features yields for the scores: `template` and the numbers beside it stand in the row of one
+# image of each identity, in which `first_of_identity` is 1; `lines` is as in `distances`; `other_length` is 1 for a
+# feature that has not the length of the centroid.
+SCORES = StructType(
+    [
+        *RECOGNIZABILITY,
+        StructField(CLUSTER, LongType(), nullable=False),
+        StructField(LINES, LongType(), nullable=False),
+        StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
+        StructField(OTHER_LENGTH, IntegerType(), nullable=False),
+        *(StructField(name, TEMPLATES[name].dataType) for name in (TEMPLATE, IMAGES, RECOGNIZABLE_IMAGES)),
+    ]
+)
 
 IDENTITY_BUCKET = "identity_bucket"
 POSITION = "position"

@@ -10,6 +10,7 @@ from fiqa_spark.errors import SettingsError
 
 CONF_PREFIX = "spark.fiqa."
 _INT32, _INT64 = 2**31 - 1, 2**63 - 1
+LINKAGES = ("single", "average", "complete")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?(?=/)")
 
 
@@ -29,17 +30,35 @@ class _Settings:
 
 
 @dataclass(frozen=True)
-class LabelSettings(_Settings):
-    """How labels are computed from two DataFrames; see `fiqa_spark.generate_labels`."""
-
+class _ImageSettings(_Settings):
     image_root: str = _setting("", "folder that the paths of the image list begin with")
     feature_root: str = _setting(
         "", "Parquet data set, tree of .npy files, or one .npy matrix", required=True, place=True
     )
     id_key_index: int = _setting(-3, "part of the path, split at '/', that names the identity")
+    seed: int = _setting(0, "seed of all draws", least=-_INT64 - 1, most=_INT64)
+
+
+@dataclass(frozen=True)
+class _RunSettings(_Settings):
+    image_list_file: str = _setting(
+        "", "text with one image path a line, or Parquet with a column 'path'", required=True, place=True
+    )
+    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order; default: the image list", place=True)
+    score_dst: str = _setting("", "folder to write the result and summary.json to", required=True, place=True)
+    partition_by: str = _setting(
+        "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
+    )
+    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1, most=10_000)
+    overwrite: bool = _setting(False, "replace the result of an earlier run once the new one is complete")
+
+
+@dataclass(frozen=True)
+class LabelSettings(_ImageSettings):
+    """How labels are computed from two DataFrames; see `fiqa_spark.generate_labels`."""
+
     fix_num: int = _setting(24, "comparisons on either side, an image and round", least=1)
     rounds: int = _setting(12, "rounds to average over", least=1, most=1000)
-    seed: int = _setting(0, "seed of all draws", least=-_INT64 - 1, most=_INT64)
     estimator: str = _setting(
         "sampled", "'exact' compares with all images of the identity and the whole pool", choices=("sampled", "exact")
     )
@@ -69,19 +88,39 @@ class LabelSettings(_Settings):
 
 
 @dataclass(frozen=True)
-class GenerateLabelsSettings(LabelSettings):
+class GenerateLabelsSettings(LabelSettings, _RunSettings):
     """Label the quality of face images from their embeddings (SDD-FIQA): settings of `jobs/generate_labels.py`."""
 
-    image_list_file: str = _setting(
-        "", "text with one image path a line, or Parquet with a column 'path'", required=True, place=True
+
+@dataclass(frozen=True)
+class RecognizabilitySettings(_ImageSettings):
+    """How recognizability is scored from two DataFrames; see `fiqa_spark.score_recognizability`."""
+
+    cluster_sample: int = _setting(20_000, "images in the sample that is clustered", least=30, most=200_000)
+    cluster_per_identity: int = _setting(2, "images of an identity in that sample at most", least=1)
+    linkage: str = _setting(
+        "single", "how similar clusters are: as their nearest, all or farthest pairs", choices=LINKAGES
     )
-    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order; default: the image list", place=True)
-    score_dst: str = _setting("", "folder to write labels/ and summary.json to", required=True, place=True)
-    partition_by: str = _setting(
-        "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
+    cluster_threshold: float = _setting(0.5, "similarity at which clusters are joined", least=-1, most=1)
+    gamma: float = _setting(0.6, "score from which an image is recognizable", least=0, most=2)
+    no_clip: bool = _setting(False, "let scores be above 1 where an image is opposite to the UI centroid")
+
+
+@dataclass(frozen=True)
+class ScoreRecognizabilitySettings(RecognizabilitySettings, _RunSettings):
+    """Score which faces can be recognized at all (ERS): settings of `jobs/score_recognizability.py`."""
+
+    ui_list_file: str = _setting(
+        "", "list of images known to be unrecognizable; default: found by clustering", place=True
     )
-    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1, most=10_000)
-    overwrite: bool = _setting(False, "replace the result of an earlier run once the new one is complete")
+    ui_centroid: str = _setting("", "ui_centroid.npy of an earlier run; default: found by clustering", place=True)
+    templates: bool = _setting(False, "write a template of every identity to templates/ too")
+
+    def __post_init__(self):
+        if self.ui_list_file and self.ui_centroid:
+            raise SettingsError(
+                f"--ui-list-file {self.ui_list_file}: --ui-centroid is given too; give the one that shall count"
+            )
 
 
 @dataclass(frozen=True)
@@ -101,7 +140,7 @@ class ImportFeaturesSettings(_Settings):
 class ExportLabelsSettings(_Settings):
     """Write labels as text for those who train on them: settings of `jobs/export_labels.py`."""
 
-    labels: str = _setting("", "folder that generate_labels wrote", required=True, place=True)
+    labels: str = _setting("", "folder that generate_labels or score_recognizability wrote", required=True, place=True)
     format: str = _setting("", "text format to write", required=True, choices=("tface", "seed", "csv", "jsonl"))
     dst: str = _setting("", "file to write; a folder for 'seed'", required=True, place=True)
     image_root: str = _setting("", "folder put before relative paths")
@@ -109,7 +148,7 @@ class ExportLabelsSettings(_Settings):
     overwrite: bool = _setting(False, "replace an existing file")
 
 
-JOB_SETTINGS = (GenerateLabelsSettings, ImportFeaturesSettings, ExportLabelsSettings)
+JOB_SETTINGS = (GenerateLabelsSettings, ScoreRecognizabilitySettings, ImportFeaturesSettings, ExportLabelsSettings)
 
 
 def fields_of(settings):
@@ -181,22 +220,27 @@ def _parsed(item, text, label):
         if value is None:
             raise SettingsError(f"{label} {text!r}: use True or False")
         return value
-    if item.type is int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise SettingsError(f"{label} {text!r}: not a whole number") from None
-        least, most = item.metadata.get("least", -_INT32), item.metadata.get("most", _INT32)
-        if not least <= value <= most:
-            bound = f"at least {least}" if value < least else f"at most {most}"
-            raise SettingsError(f"{label} {value}: must be {bound}")
-        return value
+    if item.type in (int, float):
+        return _parsed_number(item, text, label)
     choices = item.metadata.get("choices")
     if choices and text not in choices:
         raise SettingsError(f"{label} {text!r}: choose one of {', '.join(choices)}")
     if not text and item.metadata.get("required"):
         raise SettingsError(f"{label} is empty: {item.metadata['help']}")
     return text
+
+
+def _parsed_number(item, text, label):
+    try:
+        value = item.type(text)
+    except ValueError:
+        raise SettingsError(f"{label} {text!r}: not a {'whole ' if item.type is int else ''}number") from None
+    least, most = item.metadata.get("least", -_INT32), item.metadata.get("most", _INT32)
+    # Not within any range is what is not a number at all.
+    if not least <= value <= most:
+        bound = f"at most {most}" if value > most else f"at least {least}"
+        raise SettingsError(f"{label} {value}: must be {bound}")
+    return value
 
 
 def checked(settings):

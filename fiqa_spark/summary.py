@@ -10,35 +10,40 @@ import pyspark
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
-from fiqa_spark import schemas
-from fiqa_spark.settings import flag
+from fiqa_spark.settings import flag, with_origins
 from fiqa_spark.version import __version__
 
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 
 
-class LabelPercentiles:
-    """Percentiles of labels, gathered while these are written rather than in a pass of their own."""
+class Percentiles:
+    """Percentiles of a column, gathered while its rows are written rather than in a pass of their own.
 
-    def __init__(self):
-        self._seen = Observation()
+    Parameters
+    ----------
+    name : str
+        Name of the column, of doubles.
+    """
 
-    def observed(self, labels):
+    def __init__(self, name):
+        self._name, self._seen = name, Observation()
+
+    def observed(self, table):
         """The same rows.
 
         Parameters
         ----------
-        labels : DataFrame
-            With the schema `schemas.LABELS`.
+        table : DataFrame
+            With the column.
 
         Returns
         -------
         DataFrame
         """
-        shares, label = [percent / 100 for percent in _PERCENTILES], F.col(schemas.LABEL)
+        shares, value = [percent / 100 for percent in _PERCENTILES], F.col(self._name)
         # As text, since Spark 3.5 hands an observed array over as an object of Java.
-        inner = F.to_json(F.percentile_approx(label, shares, 10_000)).alias("inner")
-        return labels.observe(self._seen, F.min(label).alias("least"), inner, F.max(label).alias("most"))
+        inner = F.to_json(F.percentile_approx(value, shares, 10_000)).alias("inner")
+        return table.observe(self._seen, F.min(value).alias("least"), inner, F.max(value).alias("most"))
 
     def values(self):
         """Percentiles, each within a ten-thousandth of its rank, once all rows have been computed.
@@ -46,7 +51,7 @@ class LabelPercentiles:
         Returns
         -------
         dict of str to float
-            ``"0"`` is the smallest and ``"100"`` the largest label.
+            ``"0"`` is the smallest and ``"100"`` the largest value.
         """
         seen = self._seen.get
         values = [seen["least"], *json.loads(seen["inner"]), seen["most"]]
@@ -67,46 +72,57 @@ def versions(spark):
     }
 
 
+def what_was_listed(counts):
+    """The entries of a summary that tell of the images of the list."""
+    return {
+        "images": {"distinct": counts.images, "repeated_lines": counts.lines - counts.images},
+        "identities": counts.identities,
+        "statuses": counts.statuses,
+    }
+
+
+def how_it_ran(spark, settings, steps):
+    """The entries of a summary that tell of the run."""
+    return {"settings": with_origins(settings), "versions": versions(spark), "seconds": steps.seconds}
+
+
 def as_json(summary):
     """Text of summary.json."""
     return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
 
 
-def for_a_person(summary):
-    """A few lines that tell what came out of a run of generate_labels.
+def for_a_person(summary, *lines):
+    """A few lines that tell what came out of a run.
 
     Parameters
     ----------
     summary : dict
         As written to summary.json.
+    *lines : str
+        What this job has to tell beside what every job tells.
 
     Returns
     -------
     str
     """
-    images, percentiles = summary["images"], summary["label_percentiles"]
-    beyond = summary["images_beyond_intra_pool"]
-    lines = [
+    images = summary["images"]
+    shown = [
         f"{images['distinct']} images of {summary['identities']} identities; {images['repeated_lines']} repeated lines",
         "",
         *[f"  {status:<16} {count:>12}" for status, count in summary["statuses"].items()],
         "",
-        "labels     " + "   ".join(f"{name}: {percentiles[key]:.2f}" for name, key in _NAMED_PERCENTILES),
-        *(
-            [
-                f"{beyond} images are of identities with more than {summary['settings']['intra_pool_size']['value']} "
-                "images, and were compared with so many of them"
-            ]
-            if beyond
-            else []
-        ),
-        f"distances  {min(summary['round_min']):.4f} to {max(summary['round_max']):.4f}",
+        *lines,
         f"written to {summary['destination']}, partitioned by {summary['partitioned_by']}",
         f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}",
         f"{sum(summary['seconds'].values()):.1f} s: "
         + ", ".join(f"{k} {v:.1f}" for k, v in summary["seconds"].items()),
     ]
-    return "\n".join(lines)
+    return "\n".join(shown)
+
+
+def in_a_line(percentiles, digits):
+    """Some percentiles as ``min: 2.11   5%: 7.30   ...``."""
+    return "   ".join(f"{name}: {percentiles[key]:.{digits}f}" for name, key in _NAMED_PERCENTILES)
 
 
 _NAMED_PERCENTILES = (

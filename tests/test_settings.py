@@ -62,7 +62,7 @@ def test_a_bad_value_is_told_with_its_place(flags, configuration, said):
 
 def test_a_missing_setting_is_named():
     with pytest.raises(SettingsError, match="--feature-root is missing"):
-        resolve(GenerateLabelsSettings, {}, {})
+        resolve(GenerateLabelsSettings, {"image_list_file": "a", "score_dst": "c"}, {})
 
 
 def test_a_notebook_may_give_numbers_as_text_but_not_nonsense():

@@ -7,8 +7,8 @@ from fiqa_spark import schemas
 from fiqa_spark.destination import Destination
 from fiqa_spark.export import CSV_HEADER, check_paths, csv_lines, json_lines, seed_files, tface_lines, under_root
 from fiqa_spark.image_list import check_encoding, read_paths
-from fiqa_spark.label_store import read_labels
 from fiqa_spark.progress import Steps
+from fiqa_spark.result_store import read_labels
 from fiqa_spark.row_order import numbered
 from fiqa_spark.storage import Storage
 

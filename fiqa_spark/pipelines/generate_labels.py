@@ -1,33 +1,26 @@
 """SDD-FIQA quality labels: from image list and features to labels on disk."""
 
-import logging
 from typing import NamedTuple
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
-from fiqa_spark import schemas
+from fiqa_spark import result_store, schemas
 from fiqa_spark.destination import Destination
 from fiqa_spark.distances import round_distances
-from fiqa_spark.errors import InputError
 from fiqa_spark.feature_source import open_features
 from fiqa_spark.features import check_columns, keyed_features, vector_length
 from fiqa_spark.image_list import check_images, identified_images, index_in_key, read_paths
-from fiqa_spark.label_store import LABELS_FOLDER, SUMMARY_FILE, choose_partitioning, write_labels
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
-from fiqa_spark.matching import check_any_match, join_features, keys_side_by_side, partitions_for, repeated_key
+from fiqa_spark.matching import Matching
 from fiqa_spark.planning import planned_by_cluster
-from fiqa_spark.pool import draw_pool, lines_to_draw_from
+from fiqa_spark.pool import draw_pool
 from fiqa_spark.progress import Steps
-from fiqa_spark.settings import checked, with_origins
+from fiqa_spark.result_store import SUMMARY_FILE, choose_partitioning, write_result
+from fiqa_spark.settings import checked
 from fiqa_spark.storage import Storage
-from fiqa_spark.summary import LabelPercentiles, as_json, for_a_person, versions
-
-_log = logging.getLogger("fiqa_spark")
-_OTHER_CLUSTERS = (
-    "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved once "
-    "more; import them with that --id-key-index to avoid it"
-)
+from fiqa_spark.summary import Percentiles, as_json, for_a_person, how_it_ran, in_a_line, what_was_listed
+from fiqa_spark.usable_images import lines_to_draw_from
 
 
 class Labelling(NamedTuple):
@@ -84,31 +77,20 @@ def label_images(paths, features, settings, steps):
         images = identified_images(paths, settings, features.id_key_index)
         listed = check_images(images, settings, lines_to_draw_from(settings.pool_size))
 
-    def keys():
-        check_any_match(images, features)
-        return keys_side_by_side(images, features)
-
-    def joined_by_cluster(dimension):
-        partitions = features.buckets or partitions_for(listed.lines, dimension)
-        in_keys = listed.identities_in_keys
-        return join_features(images, features, partitions, identities_in_keys=in_keys), partitions
-
-    if features.buckets and not listed.identities_in_keys:
-        _log.warning(_OTHER_CLUSTERS, features.id_key_index, settings.id_key_index)
+    matching = Matching(images, features, listed, settings.id_key_index)
     vectors = features.table
     if settings.load_feature:
-        joined, partitions = joined_by_cluster(vector_length(features.table))
+        joined, partitions = matching.joined(vector_length(features.table))
         joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
         vectors = joined.where(schemas.MATCHED)
     with steps("drawing the pool"):
-        pool = draw_pool(images, vectors, listed.first, listed.lines, settings.pool_size, keys)
+        pool = draw_pool(images, vectors, listed.first, listed.lines, settings.pool_size, matching.keys)
     if not settings.load_feature:
-        joined, partitions = joined_by_cluster(pool.dimension)
+        joined, partitions = matching.joined(pool.dimension)
     with steps("computing distances"):
         distances = round_distances(joined, pool, partitions, settings).persist(StorageLevel.MEMORY_AND_DISK)
-        ranges = distance_ranges(distances, settings.rounds_computed, keys)
-    if ranges.lines > listed.lines:
-        raise InputError(repeated_key(images, features))
+        ranges = distance_ranges(distances, settings.rounds_computed, matching.keys)
+    matching.check_lines(ranges.counts.lines)
     if settings.load_feature:
         joined.unpersist()
     return Labelling(scale_labels(distances, ranges, settings.normalize), ranges, partitions)
@@ -133,7 +115,7 @@ def run(spark, settings):
         If the input or the destination cannot be used; nothing is written then.
     """
     storage, steps = Storage(spark), Steps(spark)
-    own = (LABELS_FOLDER, SUMMARY_FILE)
+    own = (result_store.LABELS.folder, SUMMARY_FILE)
     images = read_paths(spark, storage, settings.image_list_file)
     application = spark.sparkContext.applicationId
     with Destination(
@@ -144,27 +126,32 @@ def run(spark, settings):
             labelling = label_images(images, features, settings, steps)
         with steps("writing labels"):
             ranges = labelling.ranges
-            partitioning = choose_partitioning(labelling.labels, ranges.identities, settings.partition_by)
-            folder = f"{dst.staging}/result/{LABELS_FOLDER}"
-            percentiles = LabelPercentiles()
-            write_labels(percentiles.observed(labelling.labels), folder, partitioning, labelling.partitions)
+            partitioning = choose_partitioning(labelling.labels, ranges.counts.identities, settings.partition_by)
+            folder = f"{dst.staging}/result/{result_store.LABELS.folder}"
+            percentiles = Percentiles(schemas.LABEL)
+            labels = percentiles.observed(labelling.labels)
+            write_result(labels, schemas.LABELS, folder, partitioning, labelling.partitions)
         summary = {
             "destination": storage.qualified(settings.score_dst),
-            "images": {
-                "distinct": ranges.images,
-                "repeated_lines": ranges.lines - ranges.images,
-            },
-            "identities": ranges.identities,
-            "statuses": ranges.statuses,
+            **what_was_listed(ranges.counts),
             "images_beyond_intra_pool": ranges.beyond_mates,
             "partitioned_by": partitioning,
             "round_min": ranges.round_min,
             "round_max": ranges.round_max,
             "label_percentiles": percentiles.values(),
-            "settings": with_origins(settings),
-            "versions": versions(spark),
-            "seconds": steps.seconds,
+            **how_it_ran(spark, settings, steps),
         }
         storage.write_text(f"{dst.staging}/result/{SUMMARY_FILE}", as_json(summary))
         dst.publish("result")
-    return for_a_person(summary)
+    return for_a_person(summary, *_told(ranges, summary["label_percentiles"], settings))
+
+
+def _told(ranges, percentiles, settings):
+    """What a person wants to know of labels."""
+    yield f"labels     {in_a_line(percentiles, 2)}"
+    if ranges.beyond_mates:
+        yield (
+            f"{ranges.beyond_mates} images are of identities with more than {settings.intra_pool_size} images, "
+            "and were compared with so many of them"
+        )
+    yield f"distances  {min(ranges.round_min):.4f} to {max(ranges.round_max):.4f}"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fiqa_spark import read_labels, schemas
-from fiqa_spark.label_store import write_labels
+from fiqa_spark.result_store import write_result
 from tests.jobs.running import message, options
 
 PATHS = ["b/2.jpg", "a/1.jpg", 'c/"x", y.jpg', "é/漢 1.jpg", " d/1.jpg", "a/2.jpg"]
@@ -22,7 +22,8 @@ def folder(spark, tmp_path_factory):
             for number, path in enumerate(paths)
         ]
         rows.append(("z/none.jpg", "z", None, "too_few_images", None, None, 0, 0, None))
-        write_labels(spark.createDataFrame(rows, schemas.LABELS), str(folder / name / "labels"), "identity", len(rows))
+        table = spark.createDataFrame(rows, schemas.LABELS)
+        write_result(table, schemas.LABELS, str(folder / name / "labels"), "identity", len(rows))
         lines = "".join(f"{path}\t0\n" for path in ["z/none.jpg", *paths[::-1], paths[0], "unknown.jpg"])
         (folder / f"{name}.txt").write_text(lines, encoding="utf-8")
     return folder

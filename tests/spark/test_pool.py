@@ -10,8 +10,9 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.features import keyed_features
 from fiqa_spark.image_list import first_images, identified_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.pool import Pool, draw_pool, lines_to_draw_from
+from fiqa_spark.pool import Pool, draw_pool
 from fiqa_spark.settings import LabelSettings
+from fiqa_spark.usable_images import lines_to_draw_from
 from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
 
 PATHS = paths_of([40, 60, 50, 90, 60])

@@ -4,7 +4,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import read_labels, schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.label_store import choose_partitioning, write_labels
+from fiqa_spark.result_store import choose_partitioning, write_result
 
 BUCKETS = 5
 IDENTITIES = ["0042", "42", "1e3", "2020-01-01", "true", "null", "a=b", "a:b", "x y", "é漢", "%41", "Jo'el", None]
@@ -24,7 +24,7 @@ def labels(spark):
 def write(labels, folder, partitioning):
     """Write labels that lie as the job leaves them: in partitions by cluster."""
     clustered = labels.withColumn(schemas.CLUSTER, F.xxhash64(F.coalesce("identity", "path")))
-    write_labels(clustered.repartition(BUCKETS, schemas.CLUSTER), str(folder), partitioning, BUCKETS)
+    write_result(clustered.repartition(BUCKETS, schemas.CLUSTER), schemas.LABELS, str(folder), partitioning, BUCKETS)
 
 
 @pytest.mark.parametrize("partitioning", ["identity", "bucket"])
