@@ -24,6 +24,8 @@ setup(
         "pandas>=2,<3",  # PySpark 4.3 warns that it does not support pandas 3 yet.
     ],
     extras_require={
+        # What finds the unrecognizable images, in the process of the driver alone.
+        "recognizability": ["scipy>=1.11"],
         "test": [
             "chispa>=0.10",
             "duckdb>=1",

@@ -1,4 +1,4 @@
-"""Quality labels for face images, out of the embeddings of a face recognition model, with Apache Spark."""
+"""Quality and recognizability of face images, out of the embeddings of a face recognition model, with Apache Spark."""
 
 import importlib
 
@@ -8,10 +8,22 @@ from fiqa_spark.version import __version__
 _PLACES = {
     "FiqaError": "fiqa_spark.errors",
     "LabelSettings": "fiqa_spark.settings",
+    "RecognizabilitySettings": "fiqa_spark.settings",
     "generate_labels": "fiqa_spark.pipelines.generate_labels",
     "read_labels": "fiqa_spark.result_store",
+    "read_recognizability": "fiqa_spark.result_store",
+    "score_recognizability": "fiqa_spark.pipelines.score_recognizability",
 }
-__all__ = ["FiqaError", "LabelSettings", "__version__", "generate_labels", "read_labels"]
+__all__ = [
+    "FiqaError",
+    "LabelSettings",
+    "RecognizabilitySettings",
+    "__version__",
+    "generate_labels",
+    "read_labels",
+    "read_recognizability",
+    "score_recognizability",
+]
 
 
 def __getattr__(name):

@@ -17,6 +17,8 @@ from fiqa_spark.image_pass import (
 from fiqa_spark.kernels.distances import drawn_distances, exact_distances, sampled_distances
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
 
+# Vectors that a worker computes with at once: enough that many identities share one matrix product.
+_BYTES_AT_ONCE = 64 << 20
 _NOWHERE = np.empty(0, np.intp)
 
 
@@ -45,9 +47,14 @@ def round_distances(joined, pool, partitions, settings):
     def of_parked(parked):
         return _distances_of_large(parked, shared.value, settings)
 
-    schema = schemas.distances(settings.rounds_computed)
     return pass_over_images(
-        joined, partitions, pool.dimension, of_clusters=of_clusters, of_parked=of_parked, schema=schema
+        joined,
+        partitions,
+        pool.dimension,
+        of_clusters=of_clusters,
+        of_parked=of_parked,
+        schema=schemas.distances(settings.rounds_computed),
+        bytes_at_once=_BYTES_AT_ONCE,
     )
 
 

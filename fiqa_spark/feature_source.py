@@ -16,7 +16,7 @@ _SUFFIXES = (".parquet", ".npy")
 _HEADER_BYTES = 1 << 12
 
 
-def open_features(spark, storage, images, settings, staging, steps):
+def open_features(spark, storage, images, settings, staging, steps, *, beside=None):
     """Features for a list of images.
 
     Parameters
@@ -25,10 +25,12 @@ def open_features(spark, storage, images, settings, staging, steps):
     storage : Storage
     images : DataFrame
         Column `path`.
-    settings : GenerateLabelsSettings
+    settings : GenerateLabelsSettings or ScoreRecognizabilitySettings
     staging : str
         Folder for a feature store made of .npy files; its owner removes it.
     steps : Steps
+    beside : DataFrame, optional
+        Column `path`: images whose features are wanted beside those of the list.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def open_features(spark, storage, images, settings, staging, steps):
         return keyed_features(read_features(spark, storage, root), index, root, settings.image_root)
     folder = f"{staging}/features"
     with steps("importing features"), planned_for_small_files(spark):
-        rows, vectors = _features_of(spark, storage, images, settings)
+        rows, vectors = _features_of(spark, storage, images, settings, beside)
         keyed = _key_as_path(vectors, settings.image_root)
         store = write_store(storage, keyed, folder, index=index, rows=rows, dimension=_dimension(storage, example))
     if storage.is_folder(root) and not store["rows"]:
@@ -58,7 +60,7 @@ def open_features(spark, storage, images, settings, staging, steps):
     return open_store(spark, storage, folder)
 
 
-def _features_of(spark, storage, images, settings):
+def _features_of(spark, storage, images, settings, beside):
     """About how many vectors there are in .npy files, and those of the listed images at least."""
     root = settings.feature_root
     if not storage.is_folder(root):
@@ -71,7 +73,9 @@ def _features_of(spark, storage, images, settings):
     if local is None:
         files = stored_files(spark, storage, root)
         return files.count(), stored_tree_features(files)
-    return images.count(), tree_features(keys.with_key(images, settings.image_root).select(schemas.KEY), local)
+    wanted = images.select(schemas.PATH)
+    wanted = wanted if beside is None else wanted.union(beside.select(schemas.PATH))
+    return wanted.count(), tree_features(keys.with_key(wanted, settings.image_root).select(schemas.KEY), local)
 
 
 def import_features(spark, storage, settings, folder):

@@ -10,8 +10,6 @@ from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.vectors import stack_vectors
 from fiqa_spark.workers import in_worker
 
-# Vectors that a worker computes with at once: enough that many identities share one matrix product.
-_BYTES_AT_ONCE = 64 << 20
 _COLUMNS = (
     schemas.PATH,
     schemas.IDENTITY,
@@ -24,7 +22,7 @@ _COLUMNS = (
 )
 
 
-def pass_over_images(joined, partitions, dimension, *, of_clusters, of_parked, schema, more=()):
+def pass_over_images(joined, partitions, dimension, *, of_clusters, of_parked, schema, bytes_at_once, more=()):
     """What is computed from the embeddings of whole identities.
 
     A worker sees one cluster after the other and never holds more than one batch of them; a cluster that is larger
@@ -44,6 +42,8 @@ def pass_over_images(joined, partitions, dimension, *, of_clusters, of_parked, s
         Called in a worker with a `ParkedCluster`, usually one large identity; yields pandas frames.
     schema : StructType
         Schema of these frames.
+    bytes_at_once : int
+        Vectors that a worker gathers before it computes with them.
     more : tuple of str
         Columns that are wanted beside those that every pass needs.
 
@@ -51,7 +51,7 @@ def pass_over_images(joined, partitions, dimension, *, of_clusters, of_parked, s
     -------
     DataFrame
     """
-    rows_at_once = max(1, _BYTES_AT_ONCE // (4 * dimension))
+    rows_at_once = max(1, bytes_at_once // (4 * dimension))
     # Cheap, and a plan that spread an identity over two tasks would give wrong results.
     in_place = F.pmod(F.hash(schemas.CLUSTER), F.lit(partitions)) == F.spark_partition_id()
     fault = F.raise_error(F.lit("images of one identity lie in several partitions")).cast("long")

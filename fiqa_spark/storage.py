@@ -116,10 +116,14 @@ class Storage:
 
     def write_text(self, path, text):
         """Write a small UTF-8 file."""
+        self.write_bytes(path, text.encode("utf-8"))
+
+    def write_bytes(self, path, content):
+        """Write a small file."""
         file_system, place = self._locate(path)
         stream = file_system.create(place, True)
         try:
-            stream.write(bytearray(text.encode("utf-8")))
+            stream.write(bytearray(content))
         finally:
             stream.close()
 

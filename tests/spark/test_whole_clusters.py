@@ -67,7 +67,7 @@ def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(s
     settings = {"estimator": estimator, "intra_pool_size": 9}
     expected = label_rows(spark, listed, vectors, **settings)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
-    monkeypatch.setattr("fiqa_spark.image_pass._BYTES_AT_ONCE", 4 * 24 * 8)
+    monkeypatch.setattr("fiqa_spark.distances._BYTES_AT_ONCE", 4 * 24 * 8)
     try:
         found = label_rows(spark, listed, vectors, **settings)
     finally:

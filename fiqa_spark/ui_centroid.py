@@ -1,0 +1,204 @@
+"""The UI centroid: the direction in which unrecognizable images gather, found by clustering, of a list, or read."""
+
+import io
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.clustering import clusters_at
+from fiqa_spark.errors import InputError
+from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.kernels.recognizability import mean_direction
+from fiqa_spark.npy import vector_in
+from fiqa_spark.vectors import stack_vectors, vector_lengths
+from fiqa_spark.workers import in_worker
+
+CENTROID_FILE = "ui_centroid.npy"
+
+# A smaller group is no sign of a place where unrecognizable images gather.
+_IMAGES_AT_LEAST, _SHARE_AT_LEAST, _IDENTITIES_AT_LEAST = 30, 0.001, 10
+# A centroid to which images in general are that similar, compared with its own, says nothing of recognizability.
+_TOO_COMMON = 0.8
+_CENTROID_BYTES_AT_MOST = 1 << 20
+_UNIT = 1e-6
+_SUMS = "length int, images long, usable long, total binary"
+
+_log = logging.getLogger("fiqa_spark")
+
+
+class UiCentroid(NamedTuple):
+    """A UI centroid and where it comes from."""
+
+    vector: np.ndarray
+    """Unit vector, float32, shape (dimension,)."""
+    provenance: dict
+    """JSON-ready."""
+
+
+def found_centroid(sample, settings):
+    """The centroid of the cluster with the most distinct identities in a sample.
+
+    Images of one person are similar as well, so that neither the largest cluster nor an uncapped sample would do
+    (arXiv 2106.04112, section 3, takes the largest).
+
+    Parameters
+    ----------
+    sample : UsableImages
+        With few images of an identity.
+    settings : RecognizabilitySettings
+
+    Returns
+    -------
+    UiCentroid
+
+    Raises
+    ------
+    InputError
+        If no cluster has enough images and identities.
+    """
+    embeddings = sample.embeddings
+    identities = sample.frame[schemas.IDENTITY_HASH].to_numpy(np.int64)
+    clusters = clusters_at(embeddings, identities, settings.linkage, settings.cluster_threshold)
+    images_at_least = max(_IMAGES_AT_LEAST, int(np.ceil(_SHARE_AT_LEAST * len(embeddings))))
+    large = [each for each in clusters if each.images >= images_at_least and each.identities >= _IDENTITIES_AT_LEAST]
+    drawn = {"images": len(embeddings), "identities": len(np.unique(identities))}
+    if not large:
+        raise InputError(_no_cluster(clusters, drawn, images_at_least, settings))
+    chosen = large[0]
+    vector = mean_direction(embeddings[chosen.members].mean(axis=0, dtype=np.float64))
+    similarity_of_all = float(embeddings.mean(axis=0, dtype=np.float64) @ vector)
+    if similarity_of_all >= _TOO_COMMON * chosen.cohesion:
+        _log.warning(
+            "the UI centroid lies close to the mean of all embeddings: the mean similarity of all %d images sampled to "
+            "it is %.3f, that of its own %d images %.3f; scores may say little, raise --cluster-threshold",
+            *(drawn["images"], similarity_of_all, chosen.images, chosen.cohesion),
+        )
+    others = [each for each in clusters if each is not chosen]
+    return UiCentroid(
+        vector,
+        {
+            "source": "clustering",
+            "sample": {**drawn, "mean_similarity": similarity_of_all},
+            "clusters": len(clusters),
+            "cluster": _figures(chosen),
+            "next_largest": _figures(others[0]) if others else None,
+        },
+    )
+
+
+def _figures(cluster):
+    return {"images": cluster.images, "identities": cluster.identities, "cohesion": cluster.cohesion}
+
+
+def _no_cluster(clusters, drawn, images_at_least, settings):
+    seen = clusters[0]
+    return (
+        f"--cluster-threshold {settings.cluster_threshold}: no cluster of unrecognizable images: the one with the most "
+        f"identities among {drawn['images']} images of {drawn['identities']} identities has {seen.images} images of "
+        f"{seen.identities} identities (cohesion {seen.cohesion:.3f}), and {images_at_least} images of "
+        f"{_IDENTITIES_AT_LEAST} identities are needed; lower it, raise --cluster-sample {settings.cluster_sample}, or "
+        "give --ui-list-file or --ui-centroid"
+    )
+
+
+def read_centroid(storage, path):
+    """The centroid that an earlier run wrote, or any other vector in a .npy file.
+
+    Parameters
+    ----------
+    storage : Storage
+    path : str
+
+    Returns
+    -------
+    UiCentroid
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds anything but one vector with a direction.
+    """
+    if storage.is_folder(path):
+        raise InputError(f"{path}: is a folder; give the file, such as {CENTROID_FILE} in it")
+    if not storage.exists(path):
+        raise InputError(f"{path}: no such file; give the {CENTROID_FILE} of an earlier run")
+    content = storage.head(path, _CENTROID_BYTES_AT_MOST)
+    return given_centroid(vector_in(content, path), path, {"source": "file", "path": storage.qualified(path)})
+
+
+def given_centroid(vector, where, provenance):
+    """A vector as a centroid; one of unit length stays as it is, so that the scores are those of the earlier run."""
+    vectors, usable = unit_embeddings(np.asarray(vector, np.float32)[None])
+    if not usable[0]:
+        raise InputError(f"{where}: is zero or not finite; give a vector that has a direction")
+    is_unit = abs(np.linalg.norm(np.asarray(vector, np.float64)) - 1) <= _UNIT
+    return UiCentroid(np.asarray(vector, np.float32) if is_unit else vectors[0], provenance)
+
+
+def centroid_bytes(centroid):
+    """Content of a .npy file, float32, shape (dimension,)."""
+    content = io.BytesIO()
+    np.save(content, centroid.vector)
+    return content.getvalue()
+
+
+def centroid_of_images(images, features, path):
+    """The centroid of the images of a list.
+
+    Parameters
+    ----------
+    images : DataFrame
+        `key`, `key_hash` and `identity`.
+    features : DataFrame
+        `key`, `key_hash` and `feature`.
+    path : str
+        Where the list is.
+
+    Returns
+    -------
+    UiCentroid
+
+    Raises
+    ------
+    InputError
+        If none of them has a feature that can be used, or most lengths differ.
+    """
+    keys = images.select(schemas.KEY_HASH, schemas.KEY).distinct()
+    listed = images.agg(F.countDistinct(schemas.KEY).alias("images"), F.countDistinct(schemas.IDENTITY)).first()
+    wanted = features.select(schemas.KEY_HASH, schemas.KEY, schemas.FEATURE)
+    present = wanted.join(F.broadcast(keys), [schemas.KEY_HASH, schemas.KEY], "semi")
+    rows = present.select(schemas.FEATURE).mapInPandas(_sums_by_length, _SUMS).collect()
+    usable = {
+        length: sum(row.usable for row in rows if row.length == length) for length in {row.length for row in rows}
+    }
+    found, dimension = sum(row.images for row in rows), max(usable, key=usable.get, default=0)
+    if not usable.get(dimension):
+        raise InputError(
+            f"--ui-list-file: none of {listed.images} images has a feature that can be used, {found} have one at all; "
+            "set --image-root and --feature-root so that the keys below them agree"
+        )
+    total = sum(np.frombuffer(row.total, np.float64) for row in rows if row.length == dimension)
+    mean = total / usable[dimension]
+    figures = {"images": usable[dimension], "identities": listed[1], "cohesion": float(np.linalg.norm(mean))}
+    provenance = {"source": "list", "path": path, "listed": listed.images, "cluster": figures}
+    return given_centroid(mean_direction(mean), "--ui-list-file", provenance)
+
+
+@in_worker
+def _sums_by_length(frames):
+    """One row a length of vectors: how many there are, how many of them usable, and the sum of their directions."""
+    sums = {}
+    for frame in frames:
+        features = frame[schemas.FEATURE]
+        lengths = vector_lengths(features)
+        for length in np.unique(lengths).tolist():
+            embeddings, usable = unit_embeddings(stack_vectors(features[lengths == length], max(length, 1)))
+            images, fit, total = sums.get(length, (0, 0, 0.0))
+            total = total + embeddings.sum(axis=0, dtype=np.float64)
+            sums[length] = images + len(usable), fit + int(usable.sum()), total
+    rows = [(length, images, fit, total.tobytes()) for length, (images, fit, total) in sums.items()]
+    yield pd.DataFrame(rows, columns=["length", "images", "usable", "total"])
