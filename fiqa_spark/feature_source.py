@@ -105,10 +105,11 @@ def import_features(spark, storage, settings, folder):
         features = keyed_features(read_features(spark, storage, source), settings.id_key_index, *roots).table
         vectors = features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
         rows, dimension = vectors.count(), vector_length(vectors)
-    else:
+        return write_store(storage, vectors, folder, index=settings.id_key_index, rows=rows, dimension=dimension)
+    # Lists too: rows are numbered by the pieces in which a list is read, which must be the same until they are written.
+    with planned_for_small_files(spark):
         rows, vectors = _all_features(spark, storage, settings)
         dimension = _dimension(storage, example)
-    with planned_for_small_files(spark):
         return write_store(storage, vectors, folder, index=settings.id_key_index, rows=rows, dimension=dimension)
 
 

@@ -32,5 +32,6 @@ def numbered(rows):
         total += piece["rows"]
     if not total:
         return tagged.withColumn(schemas.ROW, F.lit(0).cast("long")).drop("place", "piece"), 0
-    row = (F.col("place") + F.create_map(*shifts)[F.col("piece")]).cast("long")
+    fault = F.raise_error(F.lit("a list was read in other pieces than when its rows were counted")).cast("long")
+    row = (F.col("place") + F.coalesce(F.create_map(*shifts)[F.col("piece")], fault)).cast("long")
     return tagged.withColumn(schemas.ROW, row).drop("place", "piece"), total

@@ -213,7 +213,7 @@ def _told(summary, settings):
         yield f"UI centroid of {centroid['path']}"
     yield f"ERS        {in_a_line(summary['ers_percentiles'], 3)}"
     passed = summary["recognizable"]
-    yield f"           {passed} of {scored} images are recognizable ({passed / scored:.1%}), at least {settings.gamma:g}"
+    yield f"           {passed} of {scored} are recognizable ({passed / scored:.1%}): at least {settings.gamma:g}"
 
 
 def _cluster(figures):
