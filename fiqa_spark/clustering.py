@@ -7,9 +7,9 @@ import numpy as np
 
 from fiqa_spark.errors import MachineError, SettingsError
 
-# Similarities looked at in one go: 32 MiB of them, and as much again for each form that they take on the way to edges.
-_PAIRS_AT_ONCE = 1 << 23
-_BYTES_A_PAIR = 29
+# Similarities looked at in one go, and what each may become on its way to an edge of a graph, at most.
+_PAIRS_AT_ONCE = 1 << 21
+_BYTES_A_PAIR = 96
 # Edges that are gathered before they are merged into components, for every image.
 _EDGES_AN_IMAGE = 4
 # A sample on its way out of Spark: rows, their bytes joined, the matrix and its scaled copy.
@@ -141,12 +141,10 @@ def _components(embeddings, threshold):
         return connected_components(graph, directed=False)[1]
 
     for first, similarities in _similarities(embeddings):
-        rows, columns = np.nonzero(similarities >= threshold)
-        above = columns > rows
-        # Numbers that SciPy needs not convert.
-        edges.append(
-            (rows[above].astype(np.int32) + np.int32(first), columns[above].astype(np.int32) + np.int32(first))
-        )
+        rows, columns = (ends + first for ends in np.nonzero(similarities >= threshold))
+        joining = labels[rows] != labels[columns]
+        # Numbers that SciPy need not convert.
+        edges.append((rows[joining].astype(np.int32), columns[joining].astype(np.int32)))
         gathered += len(edges[-1][0])
         if gathered > _EDGES_AN_IMAGE * count:
             labels, edges, gathered = merged(), [], 0

@@ -1,13 +1,18 @@
-"""Labels as lines of text, in the form that a consumer reads."""
+"""Labels or recognizability scores as lines of text, in the form that a consumer reads."""
 
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 
-_COLUMNS = tuple(name for name in schemas.LABELS.names if name != schemas.ROUND_LABELS)
-CSV_HEADER = ",".join(_COLUMNS)
+_MOST = 100
 _AS_IT_IS = {"escape": '"', "ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
+
+
+def scored(table):
+    """Labels or recognizability scores with `score`: the label, or 100 times the ERS; null where there is none."""
+    label = F.col(schemas.LABEL) if schemas.LABEL in table.columns else F.col(schemas.ERS) * _MOST
+    return table.withColumn(schemas.SCORE, label)
 
 
 def under_root(labels, image_root):
@@ -48,28 +53,50 @@ def check_paths(labels, *, absolute):
         raise InputError(f"--format tface: path {seen.relative!r} is not absolute; set --image-root")
 
 
+def check_scale(labels):
+    """Raise InputError if a score is above 100, the most that its readers know."""
+    above = labels.where(F.col(schemas.SCORE) > _MOST).select(schemas.PATH, schemas.SCORE).head(1)
+    if above:
+        path, score = above[0]
+        raise InputError(
+            f"--format: path {path!r} has the score {score:.2f}, and its readers know 0 to {_MOST}; "
+            "score again without --no-clip, or export csv or jsonl"
+        )
+
+
 def tface_lines(labels):
-    """``path<TAB>score`` for the training script of TFace quality; images without a label are left out."""
-    return _lines(labels.where(F.col(schemas.LABEL).isNotNull()), F.col(schemas.LABEL), "\t")
+    """``path<TAB>score`` for the training script of TFace quality; images without a score are left out."""
+    return _lines(labels.where(F.col(schemas.SCORE).isNotNull()), F.col(schemas.SCORE), "\t")
 
 
 def seed_files(labels, rounds):
     """File name to ``path score`` lines: ``labels.txt``, and ``score_<k>.txt`` for round k from 0."""
-    labelled = labels.where(F.col(schemas.LABEL).isNotNull())
-    files = {"labels.txt": _lines(labelled, F.col(schemas.LABEL), " ")}
+    labelled = labels.where(F.col(schemas.SCORE).isNotNull())
+    files = {"labels.txt": _lines(labelled, F.col(schemas.SCORE), " ")}
     for number in range(rounds):
         files[f"score_{number}.txt"] = _lines(labelled, F.col(schemas.ROUND_LABELS)[number], " ")
     return files
 
 
+def csv_header(labels):
+    """First line of a CSV file: the names of its columns, which are all but `score` and `round_labels`."""
+    return ",".join(_columns(labels, schemas.SCORE, schemas.ROUND_LABELS))
+
+
 def csv_lines(labels):
-    """Lines of a CSV file without its header; every image, an empty label where there is none."""
-    return labels.select(F.to_csv(F.struct(*_COLUMNS), _AS_IT_IS).alias("value"))
+    """Lines of a CSV file without its header; every image, an empty label or ERS where there is none."""
+    columns = _columns(labels, schemas.SCORE, schemas.ROUND_LABELS)
+    return labels.select(F.to_csv(F.struct(*columns), _AS_IT_IS).alias("value"))
 
 
 def json_lines(labels):
-    """One JSON object an image, with all columns; null where there is no label."""
-    return labels.select(F.to_json(F.struct(*schemas.LABELS.names), {"ignoreNullFields": "false"}).alias("value"))
+    """One JSON object an image, with all columns but `score`; null where there is no label or ERS."""
+    columns = _columns(labels, schemas.SCORE)
+    return labels.select(F.to_json(F.struct(*columns), {"ignoreNullFields": "false"}).alias("value"))
+
+
+def _columns(labels, *without):
+    return [name for name in labels.columns if name not in without]
 
 
 def _lines(labels, score, separator):

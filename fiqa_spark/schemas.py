@@ -99,6 +99,9 @@ def distances(rounds):
     )
 
 
+# Label or ERS on the one scale, 0 to 100, that readers of text know.
+SCORE = "score"
+
 ERS = "ers"
 RECOGNIZABLE = "recognizable"
 OTHER_LENGTH = "other_length"

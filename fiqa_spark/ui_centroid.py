@@ -2,6 +2,7 @@
 
 import io
 import logging
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -165,25 +166,32 @@ def centroid_of_images(images, features, path):
     Raises
     ------
     InputError
-        If none of them has a feature that can be used, or most lengths differ.
+        If none of them has a feature that can be used, or one has several.
     """
-    keys = images.select(schemas.KEY_HASH, schemas.KEY).distinct()
-    listed = images.agg(F.countDistinct(schemas.KEY).alias("images"), F.countDistinct(schemas.IDENTITY)).first()
+    # In one task, which is done before many would have been started.
+    distinct = F.countDistinct(schemas.KEY).alias("images"), F.countDistinct(schemas.IDENTITY).alias("identities")
+    listed = images.coalesce(1).agg(*distinct).first()
     wanted = features.select(schemas.KEY_HASH, schemas.KEY, schemas.FEATURE)
-    present = wanted.join(F.broadcast(keys), [schemas.KEY_HASH, schemas.KEY], "semi")
-    rows = present.select(schemas.FEATURE).mapInPandas(_sums_by_length, _SUMS).collect()
-    usable = {
-        length: sum(row.usable for row in rows if row.length == length) for length in {row.length for row in rows}
-    }
-    found, dimension = sum(row.images for row in rows), max(usable, key=usable.get, default=0)
-    if not usable.get(dimension):
+    keys = F.broadcast(images.select(schemas.KEY_HASH, schemas.KEY))
+    present = wanted.join(keys, [schemas.KEY_HASH, schemas.KEY], "semi").select(schemas.FEATURE)
+    rows = present.mapInPandas(_sums_by_length, _SUMS).collect()
+    found, usable = sum(row.images for row in rows), Counter()
+    for row in rows:
+        usable[row.length] += row.usable
+    dimension, used = usable.most_common(1)[0] if usable else (0, 0)
+    if found > listed.images:
+        raise InputError(f"--ui-list-file: {found} features for {listed.images} images; keep one feature a key")
+    if not used:
         raise InputError(
             f"--ui-list-file: none of {listed.images} images has a feature that can be used, {found} have one at all; "
             "set --image-root and --feature-root so that the keys below them agree"
         )
-    total = sum(np.frombuffer(row.total, np.float64) for row in rows if row.length == dimension)
-    mean = total / usable[dimension]
-    figures = {"images": usable[dimension], "identities": listed[1], "cohesion": float(np.linalg.norm(mean))}
+    if used < listed.images:
+        _log.warning(
+            "%d of %d images in %s have no feature that can be used", listed.images - used, listed.images, path
+        )
+    mean = sum(np.frombuffer(row.total, np.float64) for row in rows if row.length == dimension) / used
+    figures = {"images": used, "identities": listed.identities, "cohesion": float(np.linalg.norm(mean))}
     provenance = {"source": "list", "path": path, "listed": listed.images, "cluster": figures}
     return given_centroid(mean_direction(mean), "--ui-list-file", provenance)
 

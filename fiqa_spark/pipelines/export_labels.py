@@ -1,14 +1,24 @@
-"""Labels on disk to text for those who train on them."""
+"""Labels or recognizability scores on disk to text for those who train on them."""
 
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.destination import Destination
-from fiqa_spark.export import CSV_HEADER, check_paths, csv_lines, json_lines, seed_files, tface_lines, under_root
+from fiqa_spark.export import (
+    check_paths,
+    check_scale,
+    csv_header,
+    csv_lines,
+    json_lines,
+    scored,
+    seed_files,
+    tface_lines,
+    under_root,
+)
 from fiqa_spark.image_list import check_encoding, read_paths
 from fiqa_spark.progress import Steps
-from fiqa_spark.result_store import read_labels
+from fiqa_spark.result_store import LABELS, RECOGNIZABILITY, read_result
 from fiqa_spark.row_order import numbered
 from fiqa_spark.storage import Storage
 
@@ -33,7 +43,8 @@ def run(spark, settings):
     """
     storage, steps = Storage(spark), Steps(spark)
     own = ("labels.txt", "score_*.txt")
-    in_order = under_root(_in_order(spark, storage, settings), settings.image_root)
+    table, _ = read_result(spark, settings.labels, LABELS, RECOGNIZABILITY)
+    in_order = under_root(scored(_in_order(spark, storage, table, settings)), settings.image_root)
     # Sorted once, not once a file.
     labels = in_order.persist(StorageLevel.MEMORY_AND_DISK)
     application = spark.sparkContext.applicationId
@@ -43,28 +54,29 @@ def run(spark, settings):
         with steps("checking labels"):
             account = _account(labels)
             if settings.format in ("tface", "seed"):
-                check_paths(labels.where(F.col(schemas.LABEL).isNotNull()), absolute=settings.format == "tface")
+                check_paths(labels.where(F.col(schemas.SCORE).isNotNull()), absolute=settings.format == "tface")
+                check_scale(labels)
         with steps("writing text"):
             _write(storage, labels, settings.format, dst.staging)
         dst.publish("result")
     return f"{account}\nwritten to {storage.qualified(settings.dst)} in {sum(steps.seconds.values()):.1f} s"
 
 
-def _in_order(spark, storage, settings):
+def _in_order(spark, storage, labels, settings):
     """Labels in the order of the image list, or of their paths."""
-    labels = read_labels(spark, settings.labels)
     if not settings.image_list_file:
         return labels.orderBy(schemas.PATH)
     paths = read_paths(spark, storage, settings.image_list_file).select(schemas.PATH)
     check_encoding(paths, f"--image-list-file {settings.image_list_file}")
     listed, _ = numbered(paths)
     first = listed.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
-    return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*schemas.LABELS.names)
+    return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*labels.columns)
 
 
 def _account(labels):
-    seen = labels.agg(F.count("*").alias("images"), F.count(schemas.LABEL).alias("labelled")).first()
-    return f"{seen.images} images, {seen.labelled} with a label and {seen.images - seen.labelled} without"
+    seen = labels.agg(F.count("*").alias("images"), F.count(schemas.SCORE).alias("labelled")).first()
+    what = "label" if schemas.LABEL in labels.columns else "score"
+    return f"{seen.images} images, {seen.labelled} with a {what} and {seen.images - seen.labelled} without"
 
 
 def _write(storage, labels, text_format, staging):
@@ -72,12 +84,13 @@ def _write(storage, labels, text_format, staging):
     result = f"{staging}/result"
     if text_format == "seed":
         storage.make_folder(result)
-        rounds = labels.agg(F.max(F.size(schemas.ROUND_LABELS))).first()[0]
+        has_rounds = schemas.ROUND_LABELS in labels.columns
+        rounds = labels.agg(F.max(F.size(schemas.ROUND_LABELS))).first()[0] if has_rounds else 0
         for name, lines in seed_files(labels, max(rounds or 0, 0)).items():
             _write_file(storage, lines, f"{result}/{name}", f"{staging}/parts-{name}")
         return
     lines = {"tface": tface_lines, "csv": csv_lines, "jsonl": json_lines}[text_format](labels)
-    header = f"{CSV_HEADER}\n" if text_format == "csv" else ""
+    header = f"{csv_header(labels)}\n" if text_format == "csv" else ""
     _write_file(storage, lines, result, f"{staging}/parts", header)
 
 
