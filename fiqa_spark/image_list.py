@@ -191,7 +191,8 @@ def first_images(images, count, per_identity=None):
     if per_identity:
         in_identity = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY).orderBy(*_IN_ORDER)
         # Rows of one path have one rank.
-        rows = rows.where(F.dense_rank().over(in_identity) <= per_identity)
+        ranked = rows.withColumn("rank", F.dense_rank().over(in_identity))
+        rows = ranked.where(F.col("rank") <= per_identity).select(*_OF_FIRST)
     rows = rows.orderBy(*_IN_ORDER).limit(count).collect()
     return pd.DataFrame(rows, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
 

@@ -1,5 +1,6 @@
 """What tests share: one Spark session, started when first asked for, and the data that they may use."""
 
+import csv
 import os
 import pathlib
 import sys
@@ -44,3 +45,10 @@ def lfw():
         pytest.skip(f"no real embeddings at {LFW}")
     paths = (LFW / "images.txt").read_text(encoding="utf-8").split("\n")
     return [path for path in paths if path], np.load(LFW / "features.npy", allow_pickle=False)
+
+
+@pytest.fixture(scope="session")
+def degraded(lfw):
+    """Paths of the real images that were spoiled before their embeddings were taken."""
+    with open(LFW / "degraded.csv", encoding="utf-8", newline="") as file:
+        return {row["path"] for row in csv.DictReader(file)}

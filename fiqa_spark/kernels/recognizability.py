@@ -43,13 +43,14 @@ def weighted_sums(embeddings, weights, owners, count):
     Returns
     -------
     ndarray of float64, shape (g, dimension)
-        Row k is the sum of ``e_i f_i`` over the images of identity k.
+        Row k is the sum of ``e_i f_i`` over the images of identity k, taken in float32.
     """
     sums = np.zeros((count, embeddings.shape[1]))
     order = np.argsort(owners, kind="stable")
-    firsts = np.flatnonzero(np.diff(owners[order], prepend=-1))
-    if len(firsts):
-        sums[owners[order][firsts]] = np.add.reduceat(embeddings[order] * weights[order, None], firsts)
+    ends = np.cumsum(np.bincount(owners, minlength=count)).tolist()
+    gathered, weights = embeddings[order], weights[order].astype(np.float32)
+    for owner, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        sums[owner] = weights[first:end] @ gathered[first:end]
     return sums
 
 
