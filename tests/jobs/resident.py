@@ -18,6 +18,7 @@ from fiqa_spark.cli import main
 
 SETTINGS = {
     "generate_labels": settings.GenerateLabelsSettings,
+    "score_recognizability": settings.ScoreRecognizabilitySettings,
     "import_features": settings.ImportFeaturesSettings,
     "export_labels": settings.ExportLabelsSettings,
 }

@@ -1,6 +1,7 @@
 import copy
 import io
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from fiqa_spark.image_list import first_images, identified_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.pool import Pool, draw_pool
 from fiqa_spark.settings import LabelSettings
-from fiqa_spark.usable_images import lines_to_draw_from
+from fiqa_spark.usable_images import draw_usable, lines_to_draw_from
 from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
 
 PATHS = paths_of([40, 60, 50, 90, 60])
@@ -53,6 +54,49 @@ def test_the_pool_is_full_where_most_features_are_missing(spark, pool_size):
     vectors = {path: vector for path, vector in embeddings_of(PATHS).items() if path.endswith("0.jpg")}
     pool, order = pool_of(spark, vectors, pool_size)
     assert list(pool.identities) == [path.split("/")[0] for path in order[:pool_size]]
+
+
+def capped(paths, order, size, per_identity):
+    """The first of these paths in an order, at most so many of each identity, by a plain loop."""
+    seen, taken = Counter(), []
+    for path in order:
+        if path in paths and seen[path.split("/")[0]] < per_identity and len(taken) < size:
+            seen[path.split("/")[0]] += 1
+            taken.append(path)
+    return taken
+
+
+def sample_of(spark, paths, vectors, size, per_identity):
+    images = identified_images(images_frame(spark, paths), LabelSettings(id_key_index=-2, seed=3), -2)
+    features = keyed_features(features_frame(spark, vectors), -2)
+    order = [row.path for row in images.dropDuplicates(["path"]).orderBy("image_hash").collect()]
+    first = first_images(images, lines_to_draw_from(size, per_identity))
+    drawn = draw_usable(images, features.table, first, len(paths), size, lambda: "keys", per_identity)
+    return drawn, order
+
+
+@pytest.mark.parametrize("size", [3, 7, 40, 1000])
+@pytest.mark.parametrize("per_identity", [1, 3])
+def test_a_sample_takes_the_smallest_hashes_of_each_identity(spark, size, per_identity):
+    vectors, listed = embeddings_of(PATHS), [*PATHS, *PATHS[::3]]
+    drawn, order = sample_of(spark, listed, vectors, size, per_identity)
+    expected = capped(set(PATHS), order, size, per_identity)
+    assert drawn.frame["path"].tolist() == expected
+    np.testing.assert_array_equal(drawn.embeddings, unit_embeddings(np.array([vectors[path] for path in expected]))[0])
+
+
+@pytest.mark.parametrize("damage", ["missing", "broken"])
+@pytest.mark.parametrize("size", [7, 12, 1000])
+def test_others_take_the_place_of_those_that_are_not_usable(spark, size, damage):
+    vectors = embeddings_of(PATHS)
+    for path in [path for path in PATHS if int(path.split("/")[1].removesuffix(".jpg")) % 9]:
+        if damage == "missing":
+            del vectors[path]
+        else:
+            vectors[path] = vectors[path] * np.nan
+    drawn, order = sample_of(spark, PATHS, vectors, size, 3)
+    usable = {path for path, vector in vectors.items() if np.isfinite(vector).all()}
+    assert drawn.frame["path"].tolist() == capped(usable, order, size, 3)
 
 
 def test_positions_of_an_identity_are_those_at_which_it_stands(spark):

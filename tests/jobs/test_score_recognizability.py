@@ -1,0 +1,205 @@
+"""Recognizability as a user runs it: what is written, what is told, and what a later run can go on with."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import read_recognizability
+from tests.jobs.running import message, options, submit
+from tests.unrecognizable_faces import DIMENSION, planted_faces
+
+FACES = planted_faces()
+
+
+class Recognizing:
+    """A folder with a list and features among which some images are unrecognizable, and the job run on it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.write_list("images.txt", FACES.paths)
+        self.write_features("features", FACES.vectors)
+
+    def write_list(self, name, paths):
+        (self.folder / name).write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+        return self.folder / name
+
+    def write_features(self, name, vectors):
+        (self.folder / name).mkdir()
+        table = {"path": list(vectors), "feature": pa.array(map(list, vectors.values()), pa.list_(pa.float32()))}
+        pq.write_table(pa.table(table), self.folder / name / "part-0.parquet")
+        return self.folder / name
+
+    def arguments(self, destination, *words, **changes):
+        places = {"image_list_file": self.folder / "images.txt", "feature_root": self.folder / "features"}
+        flags = {"id_key_index": -2, "score_dst": self.folder / destination}
+        return [*options(**{**places, **flags, **changes}), *words]
+
+    def scores(self, spark, destination):
+        rows = read_recognizability(spark, str(self.folder / destination)).collect()
+        assert len({row.path for row in rows}) == len(rows)
+        return {row.path: row for row in rows}
+
+    def summary(self, destination):
+        return json.loads((self.folder / destination / "summary.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def recognizing(tmp_path_factory):
+    return Recognizing(tmp_path_factory.mktemp("recognizing"))
+
+
+@pytest.fixture(scope="module")
+def full(spark, recognizing):
+    """Scores by the centroid that was found, and how the job told of them."""
+    result = submit("score_recognizability", *recognizing.arguments("full", "--templates"))
+    assert result.returncode == 0, result.stderr
+    return recognizing.scores(spark, "full"), result
+
+
+def test_what_is_written_is_told(recognizing, full):
+    scores, result = full
+    assert {path for path, row in scores.items() if not row.recognizable} == FACES.unrecognizable
+    folder = recognizing.folder / "full"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "recognizability",
+        "summary.json",
+        "templates",
+        "ui_centroid.npy",
+    ]
+    assert (folder / "recognizability" / "identity=large0").is_dir()
+    for told in (
+        "540 images of 62 identities; 0 repeated lines",
+        "UI cluster 45 images of 45 identities, cohesion 0.",
+        "found among 124 images of 62 identities",
+        "495 of 540 are recognizable (91.7%): at least 0.6",
+        "drawing the sample",
+        "finding the UI centroid",
+    ):
+        assert told in result.stdout, result.stdout
+    assert "too_few_images" not in result.stdout
+
+
+def test_the_summary_tells_where_the_centroid_comes_from(recognizing, full):
+    summary = recognizing.summary("full")
+    assert summary["statuses"] == {"ok": 540, "missing_feature": 0, "invalid_feature": 0, "no_identity": 0}
+    assert (summary["recognizable"], summary["identities"]) == (495, 62)
+    centroid = summary["ui_centroid"]
+    assert (centroid["source"], centroid["file"], centroid["dimension"]) == ("clustering", "ui_centroid.npy", DIMENSION)
+    assert centroid["sample"]["images"] == 124
+    for figures in (centroid["cluster"], centroid["next_largest"]):
+        assert figures.keys() == {"images", "identities", "cohesion"}
+    assert summary["settings"]["cluster_threshold"] == {"value": 0.5, "origin": "default"}
+    assert summary["ers_percentiles"]["0"] == min(row.ers for row in full[0].values())
+    vector = np.load(recognizing.folder / "full" / "ui_centroid.npy", allow_pickle=False)
+    assert (vector.dtype, vector.shape) == (np.float32, (DIMENSION,))
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_templates_are_those_of_a_plain_loop(recognizing, full):
+    table = pq.read_table(recognizing.folder / "full" / "templates").to_pylist()
+    assert len({row["identity"] for row in table}) == len(table) == 62
+    for row in table:
+        paths = [path for path in FACES.paths if path.startswith(row["identity"] + "/")]
+        vectors = np.array([FACES.vectors[path] / np.linalg.norm(FACES.vectors[path]) for path in paths])
+        expected = np.array([full[0][path].ers for path in paths]) @ vectors
+        np.testing.assert_allclose(row["template"], expected / np.linalg.norm(expected), atol=1e-5)
+        assert row["images"] == len(paths)
+        assert row["recognizable_images"] == sum(full[0][path].recognizable for path in paths)
+
+
+def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_run(spark, recognizing, full, resident):
+    some = FACES.paths[::5]
+    flags = {
+        "image_list_file": recognizing.write_list("some.txt", some),
+        "feature_root": recognizing.write_features("some", {path: FACES.vectors[path] for path in some}),
+        "ui_centroid": recognizing.folder / "full" / "ui_centroid.npy",
+        "partition_by": "bucket",
+    }
+    result = resident.submit("score_recognizability", *recognizing.arguments("later", **flags))
+    assert result.returncode == 0, result.stderr
+    assert recognizing.scores(spark, "later") == {path: full[0][path] for path in some}
+    assert list((recognizing.folder / "later" / "recognizability").glob("identity_bucket=*"))
+    assert "sample" not in result.stdout
+    assert "templates" not in [path.name for path in (recognizing.folder / "later").iterdir()]
+    first, again = (recognizing.folder / name / "ui_centroid.npy" for name in ("full", "later"))
+    assert first.read_bytes() == again.read_bytes()
+    assert recognizing.summary("later")["ui_centroid"]["path"] == f"file:{first}"
+    one = recognizing.write_list("one.txt", ["p1/0.jpg"])
+    flags = {**flags, "image_list_file": one, "feature_root": recognizing.folder / "features"}
+    result = resident.submit("score_recognizability", *recognizing.arguments("later", "--overwrite", **flags))
+    assert result.returncode == 0, result.stderr
+    assert recognizing.scores(spark, "later") == {"p1/0.jpg": full[0]["p1/0.jpg"]}
+
+
+@pytest.mark.parametrize("form", ["parquet", "tree"])
+def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing, full, resident, form):
+    features = recognizing.folder / "features"
+    if form == "tree":
+        features = recognizing.folder / "tree"
+        for path, vector in FACES.vectors.items():
+            file = (features / path).with_suffix(".npy")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, vector)
+    known = sorted(FACES.unrecognizable)
+    flags = {
+        "image_list_file": recognizing.write_list("clean.txt", sorted(set(FACES.paths) - FACES.unrecognizable)),
+        "ui_list_file": recognizing.write_list("known.txt", [*known, known[3], "p0/unknown.jpg"]),
+        "feature_root": features,
+    }
+    result = resident.submit("score_recognizability", *recognizing.arguments(f"by-list-{form}", **flags))
+    assert result.returncode == 0, result.stderr
+    # The cluster was found to hold the same images.
+    for path, row in recognizing.scores(spark, f"by-list-{form}").items():
+        assert row.ers == pytest.approx(full[0][path].ers, abs=1e-6)
+    assert f"1 of 46 images in {flags['ui_list_file']} have no feature that can be used" in result.stderr
+    assert "UI images  45 images of 45 identities, cohesion 0." in result.stdout
+    centroid = recognizing.summary(f"by-list-{form}")["ui_centroid"]
+    assert (centroid["source"], centroid["listed"], centroid["cluster"]["images"]) == ("list", 46, 45)
+
+
+def test_scores_are_exported_in_every_format(recognizing, full, resident):
+    def export(text_format, **changes):
+        place = recognizing.folder / f"out.{text_format}"
+        flags = options(labels=recognizing.folder / "full", format=text_format, dst=place, **changes)
+        result = resident.submit("export_labels", *flags)
+        assert result.returncode == 0, result.stderr
+        assert "540 images, 540 with a score and 0 without" in result.stdout
+        return place
+
+    scores = {path: row.ers for path, row in full[0].items()}
+    for separator, place in (
+        ("\t", export("tface", image_root="/faces")),
+        (" ", export("seed", image_root="/faces") / "labels.txt"),
+    ):
+        lines = dict(line.split(separator) for line in place.read_text(encoding="utf-8").splitlines())
+        assert lines.keys() == {f"/faces/{path}" for path in scores}
+        for path, score in scores.items():
+            assert float(lines[f"/faces/{path}"]) == pytest.approx(100 * score, abs=1e-5)
+    assert [path.name for path in (recognizing.folder / "out.seed").iterdir()] == ["labels.txt"]
+    with export("csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == scores.keys()
+    assert rows["p0/1.jpg"].keys() == {"path", "identity", "ers", "recognizable", "status"}
+    assert (rows["p0/1.jpg"]["recognizable"], float(rows["p0/1.jpg"]["ers"])) == ("false", scores["p0/1.jpg"])
+    objects = [json.loads(line) for line in export("jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {item["path"]: item["ers"] for item in objects} == scores
+
+
+def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing, full, resident):
+    centroid = recognizing.folder / "full" / "ui_centroid.npy"
+    words = recognizing.arguments("unclipped", "--no-clip", ui_centroid=centroid)
+    assert resident.submit("score_recognizability", *words).returncode == 0
+    flags = {
+        "labels": recognizing.folder / "unclipped",
+        "image_root": "/faces",
+        "dst": recognizing.folder / "above.txt",
+    }
+    result = resident.submit("export_labels", *options(format="tface", **flags))
+    assert result.returncode == 2
+    assert "has the score 1" in message(result)
+    assert "its readers know 0 to 100; score again without --no-clip" in message(result)
+    assert resident.submit("export_labels", *options(format="csv", **flags)).returncode == 0
