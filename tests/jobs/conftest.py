@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.jobs.inputs import Inputs
 from tests.jobs.planted_job import Planted
 from tests.jobs.running import Resident, submit
 
@@ -24,3 +25,16 @@ def resident():
     process = Resident()
     yield process
     process.stop()
+
+
+@pytest.fixture
+def inputs(tmp_path, resident):
+    return Inputs(tmp_path, resident)
+
+
+@pytest.fixture(params=["spark-submit", "resident"])
+def either_way(inputs, request):
+    """The same inputs, once by spark-submit: what reaches the terminal and the exit code are the same."""
+    if request.param == "spark-submit":
+        inputs.submit = submit
+    return inputs

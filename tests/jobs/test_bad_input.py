@@ -10,78 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.jobs.inputs import PATHS, refused
 from tests.jobs.running import ROOT, environment, message, options, submit
-from tests.labelling import embeddings_of, paths_of
-
-PATHS = paths_of([4, 3, 5, 4])
-
-
-class Inputs:
-    """A folder with a list and features that are sound until a test breaks them."""
-
-    def __init__(self, folder, resident):
-        self.folder, self.submit = folder, resident.submit
-        self.list = folder / "images.txt"
-        self.features = folder / "features"
-        self.destination = folder / "out" / "labels-of-today"
-        self.flags = {"id_key_index": -2, "pool_size": 50}
-        self.destination.parent.mkdir()
-        self.write_list(PATHS)
-        self.write_features(embeddings_of(PATHS))
-
-    def write_list(self, paths):
-        self.list.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
-
-    def write_features(self, vectors, **columns):
-        self.features.mkdir(exist_ok=True)
-        table = pa.table(
-            {
-                columns.get("path", "path"): list(vectors),
-                columns.get("feature", "feature"): pa.array(map(list, vectors.values()), pa.list_(pa.float32())),
-            }
-        )
-        pq.write_table(table, self.features / "part-0.parquet")
-
-    def write_tree(self, vectors):
-        for file in self.features.glob("*.parquet"):
-            file.unlink()
-        for path, vector in vectors.items():
-            file = self.features / pathlib.Path(path).with_suffix(".npy")
-            file.parent.mkdir(exist_ok=True)
-            np.save(file, vector)
-
-    def write_matrix(self, vectors):
-        self.features = self.folder / "features.npy"
-        np.save(self.features, np.array(list(vectors.values())))
-
-    def run(self):
-        places = {"image_list_file": self.list, "feature_root": self.features, "score_dst": self.destination}
-        return self.submit("generate_labels", *options(**{**places, **self.flags}))
-
-
-@pytest.fixture
-def inputs(tmp_path, resident):
-    return Inputs(tmp_path, resident)
-
-
-def refused(inputs, *parts):
-    """Run the job and check that its one line holds all of these parts and that nothing was written."""
-    before = sorted(inputs.destination.parent.iterdir())
-    result = inputs.run()
-    assert result.returncode == 2, result.stderr
-    line = message(result)
-    for part in parts:
-        assert str(part) in line, line
-    assert result.stdout == ""
-    assert sorted(inputs.destination.parent.iterdir()) == before
-
-
-@pytest.fixture(params=["spark-submit", "resident"])
-def either_way(inputs, request):
-    """The same inputs, once by spark-submit: what reaches the terminal and the exit code are the same."""
-    if request.param == "spark-submit":
-        inputs.submit = submit
-    return inputs
+from tests.labelling import embeddings_of
 
 
 def test_no_such_list(either_way):
