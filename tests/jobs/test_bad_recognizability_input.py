@@ -42,7 +42,7 @@ def test_sound_input_is_scored(scoring):
 
 
 def test_too_few_images_for_a_cluster(scoring):
-    figures = "among 16 images of 4 identities", "30 images of 10 identities are needed"
+    figures = "among 8 images of 4 identities", "30 images of 10 identities are needed; as these are too few"
     refused(without_centroid(scoring), "--cluster-threshold 0.5", *figures, "give --ui-list-file or --ui-centroid")
 
 
@@ -169,7 +169,7 @@ def test_no_feature_matched(scoring, finds):
     refused(scoring, f"--feature-root {scoring.features}: ", *keys, "set --image-root")
 
 
-@pytest.mark.parametrize(("finds", "said"), [(True, "none of 16 features can be used"), (False, "16 invalid_feature")])
+@pytest.mark.parametrize(("finds", "said"), [(True, "none of 8 features can be used"), (False, "16 invalid_feature")])
 def test_every_feature_invalid(scoring, finds, said):
     if finds:
         without_centroid(scoring)
