@@ -101,8 +101,8 @@ def _no_cluster(clusters, drawn, images_at_least, settings):
     other = f"lower it, raise --cluster-sample {settings.cluster_sample}, or " if could_be else "as these are too few, "
     return (
         f"--cluster-threshold {settings.cluster_threshold:g}: no cluster of unrecognizable images: the one with the "
-        f"most identities among {drawn['images']} images of {drawn['identities']} identities has {seen.images} images of "
-        f"{seen.identities} identities (cohesion {seen.cohesion:.3f}), and {images_at_least} images of "
+        f"most identities among {drawn['images']} images of {drawn['identities']} identities has {seen.images} images "
+        f"of {seen.identities} identities (cohesion {seen.cohesion:.3f}), and {images_at_least} images of "
         f"{_IDENTITIES_AT_LEAST} identities are needed; {other}give --ui-list-file or --ui-centroid"
     )
 
