@@ -58,7 +58,7 @@ $(JAVA_HOME_FILE): $(VENV)/bin/python
 	@home=$$($(PYTHON) -m fiqa_spark.machine java) && echo "$$home" > $@
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability]'
 # Every process of a run imports PySpark from this file, and would compile it anew.
 	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
 		$(VENV)/bin/python -W ignore -m fiqa_spark.compiled_zip "$$modules" || exit 1; \
@@ -91,12 +91,12 @@ dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
 	@$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@$(VENV)/bin/python -m fiqa_spark.compiled_zip --package $@
 
-# What the package needs in a worker, in the versions that it is tested with; Spark brings PySpark itself. Every file costs
+# What the package needs on a node, in the versions that it is tested with; Spark brings PySpark itself. Every file costs
 # the nodes time when they unpack it, so that what nobody imports stays out.
 dist/environment.tar.gz: $(VENV)/.package-installed
 	@mkdir -p dist && $(PYTHON) -m venv --clear --without-pip build/environment
 	@$(VENV)/bin/python -m pip --python build/environment install --quiet --disable-pip-version-check $$($(VENV)/bin/python -c \
-		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow")))')
+		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow", "scipy")))')
 	@$(VENV)/bin/venv-pack --quiet --force --prefix build/environment --output $@ --exclude '*/tests/*' --exclude '*/include/*'
 	@chmod 644 $@
 

@@ -12,8 +12,8 @@ _LIMITS = (
     (_CGROUP / "memory.max", _CGROUP / "memory.stat", "anon "),
     (_CGROUP / "memory/memory.limit_in_bytes", _CGROUP / "memory/memory.stat", "total_rss "),
 )
-# What Spark adds to the driver's memory where nothing else is set.
-_OVERHEAD_SHARE, _OVERHEAD_MIB = 0.1, 384
+# What Java needs beside its heap, as a share of it; so much, and at least so many MiB, Spark adds by default.
+_OTHER_NEEDS, _OVERHEAD_MIB = 0.1, 384
 
 
 def free_bytes(spark):
@@ -32,7 +32,7 @@ def free_bytes(spark):
     bounds = [_free_on_machine(), *_free_in_group()]
     if is_application_master(spark._jvm):
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        bounds.append(_overhead(spark) - own)
+        bounds.append(_beside_java(spark) - own)
     return max(0, min(bounds))
 
 
@@ -55,13 +55,12 @@ def _number_after(text, name):
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name))
 
 
-def _overhead(spark):
-    """Bytes of the driver's container that are not Java's heap."""
+def _beside_java(spark):
+    """Bytes of the driver's container that neither Java's heap nor its other needs, a tenth of it, take."""
+    configuration = spark.sparkContext.getConf()
 
     def mebibytes(key, default):
         return spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsMb(configuration.get(key, default))
 
-    configuration = spark.sparkContext.getConf()
-    heap = mebibytes("spark.driver.memory", "1g")
-    usual = f"{max(_OVERHEAD_MIB, int(_OVERHEAD_SHARE * heap))}m"
-    return mebibytes("spark.driver.memoryOverhead", usual) << 20
+    others = int(_OTHER_NEEDS * mebibytes("spark.driver.memory", "1g"))
+    return (mebibytes("spark.driver.memoryOverhead", f"{max(_OVERHEAD_MIB, others)}m") - others) << 20

@@ -4,9 +4,8 @@ from fiqa_spark.cli import parse_flags
 from fiqa_spark.errors import MachineError, SettingsError
 from fiqa_spark.machine import check_java_version
 from fiqa_spark.settings import (
-    ExportLabelsSettings,
+    JOB_SETTINGS,
     GenerateLabelsSettings,
-    ImportFeaturesSettings,
     LabelSettings,
     checked,
     fields_of,
@@ -51,6 +50,7 @@ def test_settings_of_other_jobs_may_stand_in_the_same_configuration():
         ({"estimator": "best"}, {}, "--estimator 'best': choose one of sampled, exact"),
         ({"overwrite": "perhaps"}, {}, "--overwrite 'perhaps': use True or False"),
         ({"score_dst": ""}, {}, "--score-dst is empty"),
+        ({}, {"spark.fiqa.gama": "0.5"}, "did you mean spark.fiqa.gamma"),
         ({}, {"spark.fiqa.rounds": "-1"}, "spark.fiqa.rounds -1: must be at least 1"),
         ({}, {"spark.fiqa.round": "1"}, "did you mean spark.fiqa.rounds"),
     ],
@@ -96,7 +96,7 @@ def test_load_feature_has_three_forms(words):
     assert flags.get("load_feature", "False") == ("False" if words[-1:] in ([], ["False"]) else "True")
 
 
-@pytest.mark.parametrize("job", [GenerateLabelsSettings, ImportFeaturesSettings, ExportLabelsSettings])
+@pytest.mark.parametrize("job", JOB_SETTINGS)
 def test_help_names_every_setting(job, capsys):
     with pytest.raises(SystemExit):
         parse_flags("job", job, ["--help"])

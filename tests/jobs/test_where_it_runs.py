@@ -40,7 +40,7 @@ def test_a_bare_checkout_needs_no_installation(spark, planted, reference, bare_c
         line = ["spark-submit", *map(str, words)]
         return subprocess.run(line, cwd=checkout, env=changes, capture_output=True, text=True, timeout=300, check=False)
 
-    for job in ("generate_labels", "import_features", "export_labels"):
+    for job in ("generate_labels", "score_recognizability", "import_features", "export_labels"):
         shown = spark_submit(f"jobs/{job}.py", "--help")
         assert shown.returncode == 0, shown.stderr
         assert f"usage: {job}" in shown.stdout
