@@ -98,6 +98,7 @@ def _all_runs(found):
     yield "labels, identities of 3, 128 values, plain", found["many"]["of_3"]
     yield "labels, identities of 20, 128 values, plain", found["many"]["of_20"]
     yield "labels, one huge identity, plain", found["skewed"]
+    yield from ((f"recognizability, {name}", run) for name, run in found["scores"].items())
 
 
 def _run_line(name, run):

@@ -48,6 +48,7 @@ def measured(data, shrink):
     found["jobs"] = {form: {"runs": of_form, "fit": _fit(of_form, cores)} for form, of_form in runs.items()}
     smallest = _SIZES[0] // shrink
     found["exact"] = _labels(_scattered(data, smallest), data / f"store-{smallest}", data / "labels", "exact")
+    found["scores"] = _scores_in_all_forms(data, _SIZES[1] // shrink)
     sizes = np.append(long_tailed_sizes(_SIZES[1] // shrink), _HUGE_IDENTITY // shrink)
     folder = write_scattered_parquet(data / f"skewed-{sizes.sum()}", sizes, dimension=_DIMENSION)
     found["skewed"] = _labels(folder, folder / "features", data / "labels")
@@ -76,6 +77,28 @@ def _labels(folder, features, destination, estimator="sampled"):
     places = ("--image-list-file", folder / "images.txt", "--feature-root", features, "--score-dst", destination)
     run = measured_job("generate_labels", *places, "--id-key-index", -2, "--estimator", estimator)
     return _told(f"labels, {estimator}, {features.parent.name}/{features.name}", _as_dict(run, images))
+
+
+def _scores_in_all_forms(data, images):
+    """Recognizability by a centroid that is given, and by one that is looked for."""
+    folder, store = _scattered(data, images), data / f"store-{images}"
+    np.save(data / "ui_centroid.npy", np.random.default_rng(0).standard_normal(_DIMENSION))
+    given = ("--ui-centroid", data / "ui_centroid.npy")
+    return {
+        "given centroid, feature store": _scores(folder, store, images, *given),
+        "given centroid, plain Parquet": _scores(folder, folder / "features", images, *given),
+        "given centroid, templates too, feature store": _scores(folder, store, images, *given, "--templates"),
+        # Nothing is unrecognizable here; at this threshold all images are one cluster, which takes the most time.
+        "centroid to be found, feature store": _scores(folder, store, images, "--cluster-threshold", 0),
+    }
+
+
+def _scores(folder, features, images, *words):
+    destination = folder.parent / "scores"
+    shutil.rmtree(destination, ignore_errors=True)
+    places = ("--image-list-file", folder / "images.txt", "--feature-root", features, "--score-dst", destination)
+    run = measured_job("score_recognizability", *places, "--id-key-index", -2, *words)
+    return _told(f"scores, {features.parent.name}/{features.name}", _as_dict(run, images))
 
 
 def _as_dict(run, images):

@@ -8,13 +8,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import LabelSettings
+from fiqa_spark import LabelSettings, RecognizabilitySettings
 from fiqa_spark.errors import InputError
 from fiqa_spark.feature_store import DESCRIPTION_FILE, open_store, write_store
 from fiqa_spark.features import keyed_features
 from fiqa_spark.image_list import check_images, identified_images
 from fiqa_spark.matching import join_features
 from fiqa_spark.planning import planned_by_cluster
+from fiqa_spark.recognizability import scored_images, templates_of
 from fiqa_spark.storage import Storage
 from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
 
@@ -65,6 +66,12 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
         joined = join_features(images, features, 3, identities_in_keys=identities_in_keys)
         assert (moves(joined, "Exchange"), moves(joined, "Sort")) == (exchanges, sorts)
         assert joined.where("matched").count() == len(PATHS)
+        # The scores add no move of their own, and neither do templates.
+        centroid = np.ones(24, np.float32) / 24**0.5
+        scores = scored_images(joined, 3, centroid, RecognizabilitySettings(), templates=True)
+        assert (moves(scores, "Exchange"), moves(scores, "Sort")) == (exchanges, sorts)
+        assert templates_of(scores).count() == len({path.split("/")[index] for path in PATHS})
+        assert scores.where("ers is not null").count() == len(PATHS)
 
 
 def test_the_session_gets_its_own_settings_back(spark):
