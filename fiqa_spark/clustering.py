@@ -114,7 +114,7 @@ def clusters_at(embeddings, identities, linkage, threshold):
 def _cluster(embeddings, identities, members):
     # The mean of the similarities to the direction of a mean is the length of that mean.
     mean = embeddings[members].mean(axis=0, dtype=np.float64)
-    return Cluster(members, len(np.unique(identities[members])), float(np.linalg.norm(mean)))
+    return Cluster(members, len(np.unique(identities[members])), min(1.0, float(np.linalg.norm(mean))))
 
 
 def _similarities(embeddings):

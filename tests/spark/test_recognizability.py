@@ -232,7 +232,7 @@ def test_degraded_images_of_real_faces_are_told_from_clean_ones_at_any_sensible_
     table = features_frame(spark, dict(zip(paths, features, strict=True))).persist()
     images = [path.split("/")[0] for path in paths]
     many = {name for name in set(images) if images.count(name) >= 50}
-    for threshold in (0.4, 0.5, 0.6, 0.7):
+    for threshold in (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7):
         settings = {"cluster_sample": 20_000, "cluster_threshold": threshold}
         scores = {path: row.ers for path, row in score_rows(spark, paths, table, **settings).items()}
         clean = {path: scores[path] for path in paths if path not in degraded}
