@@ -63,10 +63,10 @@ def check_memory(images, dimension, linkage, available):
     fitting = images
     while fitting > 1 and bytes_needed(fitting, dimension, linkage) > available:
         fitting = fitting * 9 // 10
-    way_out = "" if linkage == "single" else ", --linkage single, which needs less,"
+    other = "" if linkage == "single" else "--linkage single, which needs less, "
     raise SettingsError(
         f"--cluster-sample: {linkage} linkage of {images} images of {dimension} values needs {needed / 1e9:.2f} GB of "
-        f"memory, and {available / 1e9:.2f} GB are free; use {fitting} images{way_out} or a driver with more"
+        f"memory, and {available / 1e9:.2f} GB are free; use {fitting} images, {other}or a driver with more memory"
     )
 
 

@@ -80,6 +80,8 @@ def score_recognizability(images, features, settings, ui_centroid=None):
     index = index_in_key(images, settings)
     keyed = keyed_features(features, index, settings.feature_root, settings.image_root)
     known = None if ui_centroid is None else given_centroid(ui_centroid, "ui_centroid", {"source": "argument"})
+    if known is None:
+        check_scipy()
     with planned_by_cluster(images.sparkSession):
         scoring = score_images(images, keyed, settings, Steps(images.sparkSession), known=known)
     return scoring.scores.select(*schemas.RECOGNIZABILITY.names)
@@ -92,8 +94,6 @@ def score_images(paths, features, settings, steps, *, known=None, unrecognizable
     """
     find = known is None and unrecognizable is None
     size, per_identity = settings.cluster_sample, settings.cluster_per_identity
-    if find:
-        check_scipy()
     with steps("reading the list"):
         images = identified_images(paths, settings, features.id_key_index)
         count = lines_to_draw_from(size, per_identity) if find else 1
@@ -138,6 +138,8 @@ def run(spark, settings):
         If the input or the destination cannot be used; nothing is written then.
     """
     storage, steps = Storage(spark), Steps(spark)
+    if not (settings.ui_centroid or settings.ui_list_file):
+        check_scipy()
     own = (RECOGNIZABILITY.folder, SUMMARY_FILE, CENTROID_FILE, _TEMPLATES_FOLDER)
     images = read_paths(spark, storage, settings.image_list_file)
     known = read_centroid(storage, settings.ui_centroid) if settings.ui_centroid else None

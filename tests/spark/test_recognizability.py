@@ -1,9 +1,12 @@
 """ERS from two DataFrames: what is found, and what every image gets."""
 
+import os
+
 import numpy as np
 import pytest
 
 from fiqa_spark import FiqaError, schemas
+from fiqa_spark.driver_memory import free_bytes
 from fiqa_spark.features import keyed_features
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.pipelines.score_recognizability import score_images
@@ -85,6 +88,18 @@ def test_a_centroid_close_to_the_mean_of_all_is_told(spark, caplog, monkeypatch)
     scoring_of(spark, FACES, cluster_threshold=-0.5)
     assert "the UI centroid lies close to the mean of all embeddings" in caplog.text
     assert "raise --cluster-threshold" in caplog.text
+
+
+def test_a_clustering_for_which_the_memory_is_not_there_does_not_begin(spark, monkeypatch):
+    monkeypatch.setattr("fiqa_spark.pipelines.score_recognizability.free_bytes", lambda spark: 300_000)
+    monkeypatch.delattr("fiqa_spark.pipelines.score_recognizability.found_centroid")
+    with pytest.raises(FiqaError, match=r"complete linkage of 124 images of 128 values needs .* GB are free; use \d+"):
+        score_rows(spark, FACES.paths, FACES.vectors, linkage="complete")
+
+
+def test_the_memory_that_is_free_is_a_part_of_what_there_is(spark):
+    there_is = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < free_bytes(spark) < there_is
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7])
