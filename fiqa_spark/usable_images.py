@@ -66,8 +66,8 @@ def draw_usable(images, vectors, first, lines, size, keys, per_identity=None):
     keys : callable
         Gives one key of the list beside one of the features, for messages.
     per_identity : int, optional
-        Images of an identity at most, those of the smallest hashes; default: any number. One of these that is not usable
-        is replaced by the identity's next only where the sample would not be full otherwise.
+        Images of an identity at most, those of the smallest hashes; default: any number. One of these that is not
+        usable is replaced by the identity's next only where the sample would not be full otherwise.
 
     Returns
     -------

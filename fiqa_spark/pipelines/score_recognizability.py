@@ -149,7 +149,6 @@ def run(spark, settings):
         storage, settings.score_dst, overwrite=settings.overwrite, own_entries=own, application=application
     ) as dst:
         features = open_features(spark, storage, images, settings, dst.staging, steps, beside=unrecognizable)
-        result = f"{dst.staging}/result"
         with planned_by_cluster(spark):
             scoring = score_images(
                 images,
@@ -160,33 +159,34 @@ def run(spark, settings):
                 unrecognizable=unrecognizable,
                 templates=settings.templates,
             )
-        with steps("writing scores"):
-            identities = scoring.counts.counts.identities
-            partitioning = choose_partitioning(scoring.scores, identities, settings.partition_by)
-            percentiles, folder = Percentiles(schemas.ERS), f"{result}/{RECOGNIZABILITY.folder}"
-            scores = percentiles.observed(scoring.scores)
-            write_result(scores, schemas.RECOGNIZABILITY, folder, partitioning, scoring.partitions)
-            storage.write_bytes(f"{result}/{CENTROID_FILE}", centroid_bytes(scoring.centroid))
-        if settings.templates:
-            with steps("writing templates"):
-                in_order = templates_of(scoring.scores).sortWithinPartitions(schemas.IDENTITY)
-                in_order.write.parquet(f"{result}/{_TEMPLATES_FOLDER}")
+        result = f"{dst.staging}/result"
+        written = _write(storage, scoring, result, settings, steps)
         summary = {
             "destination": storage.qualified(settings.score_dst),
             **what_was_listed(scoring.counts.counts),
             "recognizable": scoring.counts.recognizable,
-            "ui_centroid": {
-                "file": CENTROID_FILE,
-                "dimension": len(scoring.centroid.vector),
-                **scoring.centroid.provenance,
-            },
-            "partitioned_by": partitioning,
-            "ers_percentiles": percentiles.values(),
+            **written,
             **how_it_ran(spark, settings, steps),
         }
         storage.write_text(f"{result}/{SUMMARY_FILE}", as_json(summary))
         dst.publish("result")
     return for_a_person(summary, *_told(summary, settings))
+
+
+def _write(storage, scoring, folder, settings, steps):
+    """Write all but the summary, and return what is to be told of it there."""
+    with steps("writing scores"):
+        identities, percentiles = scoring.counts.counts.identities, Percentiles(schemas.ERS)
+        partitioning = choose_partitioning(scoring.scores, identities, settings.partition_by)
+        scores, place = percentiles.observed(scoring.scores), f"{folder}/{RECOGNIZABILITY.folder}"
+        write_result(scores, schemas.RECOGNIZABILITY, place, partitioning, scoring.partitions)
+        storage.write_bytes(f"{folder}/{CENTROID_FILE}", centroid_bytes(scoring.centroid))
+    if settings.templates:
+        with steps("writing templates"):
+            in_order = templates_of(scoring.scores).sortWithinPartitions(schemas.IDENTITY)
+            in_order.write.parquet(f"{folder}/{_TEMPLATES_FOLDER}")
+    about = {"file": CENTROID_FILE, "dimension": len(scoring.centroid.vector), **scoring.centroid.provenance}
+    return {"ui_centroid": about, "partitioned_by": partitioning, "ers_percentiles": percentiles.values()}
 
 
 def _unrecognizable(spark, storage, path):
