@@ -141,6 +141,8 @@ class ScoreCounts(NamedTuple):
     counts: ImageCounts
     recognizable: int
     """Number of images with a score of at least gamma."""
+    mean: float
+    """Mean score."""
 
 
 def score_counts(scores, dimension, keys, *, given):
@@ -166,8 +168,12 @@ def score_counts(scores, dimension, keys, *, given):
     InputError
         If no image has a score, or a centroid that was given is of another model than the features.
     """
-    recognizable, other = F.count_if(schemas.RECOGNIZABLE), F.sum(schemas.OTHER_LENGTH)
-    seen = scores.agg(*count_columns(), recognizable.alias("recognizable"), other.alias("other")).first()
+    seen = scores.agg(
+        *count_columns(),
+        F.count_if(schemas.RECOGNIZABLE).alias("recognizable"),
+        F.avg(schemas.ERS).alias("mean"),
+        F.sum(schemas.OTHER_LENGTH).alias("other"),
+    ).first()
     counts = counts_in(seen, _STATUSES)
     present = counts.images - counts.statuses[schemas.MISSING_FEATURE]
     if given and seen["other"] > max(_STRAY, _STRAY_SHARE * present):
@@ -179,7 +185,7 @@ def score_counts(scores, dimension, keys, *, given):
         raise InputError(
             f"no image can be scored ({listed_statuses(counts)}; {keys()}); check --id-key-index and the features"
         )
-    return ScoreCounts(counts, seen["recognizable"])
+    return ScoreCounts(counts, seen["recognizable"], seen["mean"])
 
 
 def templates_of(scores):

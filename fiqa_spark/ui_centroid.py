@@ -72,12 +72,7 @@ def found_centroid(sample, settings):
     chosen = large[0]
     vector = mean_direction(embeddings[chosen.members].mean(axis=0, dtype=np.float64))
     similarity_of_all = float(embeddings.mean(axis=0, dtype=np.float64) @ vector)
-    if similarity_of_all >= _TOO_COMMON * chosen.cohesion:
-        _log.warning(
-            "the UI centroid lies close to the mean of all embeddings: the mean similarity of all %d images sampled to "
-            "it is %.3f, that of its own %d images %.3f; scores may say little, raise --cluster-threshold",
-            *(drawn["images"], similarity_of_all, chosen.images, chosen.cohesion),
-        )
+    warn_if_common(chosen.cohesion, similarity_of_all, "raise --cluster-threshold")
     others = [each for each in clusters if each is not chosen]
     return UiCentroid(
         vector,
@@ -89,6 +84,26 @@ def found_centroid(sample, settings):
             "next_largest": _figures(others[0]) if others else None,
         },
     )
+
+
+def warn_if_common(cohesion, similarity_of_all, way_out):
+    """Warn where images in general are hardly less similar to a centroid than its own images are.
+
+    Parameters
+    ----------
+    cohesion : float
+        Mean similarity of its own images to the centroid.
+    similarity_of_all : float
+        Mean similarity of all images, or of a sample of them.
+    way_out : str
+        What to do then.
+    """
+    if similarity_of_all >= _TOO_COMMON * cohesion:
+        _log.warning(
+            "the UI centroid lies close to the mean of all embeddings: the mean similarity of all images to it is "
+            "%.3f, that of its own images %.3f; scores may say little, %s",
+            *(similarity_of_all, cohesion, way_out),
+        )
 
 
 def _figures(cluster):

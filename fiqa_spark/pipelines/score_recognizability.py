@@ -30,6 +30,7 @@ from fiqa_spark.ui_centroid import (
     found_centroid,
     given_centroid,
     read_centroid,
+    warn_if_common,
 )
 from fiqa_spark.usable_images import draw_usable, lines_to_draw_from
 
@@ -116,6 +117,9 @@ def score_images(paths, features, settings, steps, *, known=None, unrecognizable
         given = "" if find else {"list": "--ui-list-file"}.get(known.provenance["source"], "--ui-centroid")
         counts = score_counts(scores, len(known.vector), matching.keys, given=given)
     matching.check_lines(counts.counts.lines)
+    if unrecognizable is not None:
+        # All images but the few opposite to the centroid, whose scores are clipped, are as similar as this tells.
+        warn_if_common(known.provenance["cluster"]["cohesion"], 1 - counts.mean, f"check {settings.ui_list_file}")
     return Scoring(scores, counts, known, partitions)
 
 
@@ -165,6 +169,7 @@ def run(spark, settings):
             "destination": storage.qualified(settings.score_dst),
             **what_was_listed(scoring.counts.counts),
             "recognizable": scoring.counts.recognizable,
+            "ers_mean": scoring.counts.mean,
             **written,
             **how_it_ran(spark, settings, steps),
         }

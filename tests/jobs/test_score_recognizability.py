@@ -58,6 +58,7 @@ def test_the_summary_tells_where_the_centroid_comes_from(recognizing, full):
     for figures in (centroid["cluster"], centroid["next_largest"]):
         assert figures.keys() == {"images", "identities", "cohesion"}
     assert summary["settings"]["cluster_threshold"] == {"value": 0.5, "origin": "default"}
+    assert summary["ers_mean"] == pytest.approx(np.mean([row.ers for row in full[0].values()]))
     assert summary["ers_percentiles"]["0"] == min(row.ers for row in full[0].values())
     vector = np.load(recognizing.folder / "full" / "ui_centroid.npy", allow_pickle=False)
     assert (vector.dtype, vector.shape) == (np.float32, (DIMENSION,))
@@ -121,9 +122,18 @@ def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing,
     for path, row in recognizing.scores(spark, f"by-list-{form}").items():
         assert row.ers == pytest.approx(full[0][path].ers, abs=1e-6)
     assert f"1 of 46 images in {flags['ui_list_file']} have no feature that can be used" in result.stderr
+    assert "close to the mean" not in result.stderr
     assert "UI images  45 images of 45 identities, cohesion 0." in result.stdout
     centroid = recognizing.summary(f"by-list-{form}")["ui_centroid"]
     assert (centroid["source"], centroid["listed"], centroid["cluster"]["images"]) == ("list", 46, 45)
+
+
+def test_a_list_of_images_that_are_like_all_others_is_told(recognizing, full, resident):
+    ordinary = recognizing.write_list("ordinary.txt", FACES.paths)
+    result = resident.submit("score_recognizability", *recognizing.arguments("ordinary", ui_list_file=ordinary))
+    assert result.returncode == 0, result.stderr
+    assert "the UI centroid lies close to the mean of all embeddings" in result.stderr
+    assert f"scores may say little, check {ordinary}" in result.stderr
 
 
 def test_scores_are_exported_in_every_format(recognizing, full, resident):
