@@ -93,7 +93,7 @@ def test_a_relative_path_is_refused_for_tface(folder, resident):
 def test_labels_that_are_not_there_are_told(folder, resident):
     result, _ = export(resident, folder, "none", "csv", image_list_file=folder / "all.txt")
     assert result.returncode == 2
-    assert f"--labels {folder / 'none'}: no labels there" in message(result)
+    assert f"--labels {folder / 'none'}: no labels and no recognizability there" in message(result)
 
 
 def test_a_folder_of_something_else_than_labels_is_told(folder, spark, resident):
@@ -102,5 +102,5 @@ def test_a_folder_of_something_else_than_labels_is_told(folder, spark, resident)
     destination = folder / "none.csv"
     result = resident.submit("export_labels", *options(labels=features, format="csv", dst=destination))
     assert result.returncode == 2, result.stderr
-    assert f"--labels {features}: no column 'label', it has path, feature" in message(result)
+    assert f"--labels {features}: no column 'label' and no column 'ers', it has path, feature" in message(result)
     assert not destination.exists()
