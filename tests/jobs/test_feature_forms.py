@@ -71,3 +71,16 @@ def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted
     assert result.returncode == 0, result.stderr
     found = {path.removeprefix("/faces/"): row for path, row in planted.labels(spark, "by_parquet").items()}
     assert_same_labels(found, reference[0])
+
+
+def test_a_matrix_whose_list_is_read_in_several_pieces_is_imported_row_by_row(resident, tmp_path):
+    paths = [
+        f"a-person-with-a-long-name-{number % 50:04d}/a-photo-with-a-long-name-{number:06d}" for number in range(2500)
+    ]
+    (tmp_path / "rows.txt").write_text("".join(f"{path}.jpg\n" for path in paths), encoding="utf-8")
+    matrix = np.random.default_rng(0).standard_normal((2500, 16)).astype(np.float32)
+    np.save(tmp_path / "features.npy", matrix)
+    imported(resident, tmp_path, source=tmp_path / "features.npy", rows_list=tmp_path / "rows.txt", id_key_index=-2)
+    table = pq.read_table(tmp_path / "store", columns=["path", "feature"]).to_pydict()
+    found = dict(zip(table["path"], table["feature"], strict=True))
+    assert found == {path: vector.tobytes() for path, vector in zip(paths, matrix, strict=True)}
