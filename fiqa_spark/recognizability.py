@@ -13,12 +13,12 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.image_counts import ImageCounts, count_columns, counts_in, listed_statuses
 from fiqa_spark.image_pass import distinct_images, first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.kernels.recognizability import mean_direction, recognizability_scores, weighted_sums
+from fiqa_spark.vectors import are_too_many_strays
 
 # No product is shared by several identities, so that few rows at once are as quick as many.
 _BYTES_AT_ONCE = 16 << 20
 # Every status but that of an identity with too few images, which can be scored too.
 _STATUSES = tuple(status for status in schemas.STATUSES if status != schemas.TOO_FEW_IMAGES)
-_STRAY_SHARE, _STRAY = 0.01, 3
 
 
 def scored_images(joined, partitions, ui_centroid, settings, *, templates):
@@ -138,7 +138,7 @@ def _frame(rows, lines, statuses, scores, firsts, totals, gamma):
 class ScoreCounts(NamedTuple):
     """What the scores of all images have in common."""
 
-    counts: ImageCounts
+    listed: ImageCounts
     recognizable: int
     """Number of images with a score of at least gamma."""
     mean: float
@@ -176,7 +176,7 @@ def score_counts(scores, dimension, keys, *, given):
     ).first()
     counts = counts_in(seen, _STATUSES)
     present = counts.images - counts.statuses[schemas.MISSING_FEATURE]
-    if given and seen["other"] > max(_STRAY, _STRAY_SHARE * present):
+    if given and are_too_many_strays(seen["other"], present):
         raise InputError(
             f"{given}: the UI centroid has {dimension} values, and {seen['other']} of {present} features have another "
             "length; give that of the model that the features come from"

@@ -149,11 +149,14 @@ def read_centroid(storage, path):
 
 def given_centroid(vector, where, provenance):
     """A vector as a centroid; one of unit length stays as it is, so that the scores are those of the earlier run."""
-    vectors, usable = unit_embeddings(np.asarray(vector, np.float32)[None])
+    vector = np.asarray(vector, np.float32)
+    if vector.ndim != 1:
+        raise InputError(f"{where}: shape {vector.shape}; expected (dimension,)")
+    vectors, usable = unit_embeddings(vector[None])
     if not usable[0]:
         raise InputError(f"{where}: is zero or not finite; give a vector that has a direction")
-    is_unit = abs(np.linalg.norm(np.asarray(vector, np.float64)) - 1) <= _UNIT
-    return UiCentroid(np.asarray(vector, np.float32) if is_unit else vectors[0], provenance)
+    is_unit = abs(np.linalg.norm(vector.astype(np.float64)) - 1) <= _UNIT
+    return UiCentroid(vector if is_unit else vectors[0], provenance)
 
 
 def centroid_bytes(centroid):

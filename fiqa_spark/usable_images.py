@@ -12,15 +12,13 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.image_list import few_of_each, first_images
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.vectors import stack_vectors, vector_lengths, with_binary_vectors
+from fiqa_spark.vectors import are_too_many_strays, stack_vectors, vector_lengths, with_binary_vectors
 from fiqa_spark.workers import in_worker
 
 # Drawn beyond the size of a sample, for those that turn out not to be usable.
 _EXTRA_SHARE, _EXTRA = 0.05, 64
 # Where an identity may give few images, more lines are looked at for as many images.
 _LINES_A_CAPPED_IMAGE = 2
-# A length that more features than these have is no accident.
-_STRAY_SHARE, _STRAY = 0.01, 3
 _OF_VECTORS = (schemas.KEY_HASH, schemas.KEY, schemas.FEATURE, schemas.PROBLEM)
 
 
@@ -137,7 +135,7 @@ def _dimension(probe, keys):
     common = Counter(lengths[lengths > 0].tolist()).most_common(2)
     if not common:
         raise InputError(_none_usable(probe, 0, keys))
-    if len(common) == 2 and common[1][1] > max(_STRAY, _STRAY_SHARE * len(probe)):
+    if len(common) == 2 and are_too_many_strays(common[1][1], len(probe)):
         seen = [f"{length} as of {probe[schemas.PATH][np.argmax(lengths == length)]!r}" for length, _ in common]
         raise InputError(
             f"--feature-root: features have several lengths, {seen[0]} and {seen[1]}; keep those of one model only"

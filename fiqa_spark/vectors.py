@@ -6,6 +6,14 @@ from pyspark.sql.types import BinaryType, StructField, StructType
 from fiqa_spark import schemas
 from fiqa_spark.workers import in_worker
 
+# Features of another length than the others; more than these are no accident.
+_STRAY_SHARE, _STRAY = 0.01, 3
+
+
+def are_too_many_strays(strays, features):
+    """Whether so many features of another length, out of all of them, tell of another model rather than of damage."""
+    return strays > max(_STRAY, _STRAY_SHARE * features)
+
 
 def with_binary_vectors(table):
     """The same rows with `feature` as little-endian float32 binary."""

@@ -116,7 +116,7 @@ def score_images(paths, features, settings, steps, *, known=None, unrecognizable
         scores = scores.persist(StorageLevel.MEMORY_AND_DISK)
         given = "" if find else {"list": "--ui-list-file"}.get(known.provenance["source"], "--ui-centroid")
         counts = score_counts(scores, len(known.vector), matching.keys, given=given)
-    matching.check_lines(counts.counts.lines)
+    matching.check_lines(counts.listed.lines)
     if unrecognizable is not None:
         # All images but the few opposite to the centroid, whose scores are clipped, are as similar as this tells.
         warn_if_common(known.provenance["cluster"]["cohesion"], 1 - counts.mean, f"check {settings.ui_list_file}")
@@ -167,7 +167,7 @@ def run(spark, settings):
         written = _write(storage, scoring, result, settings, steps)
         summary = {
             "destination": storage.qualified(settings.score_dst),
-            **what_was_listed(scoring.counts.counts),
+            **what_was_listed(scoring.counts.listed),
             "recognizable": scoring.counts.recognizable,
             "ers_mean": scoring.counts.mean,
             **written,
@@ -181,7 +181,7 @@ def run(spark, settings):
 def _write(storage, scoring, folder, settings, steps):
     """Write all but the summary, and return what is to be told of it there."""
     with steps("writing scores"):
-        identities, percentiles = scoring.counts.counts.identities, Percentiles(schemas.ERS)
+        identities, percentiles = scoring.counts.listed.identities, Percentiles(schemas.ERS)
         partitioning = choose_partitioning(scoring.scores, identities, settings.partition_by)
         scores, place = percentiles.observed(scoring.scores), f"{folder}/{RECOGNIZABILITY.folder}"
         write_result(scores, schemas.RECOGNIZABILITY, place, partitioning, scoring.partitions)

@@ -229,6 +229,11 @@ def test_a_centroid_of_another_length_than_the_features_is_refused(spark):
         score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=np.ones(5))
 
 
+def test_a_centroid_that_is_a_matrix_is_refused(spark):
+    with pytest.raises(FiqaError, match=r"ui_centroid: shape \(2, 128\); expected \(dimension,\)"):
+        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=np.ones((2, DIMENSION)))
+
+
 @pytest.mark.parametrize("vector", [np.zeros(DIMENSION), np.full(DIMENSION, np.nan)])
 def test_a_centroid_without_direction_is_refused(spark, vector):
     with pytest.raises(FiqaError, match="ui_centroid: is zero or not finite"):
