@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from fiqa_spark.compiled_zip import write_package
 from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.machine import check_java, check_java_version
-from fiqa_spark.settings import fields_of, flag, resolve, with_flag
+from fiqa_spark.settings import fields_of, flag, kind_of, resolve, with_flag
 from fiqa_spark.spark_failures import as_user_error
 from fiqa_spark.yarn import end_application, is_application_master
 
@@ -177,7 +177,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_flags(name, settings_class, arguments=None):
-    """Field name to text for every flag that was given.
+    """Field name to text, or list of texts where several may be given, for every flag that was given.
 
     Raises
     ------
@@ -193,11 +193,15 @@ def parse_flags(name, settings_class, arguments=None):
     )
     for item in fields_of(settings_class):
         text, aliases = item.metadata["help"], item.metadata.get("aliases", ())
-        if item.default not in ("", None) and item.type is not bool:
-            text += f" (default: {item.default})"
+        kind, has_several = kind_of(item)
+        if item.default not in ("", None, ()) and kind is not bool:
+            default = " ".join(map(str, item.default)) if has_several else item.default
+            text += f" (default: {default})"
         choices = item.metadata.get("choices")
-        metavar = "|".join(choices) if choices else {bool: "True|False", int: "N", float: "X"}.get(item.type, "PATH")
-        optional = {"nargs": "?", "const": "True"} if item.type is bool else {}
+        metavar = "|".join(choices) if choices else {bool: "True|False", int: "N", float: "X"}.get(kind, "PATH")
+        optional = {"nargs": "?", "const": "True"} if kind is bool else {"nargs": "*"} if has_several else {}
+        # A % in a text would be taken for a placeholder.
+        text = text.replace("%", "%%")
         parser.add_argument(flag(item.name), *aliases, dest=item.name, help=text, metavar=metavar, **optional)
     return vars(parser.parse_args(arguments))
 

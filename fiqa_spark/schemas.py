@@ -143,3 +143,17 @@ SCORES = StructType(
 
 IDENTITY_BUCKET = "identity_bucket"
 POSITION = "position"
+
+# Label sets to be compared, and the pairs of images that they are compared by.
+QUALITY = "quality"
+NO_SCORE = "no_score"
+LABEL_SET = (PATH, IDENTITY, QUALITY, STATUS)
+NUMBER = "number"
+SAME = "same"
+PATH_A = "path_a"
+PATH_B = "path_b"
+KEY_A = "key_a"
+KEY_B = "key_b"
+IDENTITY_A = "identity_a"
+IDENTITY_B = "identity_b"
+SIMILARITY = "similarity"

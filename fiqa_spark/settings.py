@@ -4,6 +4,8 @@ import dataclasses
 import difflib
 import os
 import re
+import shlex
+import typing
 from dataclasses import dataclass, field
 
 from fiqa_spark.errors import SettingsError
@@ -17,8 +19,9 @@ _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?(?=/)")
 def _setting(default, text, **rules):
     """A field with its help text and rules.
 
-    `required`; `least` and `most`, the range of a number; `choices`; `aliases`; `place`, that data is read or written
-    there.
+    `required`; `least` and `most`, the range of a number; `above`, a bound that it must be above; `choices`; `aliases`;
+    `place`, that data is read or written there. A field of type ``tuple[float, ...]`` takes several values, which obey
+    these rules one by one.
     """
     return field(default=default, metadata={"help": text, **rules})
 
@@ -124,6 +127,58 @@ class ScoreRecognizabilitySettings(RecognizabilitySettings, _RunSettings):
 
 
 @dataclass(frozen=True)
+class EvaluationSettings(_ImageSettings):
+    """How label sets are compared; see `fiqa_spark.evaluation`."""
+
+    pairs_file: str = _setting("", "CSV with path_a, path_b and same (1 or 0); default: pairs are drawn", place=True)
+    mated_per_identity: int = _setting(20, "mated pairs drawn of an identity at most", least=1, most=1000)
+    non_mated: int = _setting(1_000_000, "non-mated pairs drawn at most", least=1, most=20_000_000)
+    error: tuple[str, ...] = _setting(("fnmr",), "errors to look at", choices=("fnmr", "fmr"))
+    starting_error: tuple[float, ...] = _setting(
+        (0.05, 0.1), "errors before any discard, each the start of a curve", above=0, most=0.99
+    )
+    at_fmr: tuple[float, ...] = _setting(
+        (0.01, 0.001), "FMRs that fix the threshold of further curves of FNMR", above=0, most=0.99
+    )
+    discard_limit: tuple[float, ...] = _setting(
+        (0.2, 0.3, 1.0), "discards up to which the area under a curve is taken", above=0, most=1
+    )
+    convention: str = _setting(
+        "fixed",
+        "'recomputed' takes the threshold anew from the pairs left, every 5 %, for curves at an FMR",
+        choices=("fixed", "recomputed"),
+    )
+
+    def __post_init__(self):
+        by_fmr = "fnmr" in self.error and self.at_fmr
+        if self.convention == "recomputed" and not by_fmr:
+            raise SettingsError("--convention recomputed: is about FNMR at an FMR; give fnmr in --error, and --at-fmr")
+        if not self.error or not self.discard_limit:
+            raise SettingsError(f"{'--discard-limit' if self.error else '--error'}: give a value at least")
+        if not by_fmr and not self.starting_error:
+            raise SettingsError(
+                "--starting-error: no curve is asked for; give a value, or fnmr in --error and --at-fmr"
+            )
+
+
+@dataclass(frozen=True)
+class EvaluateLabelsSettings(EvaluationSettings):
+    """Compare label sets by error-versus-discard curves: settings of `jobs/evaluate_labels.py`."""
+
+    labels: tuple[str, ...] = _setting(
+        (),
+        "folders that generate_labels or score_recognizability wrote, texts of 'path score', CSV files; each as "
+        "NAME=PATH or PATH",
+        required=True,
+        place=True,
+    )
+    rows_list: str = _setting("", "paths of the rows of a .npy matrix, in order", place=True)
+    dst: str = _setting("", "folder to write report.html, the curves and summary.json to", required=True, place=True)
+    process_num: int = _setting(None, "parallel tasks in local mode; default: one a core", least=1, most=10_000)
+    overwrite: bool = _setting(False, "replace the result of an earlier run once the new one is complete")
+
+
+@dataclass(frozen=True)
 class ImportFeaturesSettings(_Settings):
     """Turn features of any form into Parquet vectors: settings of `jobs/import_features.py`."""
 
@@ -148,12 +203,24 @@ class ExportLabelsSettings(_Settings):
     overwrite: bool = _setting(False, "replace an existing file")
 
 
-JOB_SETTINGS = (GenerateLabelsSettings, ScoreRecognizabilitySettings, ImportFeaturesSettings, ExportLabelsSettings)
+JOB_SETTINGS = (
+    GenerateLabelsSettings,
+    ScoreRecognizabilitySettings,
+    EvaluateLabelsSettings,
+    ImportFeaturesSettings,
+    ExportLabelsSettings,
+)
 
 
 def fields_of(settings):
     """The fields of a settings class or object that a user sets."""
     return [item for item in dataclasses.fields(settings) if "help" in item.metadata]
+
+
+def kind_of(item):
+    """Type of the one or several values of a field, and whether there may be several."""
+    several = typing.get_args(item.type)
+    return (several[0], True) if several else (item.type, False)
 
 
 def flag(name):
@@ -168,10 +235,11 @@ def resolve(settings_class, flags, configuration):
     ----------
     settings_class : type
         A dataclass of this module.
-    flags : dict of str to str
-        Field name to text, only for the flags that were given.
+    flags : dict
+        Field name to text, or list of texts where several values may be given; only for the flags that were given.
     configuration : dict of str to str
         Spark configuration; keys that begin with ``spark.fiqa.`` are read, ``spark.fiqa.fix-num`` for `fix_num`.
+        Several values stand in one text, split and quoted as a shell does it.
 
     Returns
     -------
@@ -214,14 +282,37 @@ def _configured(configuration):
 
 
 def _parsed(item, text, label):
-    """The value of a field from its text, checked against the field's rules."""
-    if item.type is bool:
+    """The value of a field from its text, or from several, checked against the field's rules."""
+    kind, has_several = kind_of(item)
+    if not has_several:
+        return _parsed_one(item, kind, text, label)
+    values = tuple(_parsed_one(item, kind, each, label) for each in _texts(text, label))
+    if not values and item.metadata.get("required"):
+        raise SettingsError(f"{label} is empty: {item.metadata['help']}")
+    repeated = next((value for value in values if values.count(value) > 1), None)
+    if repeated is not None:
+        raise SettingsError(f"{label}: {repeated} is given twice; give it once")
+    return values
+
+
+def _texts(text, label):
+    """The texts of several values."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise SettingsError(f"{label} {text!r}: {error}; quote values as in a shell") from None
+
+
+def _parsed_one(item, kind, text, label):
+    if kind is bool:
         value = {"true": True, "false": False}.get(str(text).lower())
         if value is None:
             raise SettingsError(f"{label} {text!r}: use True or False")
         return value
-    if item.type in (int, float):
-        return _parsed_number(item, text, label)
+    if kind in (int, float):
+        return _parsed_number(item, kind, text, label)
     choices = item.metadata.get("choices")
     if choices and text not in choices:
         raise SettingsError(f"{label} {text!r}: choose one of {', '.join(choices)}")
@@ -230,11 +321,14 @@ def _parsed(item, text, label):
     return text
 
 
-def _parsed_number(item, text, label):
+def _parsed_number(item, kind, text, label):
     try:
-        value = item.type(text)
+        value = kind(text)
     except ValueError:
-        raise SettingsError(f"{label} {text!r}: not a {'whole ' if item.type is int else ''}number") from None
+        raise SettingsError(f"{label} {text!r}: not a {'whole ' if kind is int else ''}number") from None
+    above = item.metadata.get("above")
+    if above is not None and not value > above:
+        raise SettingsError(f"{label} {value}: must be above {above}")
     least, most = item.metadata.get("least", -_INT32), item.metadata.get("most", _INT32)
     # Not within any range is what is not a number at all.
     if not least <= value <= most:
@@ -275,12 +369,26 @@ def with_flag(message, settings):
     alone = re.match("--([a-z-]+): ", message)
     if alone:
         value = getattr(settings, alone[1].replace("-", "_"), None)
-        return f"--{alone[1]} {value}: {message[alone.end() :]}" if value else message
+        return f"--{alone[1]} {as_typed(value)}: {message[alone.end() :]}" if value else message
     path = _SCHEME.sub("", message)
-    places = [item for item in fields_of(settings) if item.metadata.get("place") and getattr(settings, item.name)]
-    forms = [(form, item) for item in places for form in _forms(getattr(settings, item.name))]
+    named = [item for item in fields_of(settings) if item.metadata.get("place")]
+    forms = [
+        (form, item) for item in named for place in _places(getattr(settings, item.name)) for form in _forms(place)
+    ]
     above = [(len(form), flag(item.name)) for form, item in forms if path.startswith((f"{form}/", f"{form}: "))]
     return f"{max(above)[1]} {message}" if above else message
+
+
+def as_typed(value):
+    """A value as it stands on the command line; several with spaces between them."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _places(value):
+    """Places that a setting names, those of ``NAME=PATH`` too."""
+    if isinstance(value, str):
+        return [value] if value else []
+    return [place for text in value for place in (text, text.partition("=")[2]) if place]
 
 
 def _forms(place):

@@ -10,7 +10,7 @@ import pyspark
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
-from fiqa_spark.settings import flag, with_origins
+from fiqa_spark.settings import as_typed, flag, with_origins
 from fiqa_spark.version import __version__
 
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
@@ -86,6 +86,16 @@ def how_it_ran(spark, settings, steps):
     return {"settings": with_origins(settings), "versions": versions(spark), "seconds": steps.seconds}
 
 
+def run_facts(spark, settings):
+    """Settings and versions as lines of a table, name to text."""
+    chosen = {
+        flag(name): as_typed(entry["value"])
+        for name, entry in with_origins(settings).items()
+        if entry["value"] not in ("", None)
+    }
+    return {**chosen, **versions(spark)}
+
+
 def as_json(summary):
     """Text of summary.json."""
     return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -113,11 +123,16 @@ def for_a_person(summary, *lines):
         "",
         *lines,
         f"written to {summary['destination']}, partitioned by {summary['partitioned_by']}",
-        f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}",
-        f"{sum(summary['seconds'].values()):.1f} s: "
-        + ", ".join(f"{k} {v:.1f}" for k, v in summary["seconds"].items()),
+        *run_lines(summary),
     ]
     return "\n".join(shown)
+
+
+def run_lines(summary):
+    """The lines for a person that tell of the run: seed, settings and seconds."""
+    yield f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}"
+    seconds = summary["seconds"]
+    yield f"{sum(seconds.values()):.1f} s: " + ", ".join(f"{step} {value:.1f}" for step, value in seconds.items())
 
 
 def in_a_line(percentiles, digits):
@@ -139,8 +154,12 @@ _NAMED_PERCENTILES = (
 def _chosen(settings):
     """The settings that differ from their defaults, but for the paths."""
     given = [
-        f"{flag(name)} {entry['value']} ({entry['origin']})"
+        f"{flag(name)} {as_typed(entry['value'])} ({entry['origin']})"
         for name, entry in settings.items()
-        if entry["origin"] != "default" and not isinstance(entry["value"], str)
+        if entry["origin"] != "default" and not _is_text(entry["value"])
     ]
     return "set: " + ", ".join(given) if given else "all other settings at their defaults"
+
+
+def _is_text(value):
+    return isinstance(value, str) or (isinstance(value, tuple) and any(isinstance(each, str) for each in value))

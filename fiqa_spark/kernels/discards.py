@@ -1,4 +1,4 @@
-"""Error-versus-discard characteristic (EDC): how errors of comparisons fall as those of the lowest quality are left out.
+"""Error-versus-discard characteristic (EDC): how errors of comparisons fall as the pairs of lowest quality leave.
 
 The comparisons are mated pairs where the error is FNMR, non-mated pairs where it is FMR. The quality of a pair is the
 lower one of its two images'; pairs of equal quality are left out together.

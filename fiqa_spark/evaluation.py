@@ -1,0 +1,98 @@
+"""Are labels any good? Label sets over the same pairs of images, from the pairs to the numbers of the page."""
+
+from pyspark import StorageLevel
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.curves import compare, similarity_histograms, starts_of
+from fiqa_spark.drawn_pairs import draw_mated, draw_non_mated
+from fiqa_spark.errors import InputError
+from fiqa_spark.findings import Findings
+from fiqa_spark.label_profiles import profile
+from fiqa_spark.labelled_images import labelled_images, quality_columns
+from fiqa_spark.listed_pairs import read_listed_pairs, with_images
+from fiqa_spark.pair_similarities import check_memory, compared_pairs, flat_pairs, images_of
+
+_OF_IMAGE = (schemas.PATH, schemas.KEY, schemas.IDENTITY, schemas.IDENTITY_HASH)
+
+
+def evaluate(spark, storage, sets, settings, steps, features_of):
+    """Compare label sets.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    sets : list of LabelSet
+    settings : EvaluationSettings
+    steps : Steps
+    features_of : callable
+        Gives the `Features` for a DataFrame of images, `path`.
+
+    Returns
+    -------
+    Findings
+
+    Raises
+    ------
+    InputError
+        If the sets, the pairs or the features cannot be compared.
+    """
+    with steps("putting labels together"):
+        images = labelled_images(sets, settings)
+    names = quality_columns(len(sets))
+    with steps("listing pairs" if settings.pairs_file else "drawing pairs"):
+        pairs, account = _pairs(spark, storage, images, names, settings)
+        pairs = flat_pairs(pairs, names).persist(StorageLevel.MEMORY_AND_DISK)
+        kinds = dict(pairs.groupBy(schemas.SAME).count().collect())
+        _check_kinds(kinds, settings)
+        check_memory(spark, sum(kinds.values()), len(sets))
+    features = features_of(images_of(pairs))
+    with steps("computing similarities"):
+        compared, without = compared_pairs(pairs, features, names, sum(kinds.values()))
+        held = {True: int(compared.mated.sum()), False: int((~compared.mated).sum())}
+        _check_kinds(held, settings)
+    with steps("drawing curves"):
+        comparisons = compare(compared, [labels.name for labels in sets], settings)
+    with steps("looking at labels"):
+        profiles = tuple(profile(storage, labels, settings) for labels in sets)
+    account |= {"mated": held[True], "non_mated": held[False]}
+    account["left_out"] |= without
+    return Findings(settings.convention, account, comparisons, similarity_histograms(compared), profiles)
+
+
+def _pairs(spark, storage, images, names, settings):
+    """Pairs with their images as structs, and the account of where they come from."""
+    columns = (*_OF_IMAGE, *names)
+    account = {"images": images.counts["images"], "images_with_every_label": images.counts["labelled"]}
+    if settings.pairs_file:
+        listed = read_listed_pairs(spark, storage, settings.pairs_file)
+        pairs, left_out = with_images(listed, images, columns, settings)
+        return pairs, {"source": settings.pairs_file, **account, "left_out": left_out}
+    known = F.col(schemas.IDENTITY).isNotNull()
+    for name in names:
+        known = known & F.col(name).isNotNull()
+    usable = images.table.where(known).persist(StorageLevel.MEMORY_AND_DISK)
+    mated, identities = draw_mated(usable, columns, settings.mated_per_identity)
+    non_mated = draw_non_mated(usable, columns, settings.non_mated)
+    pairs = mated.withColumn(schemas.SAME, F.lit(True)).unionByName(non_mated.withColumn(schemas.SAME, F.lit(False)))
+    return pairs, {"source": "drawn", **account, "identities": identities, "left_out": {}}
+
+
+def _check_kinds(counts, settings):
+    """Raise InputError if the pairs that a curve needs are not there."""
+    needs = {(error == "fnmr"): f"--error {error}" for error in settings.error}
+    for error, start, _ in starts_of(settings):
+        if error == "fnmr" and start == "fmr":
+            needs.setdefault(False, "--at-fmr")
+    for mated, who in needs.items():
+        if counts.get(mated):
+            continue
+        kind, other = ("mated", "non-mated") if mated else ("non-mated", "mated")
+        where = f"--pairs-file {settings.pairs_file}" if settings.pairs_file else "--labels"
+        way_out = (
+            "give --at-fmr without a value" if who == "--at-fmr" else f"set --error to what {other} pairs can tell"
+        )
+        raise InputError(
+            f"{where}: no {kind} pair can be compared, and {who} needs some; add {kind} pairs, or {way_out}"
+        )

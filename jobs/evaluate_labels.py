@@ -1,0 +1,13 @@
+"""Are the labels any good? Error-versus-discard curves: spark-submit jobs/evaluate_labels.py --help."""
+
+import pathlib
+import sys
+
+# spark-submit puts the folder of this file on the path, not the one that holds the package.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from fiqa_spark.cli import main
+from fiqa_spark.settings import EvaluateLabelsSettings
+
+if __name__ == "__main__":
+    sys.exit(main("evaluate_labels", EvaluateLabelsSettings))
