@@ -9,7 +9,7 @@ JAVA_HOME_FILE := $(VENV)/java-home
 JAVA_CLASSES := $(VENV)/java-classes.jsa
 USE_JAVA = JAVA_HOME="$$(cat $(JAVA_HOME_FILE))"
 SOURCES := setup.py fiqa_spark/version.py Makefile
-MODULES := $(wildcard fiqa_spark/*.py fiqa_spark/*/*.py)
+MODULES := $(wildcard fiqa_spark/*.py fiqa_spark/*/*.py fiqa_spark/*.html)
 HADOOP := build/hadoop
 MAVEN ?= mvn
 
@@ -30,8 +30,8 @@ test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
 test-spark35: setup $(VENV35)/.tests-installed ## run the tests on Spark 3.5
-# The commands of the README set up the newest Spark, whichever runs the test.
-	$(USE_JAVA) $(VENV35)/bin/python -m pytest --ignore=tests/jobs/test_commands.py
+# The commands of the README set up the newest Spark, whichever runs the test; the page knows of no Spark.
+	$(USE_JAVA) $(VENV35)/bin/python -m pytest --ignore=tests/jobs/test_commands.py --ignore=tests/test_report.py
 
 test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
@@ -58,7 +58,7 @@ $(JAVA_HOME_FILE): $(VENV)/bin/python
 	@home=$$($(PYTHON) -m fiqa_spark.machine java) && echo "$$home" > $@
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability,report]'
 # Every process of a run imports PySpark from this file, and would compile it anew.
 	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
 		$(VENV)/bin/python -W ignore -m fiqa_spark.compiled_zip "$$modules" || exit 1; \
@@ -72,6 +72,7 @@ $(JAVA_CLASSES): $(VENV)/.installed $(JAVA_HOME_FILE)
 
 $(VENV)/.tests-installed: $(VENV)/.installed
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(PYTHON) -m fiqa_spark.machine chromium
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.installed
@@ -96,8 +97,9 @@ dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
 dist/environment.tar.gz: $(VENV)/.package-installed
 	@mkdir -p dist && $(PYTHON) -m venv --clear --without-pip build/environment
 	@$(VENV)/bin/python -m pip --python build/environment install --quiet --disable-pip-version-check $$($(VENV)/bin/python -c \
-		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow", "scipy")))')
-	@$(VENV)/bin/venv-pack --quiet --force --prefix build/environment --output $@ --exclude '*/tests/*' --exclude '*/include/*'
+		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow", "scipy", "matplotlib", "Jinja2", "Pillow")))')
+	@$(VENV)/bin/venv-pack --quiet --force --prefix build/environment --output $@ --exclude '*/tests/*' --exclude '*/include/*' \
+		--exclude '*/mpl-data/sample_data/*' --exclude '*/mpl-data/images/*' --exclude '*/fonts/afm/*' --exclude '*/fonts/pdfcorefonts/*'
 	@chmod 644 $@
 
 $(HADOOP)/.installed: tests/yarn/pom.xml $(VENV)/.installed $(JAVA_HOME_FILE)
@@ -107,7 +109,7 @@ $(HADOOP)/.installed: tests/yarn/pom.xml $(VENV)/.installed $(JAVA_HOME_FILE)
 	@touch $@
 
 $(VENV35)/.tests-installed: $(VENV35)/bin/python $(SOURCES)
-	@$(VENV35)/bin/python -m pip install --quiet --disable-pip-version-check setuptools --editable '.[test]' 'pyspark>=3.5,<3.6'
+	@$(VENV35)/bin/python -m pip install --quiet --disable-pip-version-check setuptools --editable '.[report,test]' 'pyspark>=3.5,<3.6'
 	@touch $@
 
 .PRECIOUS: %/bin/python

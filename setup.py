@@ -17,6 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["fiqa_spark", "fiqa_spark.*"]),
+    package_data={"fiqa_spark": ["report_template.html"]},
     install_requires=[
         "pyspark>=3.5,<5",
         "numpy>=1.23",
@@ -26,6 +27,8 @@ setup(
     extras_require={
         # What finds the unrecognizable images, in the process of the driver alone.
         "recognizability": ["scipy>=1.11"],
+        # What draws the page of an evaluation, in the process of the driver alone.
+        "report": ["matplotlib>=3.8", "Jinja2>=3.1", "Pillow>=10.1"],
         "test": [
             "chispa>=0.10",
             "duckdb>=1",
@@ -34,6 +37,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.5",
             "scipy>=1.11",
+            "selenium>=4.11",
         ],
         "bench": ["matplotlib>=3.8", "scipy>=1.11", "threadpoolctl>=3"],
         "package": ["setuptools", "venv-pack>=0.2"],

@@ -18,7 +18,7 @@ _HASH_UNCHECKED = (1).to_bytes(4, "little")
 
 
 def write_package(path):
-    """Write the package that this module belongs to, wherever it was imported from, to a zip file.
+    """Write the package that this module belongs to, wherever it was imported from, to a zip file, its templates too.
 
     A Python of another version leaves the compiled forms in it alone and takes the sources.
 
@@ -33,10 +33,11 @@ def write_package(path):
         return
     package = pathlib.Path(__file__).resolve().parent
     with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(package.rglob("*.py")):
+        for file in sorted((*package.rglob("*.py"), *package.rglob("*.html"))):
             name, source = file.relative_to(package.parent).as_posix(), file.read_bytes()
             archive.writestr(name, source)
-            archive.writestr(f"{name}c", _compiled(source, name))
+            if file.suffix == ".py":
+                archive.writestr(f"{name}c", _compiled(source, name))
 
 
 def complete(path):

@@ -75,6 +75,7 @@ def curves_summary(findings):
     return {
         "convention": findings.convention,
         "pairs": findings.pairs,
+        "notes": findings.notes,
         "label_sets": [
             {"name": each.name, "place": each.place, "quantity": each.quantity, "statuses": each.statuses}
             for each in findings.profiles
@@ -114,6 +115,8 @@ def _area(area):
 
 def areas_for_a_person(findings):
     """Lines with the area of every curve: a block for each comparison, a line for each label set."""
+    for note in findings.notes:
+        yield f"  {note}"
     for comparison in findings.comparisons:
         limits = "".join(f"{f'pAUC {area.limit:g}':>32}" for area in comparison.curves[0].areas)
         yield f"  {start_in_words(comparison):<40}{limits}"

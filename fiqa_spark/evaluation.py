@@ -1,11 +1,13 @@
 """Are labels any good? Label sets over the same pairs of images, from the pairs to the numbers of the page."""
 
+import logging
+
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.curves import compare, similarity_histograms, starts_of
-from fiqa_spark.drawn_pairs import draw_mated, draw_non_mated
+from fiqa_spark.drawn_pairs import MATED_AT_MOST, draw_mated, draw_non_mated
 from fiqa_spark.errors import InputError
 from fiqa_spark.findings import Findings
 from fiqa_spark.label_profiles import profile
@@ -13,6 +15,9 @@ from fiqa_spark.labelled_images import labelled_images, quality_columns
 from fiqa_spark.listed_pairs import read_listed_pairs, with_images
 from fiqa_spark.pair_similarities import check_memory, compared_pairs, flat_pairs, images_of
 
+_log = logging.getLogger("fiqa_spark")
+# Fewer non-mated pairs above a threshold do not tell where it is.
+_PAIRS_OF_A_THRESHOLD = 10
 _OF_IMAGE = (schemas.PATH, schemas.KEY, schemas.IDENTITY, schemas.IDENTITY_HASH)
 
 
@@ -52,13 +57,58 @@ def evaluate(spark, storage, sets, settings, steps, features_of):
         compared, without = compared_pairs(pairs, features, names, sum(kinds.values()))
         held = {True: int(compared.mated.sum()), False: int((~compared.mated).sum())}
         _check_kinds(held, settings)
+        _check_spread(compared, sets)
     with steps("drawing curves"):
         comparisons = compare(compared, [labels.name for labels in sets], settings)
     with steps("looking at labels"):
         profiles = tuple(profile(storage, labels, settings) for labels in sets)
     account |= {"mated": held[True], "non_mated": held[False]}
     account["left_out"] |= without
-    return Findings(settings.convention, account, comparisons, similarity_histograms(compared), profiles)
+    notes = tuple(_notes(account, held[False], settings))
+    return Findings(settings.convention, account, comparisons, similarity_histograms(compared), profiles, notes)
+
+
+def evaluate_own_labels(spark, storage, labels, settings, steps, features):
+    """What `evaluate` does for labels just computed, which are not lost where no pair can be compared.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    labels : LabelSet
+    settings : EvaluationSettings
+    steps : Steps
+    features : Features
+
+    Returns
+    -------
+    Findings
+        Without curves where there can be none; a note and a warning tell why.
+    """
+    try:
+        return evaluate(spark, storage, [labels], settings, steps, lambda _: features)
+    except InputError as error:
+        reason = f"There are no curves: {error}"
+    _log.warning("%s", reason)
+    with steps("looking at labels"):
+        profiles = (profile(storage, labels, settings),)
+    return Findings(settings.convention, {"source": "none"}, (), None, profiles, (reason,))
+
+
+def _notes(account, non_mated, settings):
+    """What a reader must know before trusting the curves."""
+    identities = account.get("identities")
+    if identities and identities["drawn_from"] < identities["with_mated_pairs"]:
+        yield (
+            f"Mated pairs were drawn of {identities['drawn_from']} of {identities['with_mated_pairs']} identities, as "
+            f"there would be more than {MATED_AT_MOST} of all."
+        )
+    for error, start, at in starts_of(settings):
+        if "fmr" in (error, start) and at * non_mated < _PAIRS_OF_A_THRESHOLD:
+            yield (
+                f"The threshold at {'FMR' if start == 'fmr' else 'a starting FMR of'} {at:g} rests on "
+                f"{at * non_mated:.1f} of {non_mated} non-mated pairs; more pairs would make it sure."
+            )
 
 
 def _pairs(spark, storage, images, names, settings):
@@ -79,20 +129,32 @@ def _pairs(spark, storage, images, names, settings):
     return pairs, {"source": "drawn", **account, "identities": identities, "left_out": {}}
 
 
+def _check_spread(compared, sets):
+    """Raise InputError if all pairs have the same quality in a set."""
+    for labels, qualities in zip(sets, compared.qualities, strict=True):
+        if qualities.min() == qualities.max():
+            raise InputError(
+                f"{labels.place}: the lower label of every pair is {qualities[0]:g}, by which nothing can be "
+                "discarded; give labels that differ, or more pairs"
+            )
+
+
 def _check_kinds(counts, settings):
     """Raise InputError if the pairs that a curve needs are not there."""
     needs = {(error == "fnmr"): f"--error {error}" for error in settings.error}
-    for error, start, _ in starts_of(settings):
-        if error == "fnmr" and start == "fmr":
-            needs.setdefault(False, "--at-fmr")
+    if any(start == "fmr" for _, start, _ in starts_of(settings)):
+        needs.setdefault(False, "--at-fmr")
     for mated, who in needs.items():
         if counts.get(mated):
             continue
         kind, other = ("mated", "non-mated") if mated else ("non-mated", "mated")
-        where = f"--pairs-file {settings.pairs_file}" if settings.pairs_file else "--labels"
-        way_out = (
+        if settings.pairs_file:
+            where, way_out = f"--pairs-file {settings.pairs_file}", f"list {kind} pairs"
+        else:
+            # Drawn non-mated pairs there always are.
+            where = f"--id-key-index {settings.id_key_index}"
+            way_out = "set it so that identities have several images, or give --pairs-file"
+        without = (
             "give --at-fmr without a value" if who == "--at-fmr" else f"set --error to what {other} pairs can tell"
         )
-        raise InputError(
-            f"{where}: no {kind} pair can be compared, and {who} needs some; add {kind} pairs, or {way_out}"
-        )
+        raise InputError(f"{where}: no {kind} pair can be compared, and {who} needs some; {way_out}, or {without}")

@@ -14,9 +14,10 @@ from fiqa_spark.planning import planned_for_small_files
 
 _SUFFIXES = (".parquet", ".npy")
 _HEADER_BYTES = 1 << 12
+_ROWS_MISSING = "--rows-list is missing: {} is one matrix; give the list of its rows, a path a line"
 
 
-def open_features(spark, storage, images, settings, staging, steps, *, beside=None):
+def open_features(spark, storage, images, settings, staging, steps, *, beside=None, are_rows=True):
     """Features for a list of images.
 
     Parameters
@@ -25,12 +26,14 @@ def open_features(spark, storage, images, settings, staging, steps, *, beside=No
     storage : Storage
     images : DataFrame
         Column `path`.
-    settings : GenerateLabelsSettings or ScoreRecognizabilitySettings
+    settings : GenerateLabelsSettings, ScoreRecognizabilitySettings or EvaluateLabelsSettings
     staging : str
         Folder for a feature store made of .npy files; its owner removes it.
     steps : Steps
     beside : DataFrame, optional
         Column `path`: images whose features are wanted beside those of the list.
+    are_rows : bool
+        Whether a matrix has the rows of `images` where ``settings.rows_list`` does not name them.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def open_features(spark, storage, images, settings, staging, steps, *, beside=No
         return keyed_features(read_features(spark, storage, root), index, root, settings.image_root)
     folder = f"{staging}/features"
     with steps("importing features"), planned_for_small_files(spark):
-        rows, vectors = _features_of(spark, storage, images, settings, beside)
+        rows, vectors = _features_of(spark, storage, images, settings, beside, are_rows)
         keyed = _key_as_path(vectors, settings.image_root)
         store = write_store(storage, keyed, folder, index=index, rows=rows, dimension=_dimension(storage, example))
     if storage.is_folder(root) and not store["rows"]:
@@ -60,7 +63,7 @@ def open_features(spark, storage, images, settings, staging, steps, *, beside=No
     return open_store(spark, storage, folder)
 
 
-def _features_of(spark, storage, images, settings, beside):
+def _features_of(spark, storage, images, settings, beside, are_rows):
     """About how many vectors there are in .npy files, and those of the listed images at least."""
     root = settings.feature_root
     if not storage.is_folder(root):
@@ -68,6 +71,8 @@ def _features_of(spark, storage, images, settings, beside):
         if settings.rows_list:
             rows = _rows_list(spark, storage, settings.rows_list)
             return rows.count(), matrix_features(rows, "--rows-list", matrix)
+        if not are_rows:
+            raise InputError(_ROWS_MISSING.format(root))
         return images.count(), matrix_features(images, "--image-list-file", matrix)
     local = storage.local(root)
     if local is None:
@@ -118,9 +123,7 @@ def _all_features(spark, storage, settings):
     source = settings.source
     if not storage.is_folder(source):
         if not settings.rows_list:
-            raise InputError(
-                f"--rows-list is missing: {source} is one matrix; give the list of its rows, a path a line"
-            )
+            raise InputError(_ROWS_MISSING.format(source))
         listed = _rows_list(spark, storage, settings.rows_list)
         vectors = matrix_features(listed, "--rows-list", _local(storage, source))
         return listed.count(), _key_as_path(vectors, settings.image_root)

@@ -129,6 +129,9 @@ class Findings(NamedTuple):
     pairs: dict
     """Counts of pairs: where they come from, mated, non-mated, and those left out, by reason; nested, JSON-ready."""
     comparisons: tuple[Comparison, ...]
-    similarities: Similarities
+    """Empty where no pair can be compared, as a note tells then."""
+    similarities: Similarities | None
     profiles: tuple[Profile, ...]
     """One a label set, in the order of the curves."""
+    notes: tuple[str, ...]
+    """What a reader must know before trusting the numbers, a sentence each."""

@@ -115,7 +115,6 @@ def _read(spark, storage, name, place):
         return label_set(name, place, table, schemas.LABEL if kind is LABELS else schemas.ERS)
     columns = _csv_columns(storage, place)
     read = _read_csv(spark, storage, name, place, columns) if columns else _read_text(spark, storage, name, place)
-    check_encoding(read.table, f"--labels {place}")
     climbing = read.table.where(keys.climbs(F.col(schemas.PATH))).select(schemas.PATH).head(1)
     if climbing:
         raise InputError(f"{place}: path {climbing[0][0]!r} climbs out of its root; remove its '..' parts")
@@ -134,21 +133,46 @@ def _read_csv(spark, storage, name, place, columns):
     quality = next((each for each in _CSV_QUALITIES if each in columns), None)
     if quality is None:
         raise InputError(f"{place}: no column {' or '.join(_CSV_QUALITIES)}; it has {', '.join(columns)}")
-    table = read_csv(spark, storage, place)
+    table = read_csv(spark, storage, place, "--labels")
     known = [schemas.PATH, *(each for each in (schemas.IDENTITY, schemas.STATUS) if each in columns)]
     rows = table.select(*known, F.nullif(F.trim(quality), F.lit("")).alias(schemas.QUALITY))
     return LabelSet(name, place, _QUANTITIES.get(quality, "score"), _with_numbers(rows, place))
 
 
-def read_csv(spark, storage, place):
-    """A CSV file with a header, all of its columns as text; quotes are doubled in quoted fields."""
+def read_csv(spark, storage, place, flag):
+    """A UTF-8 CSV file with a header, all of its columns as text; quotes are doubled in quoted fields.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    place, flag : str
+        The file, and the flag that named it, for messages.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8.
+    """
+    _lines(spark, storage, place, flag)
     options = {"header": "true", "escape": '"', "encoding": "UTF-8"}
     return spark.read.options(**options).csv(literal(storage.qualified(place)))
 
 
+def _lines(spark, storage, place, flag):
+    """Lines of a file, as `value`, once they are known to be UTF-8; taking them apart would replace what is not."""
+    lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(place)))
+    check_encoding(lines.withColumnRenamed("value", schemas.PATH), f"{flag} {place}")
+    return lines
+
+
 def _read_text(spark, storage, name, place):
     """A path, white space and a score a line; white space in the path stays."""
-    lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(place)))
+    lines = _lines(spark, storage, place, "--labels")
     lines = lines.where(F.trim(F.regexp_replace("value", r"\r$", "")) != "")
     pattern = r"^(.*\S)\s+(\S+)\s*$"
     path, score = (F.regexp_extract("value", pattern, group) for group in (1, 2))

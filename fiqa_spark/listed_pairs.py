@@ -5,7 +5,6 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.image_list import check_encoding
 from fiqa_spark.label_sets import read_csv
 
 _COLUMNS = (schemas.PATH_A, schemas.PATH_B, schemas.SAME)
@@ -35,7 +34,7 @@ def read_listed_pairs(spark, storage, place):
     if not storage.exists(place) or storage.is_folder(place):
         raise InputError(f"{place}: no such file; give a CSV file with the columns {', '.join(_COLUMNS)}")
     storage.check_no_pipe(place)
-    table = read_csv(spark, storage, place)
+    table = read_csv(spark, storage, place, "--pairs-file")
     missing = [name for name in _COLUMNS if name not in table.columns]
     if missing:
         raise InputError(f"{place}: no column {missing[0]!r}; it has {', '.join(table.columns)}")
@@ -50,8 +49,6 @@ def read_listed_pairs(spark, storage, place):
             f"{place}: pair {path_a!r}, {path_b!r} has 'same' {seen!r}; write two paths, and 1 for mated or 0 for "
             "non-mated"
         )
-    for path in (schemas.PATH_A, schemas.PATH_B):
-        check_encoding(pairs.select(F.col(path).alias(schemas.PATH)), f"--pairs-file {place}")
     return pairs.drop("text")
 
 

@@ -2,7 +2,7 @@
 
 ``python -m fiqa_spark.machine java`` prints the home of a suitable Java, and installs one where it may;
 ``python -m fiqa_spark.machine venv`` installs what Debian's Python lacks for virtual environments, ``python -m
-fiqa_spark.machine maven`` Maven.
+fiqa_spark.machine maven`` Maven, ``python -m fiqa_spark.machine chromium`` the browser that tests open the report with.
 """
 
 import glob
@@ -24,16 +24,39 @@ _JAVA_HOMES = (
     "/opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
     "/usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
 )
-# Package managers with the packages to try, in order.
+# Package managers with the packages to try, in order; those in one text are all needed.
 _PACKAGES = {
-    "apt-get": {"java": ("openjdk-17-jre-headless", "openjdk-21-jre-headless"), "venv": ("python3-venv",)},
-    "dnf": {"java": ("java-17-openjdk-headless", "java-21-openjdk-headless"), "venv": ("python3",)},
-    "apk": {"java": ("openjdk17-jre-headless",), "venv": ("python3",)},
-    "zypper": {"java": ("java-17-openjdk-headless",), "venv": ("python3",)},
-    "brew": {"java": ("openjdk@17",), "venv": ("python",)},
+    "apt-get": {
+        "java": ("openjdk-17-jre-headless", "openjdk-21-jre-headless"),
+        "venv": ("python3-venv",),
+        "chromium": ("chromium chromium-driver",),
+    },
+    "dnf": {
+        "java": ("java-17-openjdk-headless", "java-21-openjdk-headless"),
+        "venv": ("python3",),
+        "chromium": ("chromium chromedriver",),
+    },
+    "apk": {
+        "java": ("openjdk17-jre-headless",),
+        "venv": ("python3",),
+        "chromium": ("chromium chromium-chromedriver",),
+    },
+    "zypper": {
+        "java": ("java-17-openjdk-headless",),
+        "venv": ("python3",),
+        "chromium": ("chromium chromedriver",),
+    },
+    "brew": {"java": ("openjdk@17",), "venv": ("python",), "chromium": ("chromium chromedriver",)},
 }
 _PACKAGES = {manager: {**packages, "maven": ("maven",)} for manager, packages in _PACKAGES.items()}
-_NAMES = {"java": f"Java {OLDEST_JAVA} or newer", "venv": "Python's venv module", "maven": "Maven"}
+_NAMES = {
+    "java": f"Java {OLDEST_JAVA} or newer",
+    "venv": "Python's venv module",
+    "maven": "Maven",
+    "chromium": "Chromium with its chromedriver",
+}
+# What is there already, if all these programs are on PATH.
+_PROGRAMS = {"maven": ("mvn",), "chromium": ("chromium", "chromedriver")}
 _INSTALL = {"apt-get": ("install", "-y", "--no-install-recommends"), "apk": ("add",), "brew": ("install",)}
 
 
@@ -96,7 +119,7 @@ def install(need):
 
     Parameters
     ----------
-    need : {'java', 'venv', 'maven'}
+    need : {'java', 'venv', 'maven', 'chromium'}
 
     Raises
     ------
@@ -111,8 +134,9 @@ def install(need):
         if manager == "apt-get":
             subprocess.run([*prefix, manager, "update"], stdout=sys.stderr, check=False)
         arguments = _INSTALL.get(manager, ("install", "-y"))
-        for package in packages:
-            if subprocess.run([*prefix, manager, *arguments, package], stdout=sys.stderr, check=False).returncode == 0:
+        for names in packages:
+            line = [*prefix, manager, *arguments, *names.split()]
+            if subprocess.run(line, stdout=sys.stderr, check=False).returncode == 0:
                 return
     command = f", for example: sudo {manager} install {packages[0]}" if packages else ""
     raise MachineError(f"{_NAMES[need]} is missing and cannot be installed from here; install it{command}")
@@ -127,7 +151,7 @@ def main(need):
         if home is None:
             raise MachineError(f"no Java {OLDEST_JAVA} or newer was found after installing it; {_WAY_OUT}")
         print(home)
-    elif need != "maven" or shutil.which("mvn") is None:
+    elif need not in _PROGRAMS or not all(map(shutil.which, _PROGRAMS[need])):
         install(need)
 
 

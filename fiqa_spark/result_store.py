@@ -23,6 +23,7 @@ class Kind(NamedTuple):
 LABELS = Kind("labels", schemas.LABELS, "generate_labels")
 RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability")
 SUMMARY_FILE = "summary.json"
+PAGE_FILE = "report.html"
 
 _FOLDERS_AT_MOST = 10_000
 # Escaping makes at most three bytes of one, and file systems allow 255 in a name.

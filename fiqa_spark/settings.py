@@ -94,6 +94,8 @@ class LabelSettings(_ImageSettings):
 class GenerateLabelsSettings(LabelSettings, _RunSettings):
     """Label the quality of face images from their embeddings (SDD-FIQA): settings of `jobs/generate_labels.py`."""
 
+    report: bool = _setting(False, "write report.html too, a page that shows how good the labels are")
+
 
 @dataclass(frozen=True)
 class RecognizabilitySettings(_ImageSettings):

@@ -7,11 +7,11 @@ from fiqa_spark.feature_source import open_features
 from fiqa_spark.label_sets import read_label_sets
 from fiqa_spark.progress import Steps
 from fiqa_spark.report import check_installed, page
-from fiqa_spark.result_store import SUMMARY_FILE
+from fiqa_spark.result_store import PAGE_FILE, SUMMARY_FILE
 from fiqa_spark.storage import Storage
 from fiqa_spark.summary import as_json, how_it_ran, run_facts, run_lines
 
-_PAGE, _PARQUET, _CSV = "report.html", "edc.parquet", "edc.csv"
+_PARQUET, _CSV = "edc.parquet", "edc.csv"
 
 
 def run(spark, settings):
@@ -35,13 +35,13 @@ def run(spark, settings):
     check_installed()
     storage, steps = Storage(spark), Steps(spark)
     sets = read_label_sets(spark, storage, settings.labels)
-    own, application = (SUMMARY_FILE, _PAGE, _PARQUET, _CSV), spark.sparkContext.applicationId
+    own, application = (SUMMARY_FILE, PAGE_FILE, _PARQUET, _CSV), spark.sparkContext.applicationId
     with Destination(
         storage, settings.dst, overwrite=settings.overwrite, own_entries=own, application=application
     ) as dst:
 
         def features_of(images):
-            return open_features(spark, storage, images, settings, dst.staging, steps)
+            return open_features(spark, storage, images, settings, dst.staging, steps, are_rows=False)
 
         findings = evaluate(spark, storage, sets, settings, steps, features_of)
         result = f"{dst.staging}/result"
@@ -51,7 +51,7 @@ def run(spark, settings):
             storage.write_bytes(f"{result}/{_PARQUET}", as_parquet(table))
             storage.write_bytes(f"{result}/{_CSV}", as_csv(table))
             facts = run_facts(spark, settings)
-            storage.write_text(f"{result}/{_PAGE}", page(findings, title="Quality labels compared", facts=facts))
+            storage.write_text(f"{result}/{PAGE_FILE}", page(findings, title="Quality labels compared", facts=facts))
         summary = {
             "destination": storage.qualified(settings.dst),
             **curves_summary(findings),
@@ -69,7 +69,7 @@ def _told(summary, findings):
     yield ""
     yield from areas_for_a_person(findings)
     yield ""
-    yield f"written to {summary['destination']}; open report.html there"
+    yield f"written to {summary['destination']}; open {PAGE_FILE} there"
     yield from run_lines(summary)
 
 

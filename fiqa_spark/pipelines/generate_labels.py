@@ -6,20 +6,24 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from fiqa_spark import result_store, schemas
+from fiqa_spark.curve_files import areas_for_a_person, curves_summary
 from fiqa_spark.destination import Destination
 from fiqa_spark.distances import round_distances
+from fiqa_spark.evaluation import evaluate_own_labels
 from fiqa_spark.feature_source import open_features
 from fiqa_spark.features import check_columns, keyed_features, vector_length
 from fiqa_spark.image_list import check_images, identified_images, index_in_key, read_paths
+from fiqa_spark.label_sets import label_set
 from fiqa_spark.labels import DistanceRanges, distance_ranges, scale_labels
 from fiqa_spark.matching import Matching
 from fiqa_spark.planning import planned_by_cluster
 from fiqa_spark.pool import draw_pool
 from fiqa_spark.progress import Steps
-from fiqa_spark.result_store import SUMMARY_FILE, choose_partitioning, write_result
-from fiqa_spark.settings import checked
+from fiqa_spark.report import check_installed, page
+from fiqa_spark.result_store import PAGE_FILE, SUMMARY_FILE, choose_partitioning, write_result
+from fiqa_spark.settings import EvaluationSettings, checked, fields_of
 from fiqa_spark.storage import Storage
-from fiqa_spark.summary import Percentiles, as_json, for_a_person, how_it_ran, in_a_line, what_was_listed
+from fiqa_spark.summary import Percentiles, as_json, for_a_person, how_it_ran, in_a_line, run_facts, what_was_listed
 from fiqa_spark.usable_images import lines_to_draw_from
 
 
@@ -114,8 +118,10 @@ def run(spark, settings):
     FiqaError
         If the input or the destination cannot be used; nothing is written then.
     """
+    if settings.report:
+        check_installed()
     storage, steps = Storage(spark), Steps(spark)
-    own = (result_store.LABELS.folder, SUMMARY_FILE)
+    own = (result_store.LABELS.folder, SUMMARY_FILE, PAGE_FILE)
     images = read_paths(spark, storage, settings.image_list_file)
     application = spark.sparkContext.applicationId
     with Destination(
@@ -127,10 +133,12 @@ def run(spark, settings):
         with steps("writing labels"):
             ranges = labelling.ranges
             partitioning = choose_partitioning(labelling.labels, ranges.counts.identities, settings.partition_by)
-            folder = f"{dst.staging}/result/{result_store.LABELS.folder}"
+            result = f"{dst.staging}/result"
             percentiles = Percentiles(schemas.LABEL)
             labels = percentiles.observed(labelling.labels)
-            write_result(labels, schemas.LABELS, folder, partitioning, labelling.partitions)
+            write_result(
+                labels, schemas.LABELS, f"{result}/{result_store.LABELS.folder}", partitioning, labelling.partitions
+            )
         summary = {
             "destination": storage.qualified(settings.score_dst),
             **what_was_listed(ranges.counts),
@@ -141,9 +149,32 @@ def run(spark, settings):
             "label_percentiles": percentiles.values(),
             **how_it_ran(spark, settings, steps),
         }
-        storage.write_text(f"{dst.staging}/result/{SUMMARY_FILE}", as_json(summary))
+        evaluated = _evaluated(spark, storage, labelling.labels, features, settings, steps) if settings.report else None
+        if evaluated:
+            facts = run_facts(spark, settings)
+            storage.write_text(f"{result}/{PAGE_FILE}", page(evaluated, title="Quality labels", facts=facts))
+            summary["evaluation"] = curves_summary(evaluated)
+        storage.write_text(f"{result}/{SUMMARY_FILE}", as_json(summary))
         dst.publish("result")
-    return for_a_person(summary, *_told(ranges, summary["label_percentiles"], settings))
+    return for_a_person(summary, *_told(ranges, summary["label_percentiles"], settings), *_curves_told(evaluated))
+
+
+def _evaluated(spark, storage, labels, features, settings, steps):
+    """Findings about the labels just computed, by drawn pairs."""
+    given = {
+        item.name: getattr(settings, item.name)
+        for item in fields_of(EvaluationSettings)
+        if hasattr(settings, item.name)
+    }
+    own = label_set("labels", storage.qualified(settings.score_dst), labels, schemas.LABEL)
+    return evaluate_own_labels(spark, storage, own, EvaluationSettings(**given), steps, features)
+
+
+def _curves_told(evaluated):
+    """What a person wants to know of the evaluation, if there was one."""
+    if evaluated:
+        yield from areas_for_a_person(evaluated)
+        yield f"page       {PAGE_FILE}"
 
 
 def _told(ranges, percentiles, settings):

@@ -19,6 +19,7 @@ from fiqa_spark.cli import main
 SETTINGS = {
     "generate_labels": settings.GenerateLabelsSettings,
     "score_recognizability": settings.ScoreRecognizabilitySettings,
+    "evaluate_labels": settings.EvaluateLabelsSettings,
     "import_features": settings.ImportFeaturesSettings,
     "export_labels": settings.ExportLabelsSettings,
 }

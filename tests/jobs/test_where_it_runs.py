@@ -16,7 +16,7 @@ from tests.processes import LOOPBACK, descendants, listening_addresses
 def bare_checkout(tmp_path):
     """The jobs and the package alone, and an interpreter that has the dependencies but not the package."""
     checkout = tmp_path / "checkout"
-    for path in [*ROOT.glob("jobs/*.py"), *ROOT.glob("fiqa_spark/**/*.py")]:
+    for path in [*ROOT.glob("jobs/*.py"), *ROOT.glob("fiqa_spark/**/*.py"), *ROOT.glob("fiqa_spark/*.html")]:
         copy = checkout / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
@@ -40,7 +40,7 @@ def test_a_bare_checkout_needs_no_installation(spark, planted, reference, bare_c
         line = ["spark-submit", *map(str, words)]
         return subprocess.run(line, cwd=checkout, env=changes, capture_output=True, text=True, timeout=300, check=False)
 
-    for job in ("generate_labels", "score_recognizability", "import_features", "export_labels"):
+    for job in ("generate_labels", "score_recognizability", "evaluate_labels", "import_features", "export_labels"):
         shown = spark_submit(f"jobs/{job}.py", "--help")
         assert shown.returncode == 0, shown.stderr
         assert f"usage: {job}" in shown.stdout

@@ -1,0 +1,125 @@
+"""Each bad input of an evaluation: one line that names the option, the value and the way out; nothing written."""
+
+import os
+
+import pytest
+
+from tests.jobs.evaluating import QUALITIES, Evaluating
+from tests.jobs.inputs import PATHS, refused
+from tests.labelling import embeddings_of
+
+MATED = [("p0/0.jpg", "p0/1.jpg", 1), ("p1/0.jpg", "p1/1.jpg", 1)]
+NON_MATED = [("p0/0.jpg", "p1/1.jpg", 0), ("p2/0.jpg", "p1/1.jpg", 0)]
+
+
+@pytest.fixture
+def evaluating(tmp_path, resident):
+    return Evaluating(tmp_path, resident)
+
+
+def test_pairs_with_unknown_paths_only(evaluating):
+    evaluating.write_pairs([(f"elsewhere/{a}", f"elsewhere/{b}", same) for a, b, same in MATED])
+    parts = (f"--pairs-file {evaluating.pairs}: no pair is left to compare (2 in_no_label_set", "'elsewhere/p0/0'")
+    refused(evaluating, *parts, "set --image-root")
+
+
+def test_no_pairs_in_the_file(evaluating):
+    evaluating.write_pairs([])
+    refused(evaluating, f"--pairs-file {evaluating.pairs}: no pair in the file", "write a line a pair")
+
+
+def test_mated_pairs_only(evaluating):
+    evaluating.write_pairs(MATED)
+    refused(evaluating, f"--pairs-file {evaluating.pairs}: no non-mated pair", "give --at-fmr without a value")
+    del evaluating.flags["at_fmr"]
+    evaluating.words = ("--at-fmr",)
+    assert evaluating.run().returncode == 0
+    assert evaluating.summary()["pairs"]["non_mated"] == 0
+
+
+def test_non_mated_pairs_only(evaluating):
+    evaluating.write_pairs(NON_MATED)
+    refused(evaluating, f"--pairs-file {evaluating.pairs}: no mated pair", "--error fnmr needs some", "set --error")
+
+
+def test_pairs_file_of_another_form(evaluating):
+    evaluating.write_pairs(MATED, header="a,b,same")
+    refused(evaluating, f"--pairs-file {evaluating.pairs}: no column 'path_a'; it has a, b, same")
+    evaluating.write_pairs([("p0/0.jpg", "p0/1.jpg", "yes")])
+    refused(evaluating, "--pairs-file", "pair 'p0/0.jpg', 'p0/1.jpg' has 'same' 'yes'", "1 for mated or 0")
+    evaluating.flags["pairs_file"] = evaluating.folder / "nothing.csv"
+    refused(evaluating, "--pairs-file", "nothing.csv: no such file")
+
+
+def test_constant_quality(evaluating):
+    evaluating.write_labels(dict.fromkeys(PATHS, 50))
+    refused(evaluating, f"--labels {evaluating.labels}: all 16 labels are 50", "give labels that differ")
+
+
+def test_quality_that_is_constant_over_the_pairs(evaluating):
+    evaluating.write_labels({**dict.fromkeys(PATHS, 50), "p3/0.jpg": 60})
+    evaluating.write_pairs(MATED + NON_MATED)
+    refused(evaluating, f"--labels {evaluating.labels}: the lower label of every pair is 50", "give labels that differ")
+
+
+def test_label_sets_of_other_images(evaluating):
+    other = evaluating.folder / "others.txt"
+    other.write_text("".join(f"x/{path} 1\n" for path in PATHS))
+    evaluating.flags["labels"] = evaluating.labels
+    evaluating.words = ("--labels", str(evaluating.labels), str(other))
+    refused(
+        evaluating, "--labels", "no image has a label in every set", "'p0/0' in scores.txt", "'x/p0/0' in others.txt"
+    )
+
+
+def test_labels_of_images_without_features(evaluating):
+    evaluating.write_labels({f"x/{path}": value for path, value in QUALITIES.items()})
+    refused(evaluating, f"--feature-root {evaluating.features}: no feature matched an image", "list key 'x/p0/")
+
+
+def test_no_label_is_a_number(evaluating):
+    evaluating.write_labels(dict.fromkeys(PATHS, "nan"))
+    refused(evaluating, f"--labels {evaluating.labels}: no image has a label there")
+
+
+def test_labels_in_a_pipe(evaluating):
+    evaluating.labels.unlink()
+    os.mkfifo(evaluating.labels)
+    refused(evaluating, f"--labels {evaluating.labels}: is a pipe", "write what it gives to a file")
+
+
+def test_labels_of_one_identity_or_of_one_image_each(evaluating):
+    evaluating.write_labels({path: value for path, value in QUALITIES.items() if path.endswith("/0.jpg")})
+    refused(evaluating, "--id-key-index -2: no mated pair can be compared", "so that identities have several images")
+    evaluating.write_labels({path: value for path, value in QUALITIES.items() if path.startswith("p0/")})
+    refused(evaluating, "--labels", "of one identity", "give --pairs-file")
+
+
+def test_a_matrix_without_its_rows(evaluating):
+    evaluating.write_matrix(embeddings_of(PATHS))
+    refused(evaluating, "--rows-list", "is missing", evaluating.features)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--starting-error", "0"), "--starting-error 0.0: must be above 0"),
+        (("--starting-error", "0.1", "1e-1"), "--starting-error: 0.1 is given twice"),
+        (("--discard-limit", "1.5"), "--discard-limit 1.5: must be at most 1"),
+        (("--error", "far"), "--error 'far': choose one of fnmr, fmr"),
+        (("--error", "fmr", "--convention", "recomputed"), "--convention recomputed: is about FNMR at an FMR"),
+        (("--error", "fmr", "--starting-error"), "--starting-error: no curve is asked for"),
+        (("--error",), "--error: give a value at least"),
+        (("--labels",), "--labels is empty"),
+    ],
+)
+def test_settings_that_do_not_go_together(evaluating, words, said):
+    evaluating.words = words
+    refused(evaluating, said)
+
+
+def test_a_destination_that_holds_something_else(evaluating):
+    evaluating.destination.mkdir()
+    (evaluating.destination / "labels").mkdir()
+    evaluating.flags["overwrite"] = True
+    refused(evaluating, f"--dst {evaluating.destination}: holds 'labels', which is no result of this job")
