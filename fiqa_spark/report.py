@@ -70,8 +70,7 @@ def _indented(counts, depth=0):
     for name, value in counts.items():
         shown = _PAIR_COUNTS.get(name, name.replace("_", " "))
         if isinstance(value, dict):
-            yield depth, shown, ""
-            yield from _indented(value, depth + 1)
+            yield from [(depth, shown, ""), *_indented(value, depth + 1)] if value else ()
         else:
             yield depth, shown, f"{value:,}" if isinstance(value, int) else str(value)
 
@@ -97,14 +96,15 @@ def _limit(names, areas):
     """Areas of all label sets up to one limit, as texts."""
     digits = _decimals(4, *(area.value for area in areas), *(area.high for area in areas))
     ends = [end for area in areas for end in (area.minus_first_low, area.minus_first_high)]
+    finer = max(digits, _decimals(3, *ends))
     rows = [
         {
             "name": name,
             "value": _number(area.value, digits),
             "interval": _interval(area.low, area.high, digits),
             "minus_best": "\N{EN DASH}" if area.minus_best is None else _number(area.minus_best, digits),
-            "difference": _number(area.minus_first, _decimals(3, *ends), "+"),
-            "difference_interval": _interval(area.minus_first_low, area.minus_first_high, _decimals(3, *ends), "+"),
+            "difference": _number(area.minus_first, finer, "+"),
+            "difference_interval": _interval(area.minus_first_low, area.minus_first_high, finer, "+"),
             "verdict": _verdict(area),
         }
         for name, area in zip(names, areas, strict=True)
@@ -127,7 +127,10 @@ def _decimals(significant, *values):
 
 
 def _number(value, decimals, sign="-"):
-    return f"{value:{sign}.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    # No sign before what is rounded to zero.
+    return f"{round(value, decimals) + 0.0:{sign if round(value, decimals) else '-'}.{decimals}f}".replace(
+        "-", "\N{MINUS SIGN}"
+    )
 
 
 def _interval(low, high, decimals, sign="-"):

@@ -52,3 +52,13 @@ def degraded(lfw):
     """Paths of the real images that were spoiled before their embeddings were taken."""
     with open(LFW / "degraded.csv", encoding="utf-8", newline="") as file:
         return {row["path"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Chromium, see `browsing.py`."""
+    from tests.browsing import open_browser
+
+    driver = open_browser(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()

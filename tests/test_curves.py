@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fiqa_spark import curves
 from fiqa_spark.curve_files import POINTS_AT_MOST, as_csv, as_parquet, curves_table
 from fiqa_spark.curves import compare, similarity_histograms
 from fiqa_spark.findings import Comparison, Curve
@@ -83,6 +84,17 @@ def test_order_of_pairs_and_monotone_maps_of_the_quality_change_nothing(pairs, c
             assert other.areas == curve.areas
             np.testing.assert_array_equal(other.discards, curve.discards)
             np.testing.assert_array_equal(other.error_rates, curve.error_rates)
+
+
+def test_intervals_hardly_depend_on_how_fine_the_levels_of_resamples_are(pairs, monkeypatch):
+    names = ["perfect", "random", "inverse"]
+    fine = compare(pairs, names, SETTINGS)
+    monkeypatch.setattr(curves, "_RESAMPLED_LEVELS", 200)
+    for expected, found in zip(fine, compare(pairs, names, SETTINGS), strict=True):
+        for curve, other in zip(expected.curves, found.curves, strict=True):
+            for own, coarse in zip(curve.areas, other.areas, strict=True):
+                assert coarse[:3] == own[:3]
+                assert coarse[3:] == pytest.approx(own[3:], abs=0.1 * (own.high - own.low))
 
 
 def test_the_recomputed_convention_has_curves_at_fmrs_only_and_no_best(pairs):

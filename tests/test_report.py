@@ -3,11 +3,8 @@
 import base64
 import io
 import itertools
-import json
 import pathlib
-import pickle
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -16,7 +13,6 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
-from selenium import webdriver
 
 from fiqa_spark import figures
 from fiqa_spark.errors import MachineError
@@ -34,6 +30,7 @@ from fiqa_spark.findings import (
 )
 from fiqa_spark.report import check_installed, page
 from fiqa_spark.thumbnails import thumbnail
+from tests.browsing import Visit
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -102,43 +99,6 @@ def made_up(names=NAMES, convention="fixed"):
         profiles=tuple(profile(name) for name in names),
         notes=(f"Few pairs: {SCRIPT}",),
     )
-
-
-class Visit:
-    """A page in the browser, and what the browser said of it."""
-
-    def __init__(self, browser, path):
-        self.browser, self.address = browser, path.as_uri()
-        # What the browser did on its own when it started is not the page's.
-        browser.get("about:blank")
-        browser.get_log("performance")
-        browser.get(self.address)
-        self.messages = browser.get_log("browser")
-        events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-        self.requests = [
-            event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
-        ]
-
-    def ask(self, expression):
-        return self.browser.execute_script(f"return {expression}")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    assert all(programs.values()), f"{programs}; python -m fiqa_spark.machine chromium installs them"
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs["chromium"]
-    arguments = (
-        "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "
-        "disable-component-update disable-sync window-size=1000,1000"
-    )
-    for argument in (*arguments.split(), f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(programs["chromedriver"]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -262,14 +222,14 @@ def test_page_is_the_same_from_a_zip_file_and_in_silence(tmp_path):
     write = [sys.executable, "-m", "fiqa_spark.compiled_zip", "--package", str(archive)]
     subprocess.run(write, check=True, cwd=ROOT)
     code = (
-        "import pickle, sys; from fiqa_spark import report; assert 'package.zip' in report.__file__; "
-        "sys.stdout.buffer.write(report.page(pickle.load(sys.stdin.buffer), title='t', facts={}).encode())"
+        "import sys; from fiqa_spark import report; from tests.test_report import made_up; "
+        "assert 'package.zip' in report.__file__; "
+        "sys.stdout.buffer.write(report.page(made_up(), title='t', facts={}).encode())"
     )
     # Where Matplotlib finds no home for its cache it would say so.
-    surroundings = {"PYTHONPATH": str(archive), "HOME": "/nonexistent"}
+    surroundings = {"PYTHONPATH": f"{archive}:{ROOT}", "HOME": "/nonexistent"}
     ran = subprocess.run(
         [sys.executable, "-c", code],
-        input=pickle.dumps(made_up()),
         env=surroundings,
         cwd=tmp_path,
         capture_output=True,

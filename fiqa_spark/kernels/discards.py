@@ -78,6 +78,24 @@ def quality_levels(qualities):
     return np.unique(qualities, return_inverse=True)[1].reshape(-1)
 
 
+def coarser_levels(levels, at_most):
+    """Neighbouring levels put together to hold about equally many pairs; as they are where there are not more.
+
+    Parameters
+    ----------
+    levels : ndarray of intp, shape (n,)
+        From `quality_levels`.
+    at_most : int
+
+    Returns
+    -------
+    ndarray of intp, shape (n,)
+        From 0 to `at_most` - 1, perhaps with gaps.
+    """
+    ends = np.cumsum(np.bincount(levels))
+    return levels if len(ends) <= at_most else ((ends - 1) * at_most // ends[-1])[levels]
+
+
 def error_versus_discard(levels, errors, weights=None):
     """Error among the pairs that are left, after each level of quality has gone.
 
@@ -97,11 +115,27 @@ def error_versus_discard(levels, errors, weights=None):
     error_rates : ndarray of float64, shape (number of levels + 1,)
         Errors left over pairs left; the point (1, 0) closes the curve.
     """
-    count = levels.max() + 1
+    count = int(levels.max()) + 1
+    wrong = np.bincount(levels[errors], None if weights is None else weights[errors], count)
+    return curve_of_levels(np.bincount(levels, weights, count), wrong)
+
+
+def curve_of_levels(pairs, errors):
+    """Error among the pairs that are left, out of the sums of each level.
+
+    Parameters
+    ----------
+    pairs, errors : ndarray of int or float64 that holds whole numbers, shape (levels,)
+        Number of pairs of each level of quality, ascending, and how many of them are errors.
+
+    Returns
+    -------
+    discards, error_rates : ndarray of float64, shape (levels + 1,)
+        As from `error_versus_discard`.
+    """
     # Sums of whole numbers, so that the order of the pairs changes not a bit.
-    left = _from_each_on(np.bincount(levels, weights, count))
-    wrong = _from_each_on(np.bincount(levels[errors], None if weights is None else weights[errors], count))
-    rates = np.divide(wrong, left, out=np.zeros(count), where=left > 0)
+    left, wrong = _from_each_on(pairs), _from_each_on(errors)
+    rates = np.divide(wrong, left, out=np.zeros(len(left)), where=left > 0)
     return np.append((left[0] - left) / left[0], 1.0), np.append(rates, 0.0)
 
 

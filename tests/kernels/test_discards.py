@@ -11,6 +11,7 @@ from fiqa_spark.kernels.discards import (
     STEPS,
     are_errors,
     best_area,
+    coarser_levels,
     error_versus_discard,
     pair_similarities,
     partial_area,
@@ -199,3 +200,15 @@ def test_pair_similarities_are_cosines_whatever_rows_stand_beside():
 def test_resampled_pairs_come_with_their_identities():
     owners_a, owners_b, counts = np.array([0, 0, 1, 2]), np.array([0, 1, 2, 2]), np.array([2, 3, 0])
     assert resampled_weights(owners_a, owners_b, counts).tolist() == [2, 6, 0, 0]
+
+
+def test_coarser_levels_keep_their_order_and_hold_about_equally_many_pairs():
+    levels = quality_levels(np.random.default_rng(4).integers(1000, size=50_000) ** 2)
+    coarse = coarser_levels(levels, 100)
+    assert coarse.min() == 0
+    assert coarse.max() == 99
+    order = np.argsort(levels, kind="stable")
+    assert (np.diff(coarse[order]) >= 0).all()
+    assert len(np.unique(np.stack((levels, coarse)), axis=1).T) == len(np.unique(levels))
+    assert np.bincount(coarse).max() < 700
+    np.testing.assert_array_equal(coarser_levels(levels, 1000), levels)

@@ -130,14 +130,19 @@ def test_drawn_pairs_depend_on_the_seed_alone(spark, vectors, qualities):
 def test_an_image_that_lacks_a_label_in_one_set_is_left_out_of_all(spark, vectors, qualities, tmp_path):
     sets = [set_of(spark, "a", {**qualities, "p0/0.jpg": None}), set_of(spark, "b", {**qualities, "p1/1.jpg": None})]
     rows = [("p0/0.jpg", "p0/1.jpg", 1), ("p1/1.jpg", "p1/2.jpg", 1), ("p0/1.jpg", "p0/2.jpg", 1)]
-    rows += [("p0/1.jpg", "p1/2.jpg", 0), ("p0/3.jpg", "p0/3.jpg", 1), ("p0/3.jpg", "nobody/1.jpg", 0)]
+    rows += [
+        ("p2/0.jpg", "p2/1.jpg", 1),
+        ("p0/1.jpg", "p1/2.jpg", 0),
+        ("p0/3.jpg", "p0/3.jpg", 1),
+        ("p0/3.jpg", "nobody/1.jpg", 0),
+    ]
     found = evaluated(spark, sets, vectors, pairs_file=write_pairs(tmp_path / "pairs.csv", rows))
     assert found.pairs["left_out"] == {
         "image_with_itself": 1,
         "in_no_label_set": 1,
         "without_label_in_every_set": 2,
     }
-    assert (found.pairs["mated"], found.pairs["non_mated"]) == (1, 1)
+    assert (found.pairs["mated"], found.pairs["non_mated"]) == (2, 1)
 
 
 def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, qualities):

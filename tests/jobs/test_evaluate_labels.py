@@ -1,0 +1,205 @@
+"""Label sets compared by the job, from files to files, and the page that it writes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.browsing import Visit
+from tests.jobs.evaluating import QUALITIES, Evaluating
+from tests.jobs.inputs import PATHS
+from tests.jobs.planted_job import Planted
+from tests.jobs.running import options, submit
+from tests.labelling import embeddings_of
+
+AREA = {"discard_limit", "pauc", "interval", "pauc_minus_best", "pauc_minus_first", "interval_minus_first"}
+SCRIPT = "<script>alert(1)<"
+
+
+@pytest.fixture
+def evaluating(tmp_path, resident):
+    return Evaluating(tmp_path, resident)
+
+
+@pytest.fixture(scope="module")
+def planted_sets(tmp_path_factory, resident):
+    """The planted data with labels of every form: of the main job, as text, as CSV, and ERS by a made-up centroid."""
+    planted = Planted(tmp_path_factory.mktemp("compared"), identities=60)
+    folder = planted.folder
+    np.save(folder / "centroid.npy", np.eye(16)[0])
+    quality = pd.read_csv(folder / "quality.csv")
+    quality.to_csv(folder / "planted.txt", sep=" ", header=False, index=False)
+    chance = quality.assign(quality=np.random.default_rng(0).permutation(len(quality)))
+    chance.to_csv(folder / "chance.csv", index=False)
+    jobs = {"generate_labels": {}, "score_recognizability": {"ui_centroid": folder / "centroid.npy"}}
+    for job, flags in jobs.items():
+        places = {"image_list_file": folder / "images.txt", "feature_root": folder / "features"}
+        result = resident.submit(job, *options(**places, id_key_index=-2, score_dst=folder / job, **flags))
+        assert result.returncode == 0, result.stderr
+    return planted
+
+
+def test_sets_of_every_form_side_by_side(planted_sets, browser):
+    folder = planted_sets.folder
+    sets = [f"sdd={folder}/generate_labels", f"planted={folder}/planted.txt", f"{folder}/chance.csv"]
+    sets.append(f"ers={folder}/score_recognizability")
+    places = options(feature_root=folder / "features", dst=folder / "compared", id_key_index=-2, non_mated=5000)
+    result = submit("evaluate_labels", "--labels", *sets, *places, "--error", "fnmr", "fmr", "--at-fmr", "0.01")
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    compared = folder / "compared"
+    assert {file.name for file in compared.iterdir()} == {"edc.parquet", "edc.csv", "summary.json", "report.html"}
+
+    summary = json.loads((compared / "summary.json").read_text(encoding="utf-8"))
+    names = ["sdd", "planted", "chance.csv", "ers"]
+    assert [each["name"] for each in summary["label_sets"]] == names
+    assert [each["quantity"] for each in summary["label_sets"]] == ["label", "score", "score", "ERS"]
+    assert summary["pairs"]["non_mated"] == 5000
+    assert summary["settings"]["error"] == {"value": ["fnmr", "fmr"], "origin": "flag"}
+    starts = [(each["error"], each["start"], each["at"]) for each in summary["comparisons"]]
+    assert starts == [
+        *(("fnmr", "error", at) for at in (0.05, 0.1)),
+        ("fnmr", "fmr", 0.01),
+        *(("fmr", "error", at) for at in (0.05, 0.1)),
+    ]
+    for comparison in summary["comparisons"]:
+        assert list(comparison["label_sets"]) == names
+        assert {frozenset(area) for each in comparison["label_sets"].values() for area in each["areas"]} == {
+            frozenset(AREA)
+        }
+    mated = summary["comparisons"][1]["label_sets"]
+    areas = {name: mated[name]["areas"][0] for name in names}
+    # Labels that follow the planted quality take errors away, chance does not.
+    assert areas["chance.csv"]["interval_minus_first"][0] > 0
+    assert areas["planted"]["pauc"] < 0.8 * areas["chance.csv"]["pauc"]
+    low, high = areas["chance.csv"]["interval"]
+    assert low <= 0.2 * summary["comparisons"][1]["starting_error"] <= high
+
+    curves = pd.read_parquet(compared / "edc.parquet")
+    text = pd.read_csv(compared / "edc.csv")
+    pd.testing.assert_frame_equal(text, curves.astype({name: text[name].dtype for name in text.columns}))
+    for comparison in summary["comparisons"]:
+        of_start = curves[(curves["error"] == comparison["error"]) & (curves["start"] == comparison["start"])]
+        for name, found in comparison["label_sets"].items():
+            points = of_start[(of_start["label_set"] == name) & (of_start["at"] == comparison["at"])]
+            assert len(points) == found["points"]
+            widths = np.diff(np.minimum(points["discard"], 0.3))
+            assert widths @ points["error_value"][:-1] == pytest.approx(found["areas"][1]["pauc"], abs=1e-12)
+
+    told = result.stdout
+    assert f"{summary['pairs']['mated']} mated and 5000 non-mated pairs, drawn" in told
+    assert f"{areas['sdd']['pauc']:.6f} ({areas['sdd']['interval'][0]:.6f}" in told
+    visit = Visit(browser, compared / "report.html")
+    assert visit.messages == []
+    assert {url for url in visit.requests if not url.startswith("data:")} == {visit.address}
+    shown = visit.ask("document.body.innerText")
+    assert all(name in shown for name in names)
+    assert visit.ask("[...document.images].every(image => image.naturalWidth > 0)")
+
+
+def test_the_same_again_and_another_seed(evaluating):
+    evaluating.flags |= {"non_mated": 30}
+    seen = []
+    for words in ((), ("--overwrite",), ("--overwrite", "--seed", "1")):
+        evaluating.words = words
+        result = evaluating.run()
+        assert result.returncode == 0, result.stderr
+        entries = evaluating.summary()
+        seen.append({name: entries[name] for name in ("pairs", "comparisons", "label_sets", "notes")})
+    assert seen[0] == seen[1]
+    assert seen[0]["pairs"] == seen[2]["pairs"]
+    assert seen[0]["comparisons"][2]["threshold"] != seen[2]["comparisons"][2]["threshold"]
+    evaluating.words = ()
+    again = evaluating.run()
+    assert again.returncode == 2
+    assert "exists and holds" in again.stderr
+
+
+def test_the_recomputed_convention(evaluating):
+    evaluating.flags |= {"convention": "recomputed", "at_fmr": 0.2}
+    result = evaluating.run()
+    assert result.returncode == 0, result.stderr
+    (comparison,) = evaluating.summary()["comparisons"]
+    (area, *_) = comparison["label_sets"]["scores.txt"]["areas"]
+    assert (comparison["start"], comparison["at"], area["pauc_minus_best"]) == ("fmr", 0.2, None)
+
+
+def test_features_of_other_forms(evaluating):
+    results = []
+    for form in ("parquet", "tree", "matrix"):
+        if form != "parquet":
+            getattr(evaluating, f"write_{form}")(embeddings_of(PATHS))
+        evaluating.words = (
+            ("--overwrite", "--rows-list", str(evaluating.list)) if form == "matrix" else ("--overwrite",)
+        )
+        result = evaluating.run()
+        assert result.returncode == 0, result.stderr
+        results.append([each["threshold"] for each in evaluating.summary()["comparisons"]])
+    assert results[0] == pytest.approx(results[1], abs=1e-6)
+    assert results[0] == pytest.approx(results[2], abs=1e-6)
+
+
+def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(evaluating, browser):
+    hostile = f"p0/{SCRIPT}.jpg"
+    qualities = {**QUALITIES, hostile: -1.0, "/etc/hostname": -2.0, "p1/gone.jpg": -3.0, "p1/text.jpg": -4.0}
+    evaluating.write_labels(qualities)
+    evaluating.write_images([*PATHS, hostile])
+    (evaluating.folder / "images" / "p1" / "text.jpg").write_text("no image")
+    result = evaluating.run()
+    assert result.returncode == 0, result.stderr
+    visit = Visit(browser, evaluating.destination / "report.html")
+    assert visit.messages == []
+    assert visit.ask("document.scripts.length") == 0
+    assert SCRIPT in visit.ask("document.body.innerText")
+    tiles = visit.ask(
+        "[...document.querySelectorAll('.sheet')].map(sheet => [...sheet.children].map(tile => "
+        "[tile.querySelector('figcaption').innerText, tile.querySelector('img')?.naturalWidth ?? 0]))"
+    )
+    lowest, middle, highest, one = tiles
+    unreadable = [text for text, width in lowest if not width]
+    assert [next(path for path in qualities if path in text) for text in unreadable] == [
+        "p1/text.jpg",
+        "p1/gone.jpg",
+        "/etc/hostname",
+    ]
+    assert all(width == 40 for text, width in lowest[3:])
+    assert len(lowest) == len(middle) == len(highest) == 12
+    labels = [float(text.split()[0].replace("\N{MINUS SIGN}", "-")) for text, _ in one]
+    assert len(labels) > 2
+    assert labels == sorted(labels)
+
+
+def test_labels_with_their_own_page(planted_sets, browser, resident):
+    folder = planted_sets.folder
+    words = (*planted_sets.arguments("reported"), "--report")
+    result = resident.submit("generate_labels", *words)
+    assert result.returncode == 0, result.stderr
+    assert {file.name for file in (folder / "reported").iterdir()} == {"labels", "summary.json", "report.html"}
+    summary = json.loads((folder / "reported" / "summary.json").read_text(encoding="utf-8"))
+    (label_set,) = summary["evaluation"]["label_sets"]
+    assert label_set["statuses"] == {status: count for status, count in sorted(summary["statuses"].items()) if count}
+    assert "FNMR from 0.0" in result.stdout
+    visit = Visit(browser, folder / "reported" / "report.html")
+    assert visit.messages == []
+    assert visit.ask("document.querySelector('h1').innerText") == "Quality labels"
+    # The same pairs as an evaluation of its own draws, and so the same figures.
+    places = options(feature_root=folder / "features", dst=folder / "again", id_key_index=-2)
+    again = resident.submit("evaluate_labels", "--labels", f"labels={folder}/reported", *places)
+    assert again.returncode == 0, again.stderr
+    other = json.loads((folder / "again" / "summary.json").read_text(encoding="utf-8"))
+    assert other["comparisons"] == summary["evaluation"]["comparisons"]
+
+
+def test_labels_that_allow_no_curve_still_come_with_a_page(evaluating):
+    evaluating.job, evaluating.flags = "generate_labels", {"id_key_index": -2, "pool_size": 50}
+    evaluating.write_list([*(path for path in PATHS if path.startswith("p0/")), "p1/0.jpg", "p2/0.jpg"])
+    evaluating.words = ("--report",)
+    places = {"image_list_file": evaluating.list, "feature_root": evaluating.features}
+    result = evaluating.submit(
+        "generate_labels", *options(**places, **evaluating.flags, score_dst=evaluating.destination), "--report"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "There are no curves: " in result.stderr
+    assert "of one identity" in evaluating.summary()["evaluation"]["notes"][0]
+    assert "There are no curves" in (evaluating.destination / "report.html").read_text(encoding="utf-8")
