@@ -31,10 +31,6 @@ def test_no_pairs_in_the_file(evaluating):
 def test_mated_pairs_only(evaluating):
     evaluating.write_pairs(MATED)
     refused(evaluating, f"--pairs-file {evaluating.pairs}: no non-mated pair", "give --at-fmr without a value")
-    del evaluating.flags["at_fmr"]
-    evaluating.words = ("--at-fmr",)
-    assert evaluating.run().returncode == 0
-    assert evaluating.summary()["pairs"]["non_mated"] == 0
 
 
 def test_non_mated_pairs_only(evaluating):

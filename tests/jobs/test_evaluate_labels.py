@@ -32,18 +32,24 @@ def planted_sets(tmp_path_factory, resident):
     quality.to_csv(folder / "planted.txt", sep=" ", header=False, index=False)
     chance = quality.assign(quality=np.random.default_rng(0).permutation(len(quality)))
     chance.to_csv(folder / "chance.csv", index=False)
-    jobs = {"generate_labels": {}, "score_recognizability": {"ui_centroid": folder / "centroid.npy"}}
-    for job, flags in jobs.items():
-        places = {"image_list_file": folder / "images.txt", "feature_root": folder / "features"}
-        result = resident.submit(job, *options(**places, id_key_index=-2, score_dst=folder / job, **flags))
-        assert result.returncode == 0, result.stderr
+    labelled = resident.submit("generate_labels", *planted.arguments("labels"), "--report")
+    assert labelled.returncode == 0, labelled.stderr
+    planted.told = labelled.stdout
+    places = {
+        "image_list_file": folder / "images.txt",
+        "feature_root": folder / "features",
+        "score_dst": folder / "ers",
+    }
+    flags = {"id_key_index": -2, "ui_centroid": folder / "centroid.npy"}
+    scored = resident.submit("score_recognizability", *options(**places, **flags))
+    assert scored.returncode == 0, scored.stderr
     return planted
 
 
 def test_sets_of_every_form_side_by_side(planted_sets, browser):
     folder = planted_sets.folder
-    sets = [f"sdd={folder}/generate_labels", f"planted={folder}/planted.txt", f"{folder}/chance.csv"]
-    sets.append(f"ers={folder}/score_recognizability")
+    sets = [f"sdd={folder}/labels", f"planted={folder}/planted.txt", f"{folder}/chance.csv"]
+    sets.append(f"{folder}/ers")
     places = options(feature_root=folder / "features", dst=folder / "compared", id_key_index=-2, non_mated=5000)
     result = submit("evaluate_labels", "--labels", *sets, *places, "--error", "fnmr", "fmr", "--at-fmr", "0.01")
     assert result.returncode == 0, result.stderr
@@ -98,46 +104,19 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser):
     assert visit.ask("[...document.images].every(image => image.naturalWidth > 0)")
 
 
-def test_the_same_again_and_another_seed(evaluating):
-    evaluating.flags |= {"non_mated": 30}
-    seen = []
-    for words in ((), ("--overwrite",), ("--overwrite", "--seed", "1")):
-        evaluating.words = words
-        result = evaluating.run()
-        assert result.returncode == 0, result.stderr
-        entries = evaluating.summary()
-        seen.append({name: entries[name] for name in ("pairs", "comparisons", "label_sets", "notes")})
-    assert seen[0] == seen[1]
-    assert seen[0]["pairs"] == seen[2]["pairs"]
-    assert seen[0]["comparisons"][2]["threshold"] != seen[2]["comparisons"][2]["threshold"]
-    evaluating.words = ()
-    again = evaluating.run()
-    assert again.returncode == 2
-    assert "exists and holds" in again.stderr
-
-
-def test_the_recomputed_convention(evaluating):
-    evaluating.flags |= {"convention": "recomputed", "at_fmr": 0.2}
+def test_features_of_other_forms_and_the_recomputed_convention(evaluating):
+    evaluating.write_tree(embeddings_of(PATHS))
+    assert evaluating.run().returncode == 0
+    at_fmr = evaluating.summary()["comparisons"][2]
+    evaluating.write_matrix(embeddings_of(PATHS))
+    evaluating.words = ("--overwrite", "--rows-list", str(evaluating.list), "--convention", "recomputed")
     result = evaluating.run()
     assert result.returncode == 0, result.stderr
     (comparison,) = evaluating.summary()["comparisons"]
-    (area, *_) = comparison["label_sets"]["scores.txt"]["areas"]
-    assert (comparison["start"], comparison["at"], area["pauc_minus_best"]) == ("fmr", 0.2, None)
-
-
-def test_features_of_other_forms(evaluating):
-    results = []
-    for form in ("parquet", "tree", "matrix"):
-        if form != "parquet":
-            getattr(evaluating, f"write_{form}")(embeddings_of(PATHS))
-        evaluating.words = (
-            ("--overwrite", "--rows-list", str(evaluating.list)) if form == "matrix" else ("--overwrite",)
-        )
-        result = evaluating.run()
-        assert result.returncode == 0, result.stderr
-        results.append([each["threshold"] for each in evaluating.summary()["comparisons"]])
-    assert results[0] == pytest.approx(results[1], abs=1e-6)
-    assert results[0] == pytest.approx(results[2], abs=1e-6)
+    assert (comparison["start"], comparison["at"]) == (at_fmr["start"], at_fmr["at"]) == ("fmr", 0.1)
+    assert comparison["threshold"] == pytest.approx(at_fmr["threshold"], abs=1e-6)
+    assert comparison["starting_error"] == at_fmr["starting_error"]
+    assert comparison["label_sets"]["scores.txt"]["areas"][0]["pauc_minus_best"] is None
 
 
 def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(evaluating, browser):
@@ -172,33 +151,27 @@ def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(evaluatin
 
 def test_labels_with_their_own_page(planted_sets, browser, resident):
     folder = planted_sets.folder
-    words = (*planted_sets.arguments("reported"), "--report")
-    result = resident.submit("generate_labels", *words)
-    assert result.returncode == 0, result.stderr
-    assert {file.name for file in (folder / "reported").iterdir()} == {"labels", "summary.json", "report.html"}
-    summary = json.loads((folder / "reported" / "summary.json").read_text(encoding="utf-8"))
+    assert {file.name for file in (folder / "labels").iterdir()} == {"labels", "summary.json", "report.html"}
+    summary = json.loads((folder / "labels" / "summary.json").read_text(encoding="utf-8"))
     (label_set,) = summary["evaluation"]["label_sets"]
     assert label_set["statuses"] == {status: count for status, count in sorted(summary["statuses"].items()) if count}
-    assert "FNMR from 0.0" in result.stdout
-    visit = Visit(browser, folder / "reported" / "report.html")
+    assert "FNMR from 0.0" in planted_sets.told
+    visit = Visit(browser, folder / "labels" / "report.html")
     assert visit.messages == []
     assert visit.ask("document.querySelector('h1').innerText") == "Quality labels"
     # The same pairs as an evaluation of its own draws, and so the same figures.
     places = options(feature_root=folder / "features", dst=folder / "again", id_key_index=-2)
-    again = resident.submit("evaluate_labels", "--labels", f"labels={folder}/reported", *places)
+    again = resident.submit("evaluate_labels", "--labels", folder / "labels", *places)
     assert again.returncode == 0, again.stderr
     other = json.loads((folder / "again" / "summary.json").read_text(encoding="utf-8"))
     assert other["comparisons"] == summary["evaluation"]["comparisons"]
 
 
 def test_labels_that_allow_no_curve_still_come_with_a_page(evaluating):
-    evaluating.job, evaluating.flags = "generate_labels", {"id_key_index": -2, "pool_size": 50}
     evaluating.write_list([*(path for path in PATHS if path.startswith("p0/")), "p1/0.jpg", "p2/0.jpg"])
-    evaluating.words = ("--report",)
     places = {"image_list_file": evaluating.list, "feature_root": evaluating.features}
-    result = evaluating.submit(
-        "generate_labels", *options(**places, **evaluating.flags, score_dst=evaluating.destination), "--report"
-    )
+    flags = {"id_key_index": -2, "pool_size": 50, "score_dst": evaluating.destination}
+    result = evaluating.submit("generate_labels", *options(**places, **flags), "--report")
     assert result.returncode == 0, result.stderr
     assert "There are no curves: " in result.stderr
     assert "of one identity" in evaluating.summary()["evaluation"]["notes"][0]
