@@ -113,7 +113,7 @@ def label_histogram(profile):
         axes = figure.subplots()
         axes.stairs(profile.counts, edges, fill=True, color=_COLOURS[0])
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_xlabel(_quantity(profile))
+        axes.set_xlabel(_capital(_quantity(profile)))
         axes.set_ylabel("Images (number)")
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.yaxis.get_major_locator().set_params(integer=True)
@@ -196,7 +196,7 @@ def labels_by_size(profile):
         axes.set_xlim(-0.6, len(sizes) - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("Images of the identity (number); above: identities (number)")
-        axes.set_ylabel(f"Mean {profile.quantity} of the identity")
+        axes.set_ylabel(f"Mean {_quantity(profile)}")
         figure.suptitle(
             f"{_capital(profile.quantity)} against the identity's number of images, {_short(profile.name)}\n"
             "median of the identities' means, bars from quartile to quartile",
@@ -314,7 +314,7 @@ def _short(name):
 
 def _quantity(profile):
     scale = {"label": "0 to 100, ", "ERS": "0 to 1, "}.get(profile.quantity, "")
-    return f"{_capital(profile.quantity)} ({scale}higher is better)"
+    return f"{profile.quantity} ({scale}higher is better)"
 
 
 def _capital(text):

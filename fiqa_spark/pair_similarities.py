@@ -21,6 +21,8 @@ from fiqa_spark.workers import in_worker
 
 # What a pair takes in the driver beside its qualities, and how often the numbers are there at once, copies included.
 _PAIR_BYTES, _QUALITY_BYTES, _COPIES = 48, 16, 3
+# What it takes on its way there, beside half as much for each quality.
+_RESULT_BYTES = 28
 _FEATURE_A, _FEATURE_B = "feature_a", "feature_b"
 _MISSING, _INVALID = "missing_feature", "invalid_feature"
 _log = logging.getLogger("fiqa_spark")
@@ -76,14 +78,22 @@ def images_of(pairs):
 
 
 def check_memory(spark, pairs, sets):
-    """Raise InputError if the numbers of so many pairs would not fit in the driver."""
+    """Raise InputError if the numbers of so many pairs would not fit in the driver, or not reach it."""
+    fewer = "lower --mated-per-identity or --non-mated, list fewer pairs, or"
     needed = pairs * (_PAIR_BYTES + sets * _QUALITY_BYTES) * _COPIES
     free = free_bytes(spark)
     if needed > free:
         raise InputError(
-            f"{pairs} pairs take {needed / 1e9:.1f} GB in the driver, and {free / 1e9:.1f} GB are free there; lower "
-            "--mated-per-identity or --non-mated, list fewer pairs, or give the driver more memory"
+            f"{pairs} pairs take {needed / 1e9:.1f} GB in the driver, and {free / 1e9:.1f} GB are free there; {fewer} "
+            "give the driver more memory"
         )
+    key = "spark.driver.maxResultSize"
+    limit = spark.conf.get(key, "1g")
+    most = spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(limit)
+    result = pairs * (_RESULT_BYTES + sets * _QUALITY_BYTES // 2)
+    # No limit is set by 0.
+    if 0 < most < result:
+        raise InputError(f"{pairs} pairs are {result / 1e9:.1f} GB, more than {key} {limit}; {fewer} raise it")
 
 
 def compared_pairs(pairs, features, quality_columns, count):
