@@ -29,12 +29,10 @@ demo: setup ## label a small data set with planted quality and show what came ou
 test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
-test-spark35: setup $(VENV35)/.tests-installed ## run the jobs and their ways through Spark on Spark 3.5
-# Not again: the commands of the README, which set up the newest Spark whichever runs the test; refusals and interruptions;
-# and steps of jobs that are run as a whole.
-	$(USE_JAVA) $(VENV35)/bin/python -m pytest tests/jobs tests/spark --ignore=tests/jobs/test_commands.py \
-		--ignore-glob='tests/jobs/test_bad_*' --ignore=tests/jobs/test_interrupted_runs.py \
-		--ignore=tests/spark/test_recognizability.py --ignore=tests/spark/test_evaluation.py --ignore=tests/spark/test_drawn_pairs.py
+test-spark35: setup $(VENV35)/.tests-installed ## run every job, and what depends on the Spark, on Spark 3.5
+	$(USE_JAVA) $(VENV35)/bin/python -m pytest $(foreach job,generate score evaluate export,$(wildcard tests/jobs/test_$(job)_*.py)) \
+		tests/jobs/test_feature_forms.py $(foreach about,feature_types image_list label_sets result_store statuses stored_tree \
+		vector_moves whole_clusters workers,tests/spark/test_$(about).py)
 
 test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn

@@ -23,6 +23,10 @@ from fiqa_spark.workers import in_worker
 _PAIR_BYTES, _QUALITY_BYTES, _COPIES = 48, 16, 3
 # What it takes on its way there, beside half as much for each quality.
 _RESULT_BYTES = 28
+# The images of so many pairs are a small table, which every executor can hold to leave other features alone.
+_FILTERED_AT_MOST = 4_000_000
+# Fewer pairs are not worth the start of a task.
+_PARTITIONS_AT_LEAST, _PAIRS_A_PARTITION = 2, 2048
 _FEATURE_A, _FEATURE_B = "feature_a", "feature_b"
 _MISSING, _INVALID = "missing_feature", "invalid_feature"
 _log = logging.getLogger("fiqa_spark")
@@ -119,9 +123,9 @@ def compared_pairs(pairs, features, quality_columns, count):
     InputError
         If no pair has two features that can be used, or a key has several.
     """
-    with planned_by_cluster(pairs.sparkSession):
-        frame = _collected(_similar(pairs, features, count), quality_columns)
     images = images_of(pairs)
+    with planned_by_cluster(pairs.sparkSession):
+        frame = _collected(_similar(pairs, _of_images(features, images, count), count))
     if len(frame) > count:
         raise InputError(repeated_key(images, features))
     similarities = frame[schemas.SIMILARITY].to_numpy(np.float64)
@@ -140,10 +144,25 @@ def compared_pairs(pairs, features, quality_columns, count):
     return compared, {reason: number for reason, number in left_out.items() if number}
 
 
+def _of_images(features, images, count):
+    """The features of the images of pairs, so that no others are moved; as they are where none is moved anyway."""
+    if features.buckets or count > _FILTERED_AT_MOST:
+        return features
+    hashes = images.select(F.xxhash64(schemas.KEY).alias(schemas.KEY_HASH)).distinct()
+    return features._replace(table=features.table.join(F.broadcast(hashes), schemas.KEY_HASH, "left_semi"))
+
+
+def _partitions(features, count):
+    """Number of partitions for the vectors of so many pairs, or for all features where all are moved."""
+    dimension = vector_length(features.table)
+    if count > _FILTERED_AT_MOST:
+        return partitions_for(max(count, features.table.count()), dimension)
+    return min(partitions_for(count, dimension), max(_PARTITIONS_AT_LEAST, count // _PAIRS_A_PARTITION))
+
+
 def _similar(pairs, features, count):
     """Pairs with `similarity`, null where a feature cannot be used, and `matched`: whether there are two."""
-    dimension = vector_length(features.table)
-    partitions = features.buckets or partitions_for(count, dimension)
+    partitions = features.buckets or _partitions(features, count)
     beside = pairs.withColumn("both", F.lit(True))
     for side, feature in ((schemas.KEY_B, _FEATURE_B), (schemas.KEY_A, _FEATURE_A)):
         key = F.col(side)
@@ -186,7 +205,7 @@ def _similarity():
     return similarity
 
 
-def _collected(table, quality_columns):
+def _collected(table):
     """Rows as a pandas frame, by way of Arrow."""
     spark, key = table.sparkSession, "spark.sql.execution.arrow.pyspark.enabled"
     before = spark.conf.get(key)

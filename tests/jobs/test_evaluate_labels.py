@@ -25,7 +25,7 @@ def evaluating(tmp_path, resident):
 @pytest.fixture(scope="module")
 def planted_sets(tmp_path_factory, resident):
     """The planted data with labels of every form: of the main job, as text, as CSV, and ERS by a made-up centroid."""
-    planted = Planted(tmp_path_factory.mktemp("compared"), identities=60)
+    planted = Planted(tmp_path_factory.mktemp("compared"))
     folder = planted.folder
     np.save(folder / "centroid.npy", np.eye(16)[0])
     quality = pd.read_csv(folder / "quality.csv")

@@ -57,7 +57,7 @@ def test_non_mated_pairs_are_of_two_identities_and_exactly_as_many_as_asked_for(
     images = images_of(spark, paths_of(SIZES)).persist()
     total = sum(SIZES)
     most = (total**2 - sum(size**2 for size in SIZES)) // 2
-    for count in (1, 37, 2000, most, most + 1):
+    for count in (37, most + 1):
         rows = draw_non_mated(images, COLUMNS, count).collect()
         assert all(row.a.identity != row.b.identity for row in rows)
         assert len({frozenset((row.a.key, row.b.key)) for row in rows}) == len(rows) == min(count, most)

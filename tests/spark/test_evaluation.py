@@ -114,16 +114,25 @@ def test_the_quick_reference_is_that_of_the_definition():
         assert area_of(pairs, 0.3, limit) == pytest.approx(naive_area(pairs, 0.3, limit), abs=1e-12)
 
 
-def test_the_order_of_a_label_set_changes_nothing(spark, vectors, qualities):
-    def found(names):
-        return evaluated(spark, [set_of(spark, "a", {path: qualities[path] for path in names})], vectors)
+@pytest.fixture(scope="module")
+def labels(qualities):
+    """All but one image have a label."""
+    return {**qualities, "p4/0.jpg": None}
 
-    first, again = found(PATHS), found(PATHS[::-1])
-    assert first.pairs == again.pairs
-    assert (first.pairs["mated"], first.pairs["non_mated"]) == (15 + 10 + 6 + 3, 60)
-    assert [each[:6] for each in first.comparisons] == [each[:6] for each in again.comparisons]
-    assert [each.curves[0].areas for each in first.comparisons] == [each.curves[0].areas for each in again.comparisons]
-    np.testing.assert_array_equal(first.similarities.non_mated, again.similarities.non_mated)
+
+@pytest.fixture(scope="module")
+def drawn(spark, vectors, labels):
+    return evaluated(spark, [set_of(spark, "a", labels)], vectors)
+
+
+def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn):
+    again = evaluated(spark, [set_of(spark, "a", {path: labels[path] for path in PATHS[::-1]})], vectors)
+    assert again.pairs == drawn.pairs
+    assert (drawn.pairs["mated"], drawn.pairs["non_mated"]) == (15 + 10 + 6 + 3, 60)
+    for first, other in zip(drawn.comparisons, again.comparisons, strict=True):
+        assert other[:6] == first[:6]
+        assert other.curves[0].areas == first.curves[0].areas
+    np.testing.assert_array_equal(again.similarities.non_mated, drawn.similarities.non_mated)
 
 
 def test_an_image_that_lacks_a_label_in_one_set_is_left_out_of_all(spark, vectors, qualities, tmp_path):
@@ -200,9 +209,8 @@ def test_labels_just_computed_are_not_lost_where_no_pair_can_be_compared(spark, 
     assert found.profiles[0].counts.sum() == len(one)
 
 
-def test_profile_tells_of_labels_and_identities(spark, vectors, qualities):
-    labels = {**qualities, "p4/0.jpg": None}
-    profile = evaluated(spark, [set_of(spark, "a", labels)], vectors).profiles[0]
+def test_profile_tells_of_labels_and_identities(labels, drawn):
+    (profile,) = drawn.profiles
     assert profile.statuses == {"ok": len(PATHS) - 1, "too_few_images": 1}
     assert profile.counts.sum() == len(PATHS) - 1
     assert (profile.edges[0], profile.edges[-1]) == (0, 100)
