@@ -10,11 +10,17 @@ from tests.jobs.running import message
 from tests.processes import LOOPBACK, descendants, listening_addresses
 
 
+def claims(cluster):
+    """Folders of the runs that have claimed the destination."""
+    return [name for name in cluster.names("faces") if name.startswith(".one.")]
+
+
 @pytest.fixture(scope="module")
 def claimed(cluster, faces):
     """A run that has claimed its destination and stands still."""
     run = cluster.start_run("generate_labels", *faces.arguments("one"), mode="client")
-    run.wait_until(lambda: [name for name in cluster.names("faces") if name.startswith(".one.")])
+    # The first sign of life is the last that a claim consists of.
+    run.wait_until(lambda: [claim for claim in claims(cluster) if "alive" in cluster.names(f"faces/{claim}")])
     run.signal(signal.SIGSTOP)
     yield run
     run.signal(signal.SIGKILL)
@@ -40,7 +46,7 @@ def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(spark,
     claimed.signal(signal.SIGKILL)
     claimed.wait()
     assert "one" not in cluster.names("faces")
-    assert [name for name in cluster.names("faces") if name.startswith(".one.")]
+    assert claims(cluster)
     runs = {
         name: cluster.start_run("generate_labels", *faces.arguments(name), mode="client") for name in ("one", "two")
     }
