@@ -18,7 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from fiqa_spark.compiled_zip import write_package
-from fiqa_spark.errors import FiqaError, SettingsError
+from fiqa_spark.errors import DestinationError, FiqaError, SettingsError
 from fiqa_spark.machine import check_java, check_java_version
 from fiqa_spark.settings import fields_of, flag, kind_of, resolve, with_flag
 from fiqa_spark.spark_failures import as_user_error
@@ -110,7 +110,9 @@ def main(name, settings_class, arguments=None):
                 _stop(spark, code)
     except FiqaError as error:
         message = " ".join(str(error).split())
-        line = f"{name}: error: {with_flag(message, settings) if settings else message}"
+        if settings:
+            message = with_flag(message, settings, of_destination=isinstance(error, DestinationError))
+        line = f"{name}: error: {message}"
         _say(line)
         _end_application(line)
         return _USER_ERROR

@@ -105,6 +105,11 @@ def draw_non_mated(images, columns, count):
     -------
     DataFrame
         Structs `a` and `b` of the columns, kept; exactly so many pairs where there are as many.
+
+    Raises
+    ------
+    InputError
+        If there is no image, or all are of one identity.
     """
     sizes = (
         images.groupBy(schemas.IDENTITY)
@@ -112,7 +117,12 @@ def draw_non_mated(images, columns, count):
         .agg(F.sum("count").alias("all"), F.sum(F.col("count") ** 2).alias("squared"))
     )
     total, squared = sizes.first()
-    non_mated = (total**2 - squared) / 2 if total else 0
+    if not total:
+        raise InputError(
+            "--id-key-index: no image with a label in every set has an identity; use -2 for the parent folder, or give "
+            "--pairs-file"
+        )
+    non_mated = (total**2 - squared) / 2
     if not non_mated:
         raise InputError(
             "--labels: all images with a label in every set are of one identity, so that there is no non-mated pair; "

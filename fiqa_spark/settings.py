@@ -362,7 +362,7 @@ def with_origins(settings):
     }
 
 
-def with_flag(message, settings):
+def with_flag(message, settings, *, of_destination=False):
     """A message for the command line, which knows flags, from one that knows a path or a flag alone.
 
     ``--feature-root: text`` gets its value, ``--feature-root /data: text``; ``/data/1.parquet: text`` gets the flag
@@ -373,7 +373,8 @@ def with_flag(message, settings):
         value = getattr(settings, alone[1].replace("-", "_"), None)
         return f"--{alone[1]} {as_typed(value)}: {message[alone.end() :]}" if value else message
     path = _SCHEME.sub("", message)
-    named = [item for item in fields_of(settings) if item.metadata.get("place")]
+    places = [item for item in fields_of(settings) if item.metadata.get("place")]
+    named = [item for item in places if item.name.endswith("dst")] if of_destination else places
     forms = [
         (form, item) for item in named for place in _places(getattr(settings, item.name)) for form in _forms(place)
     ]

@@ -114,6 +114,20 @@ def test_settings_that_do_not_go_together(evaluating, words, said):
     refused(evaluating, said)
 
 
+def test_labels_whose_paths_name_no_identity(evaluating):
+    evaluating.flags["id_key_index"] = -3
+    refused(evaluating, "--id-key-index -3: no image with a label in every set has an identity", "use -2")
+
+
+def test_a_destination_that_holds_the_labels(evaluating):
+    (evaluating.destination / "labels").mkdir(parents=True)
+    evaluating.labels.rename(evaluating.destination / "labels" / "scores.txt")
+    evaluating.labels = evaluating.destination / "labels" / "scores.txt"
+    evaluating.destination = evaluating.labels.parent
+    evaluating.flags["overwrite"] = True
+    refused(evaluating, f"--dst {evaluating.destination}: holds 'scores.txt', which is no result of this job")
+
+
 def test_a_destination_that_holds_something_else(evaluating):
     evaluating.destination.mkdir()
     (evaluating.destination / "labels").mkdir()
