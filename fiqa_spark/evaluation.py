@@ -11,7 +11,8 @@ from fiqa_spark.drawn_pairs import MATED_AT_MOST, draw_mated, draw_non_mated
 from fiqa_spark.errors import InputError
 from fiqa_spark.findings import Findings
 from fiqa_spark.label_profiles import profile
-from fiqa_spark.labelled_images import labelled_images, quality_columns
+from fiqa_spark.label_sets import has_every_label, quality_columns
+from fiqa_spark.labelled_images import labelled_images
 from fiqa_spark.listed_pairs import read_listed_pairs, with_images
 from fiqa_spark.pair_similarities import check_memory, compared_pairs, flat_pairs, images_of
 
@@ -117,12 +118,10 @@ def _pairs(spark, storage, images, names, settings):
     account = {"images": images.counts["images"], "images_with_every_label": images.counts["labelled"]}
     if settings.pairs_file:
         listed = read_listed_pairs(spark, storage, settings.pairs_file)
-        pairs, left_out = with_images(listed, images, columns, settings)
+        pairs, left_out = with_images(listed, images, columns, names, settings)
         return pairs, {"source": settings.pairs_file, **account, "left_out": left_out}
     known = F.col(schemas.IDENTITY).isNotNull()
-    for name in names:
-        known = known & F.col(name).isNotNull()
-    usable = images.table.where(known).persist(StorageLevel.MEMORY_AND_DISK)
+    usable = images.table.where(known & has_every_label(names)).persist(StorageLevel.MEMORY_AND_DISK)
     mated, identities = draw_mated(usable, columns, settings.mated_per_identity)
     non_mated = draw_non_mated(usable, columns, settings.non_mated)
     pairs = mated.withColumn(schemas.SAME, F.lit(True)).unionByName(non_mated.withColumn(schemas.SAME, F.lit(False)))

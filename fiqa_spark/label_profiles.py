@@ -107,9 +107,10 @@ def _wanted(scored, identities, median, quantity):
     quality, rows = F.col(schemas.QUALITY), scored.select(schemas.PATH, schemas.QUALITY)
     near = rows.orderBy(F.abs(quality - median), schemas.PATH).head(_TILES)
     highest = rows.orderBy(quality.desc(), schemas.PATH).head(_TILES)
-    yield _Wanted(f"Lowest {quantity}s", rows.orderBy(quality, schemas.PATH).head(_TILES))
-    yield _Wanted(f"{quantity}s nearest to the median".capitalize(), sorted(near, key=lambda row: (row[1], row[0])))
-    yield _Wanted(f"Highest {quantity}s", highest[::-1])
+    several = quantity if quantity == "ERS" else f"{quantity}s"
+    yield _Wanted(f"Lowest {several}", rows.orderBy(quality, schemas.PATH).head(_TILES))
+    yield _Wanted(f"Middle {several}, those nearest to the median", sorted(near, key=lambda row: (row[1], row[0])))
+    yield _Wanted(f"Highest {several}", highest[::-1])
     spread = F.col("highest") - F.col("lowest")
     widest = identities.orderBy(spread.desc(), schemas.IDENTITY).head(1)
     if widest:

@@ -1,6 +1,8 @@
 """Label sets of any form to be compared: results of the jobs, texts of ``path score``, CSV files."""
 
 import csv
+import functools
+import operator
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame
@@ -49,6 +51,16 @@ def label_set(name, place, table, column):
     """
     columns = (schemas.PATH, schemas.IDENTITY, F.col(column).alias(schemas.QUALITY), schemas.STATUS)
     return LabelSet(name, place, _QUANTITIES[column], table.select(*columns))
+
+
+def quality_columns(count):
+    """Names of the columns with the quality in each of several sets that are put together."""
+    return [f"{schemas.QUALITY}_{number}" for number in range(count)]
+
+
+def has_every_label(names):
+    """Column of boolean: whether an image has a quality in every set; `names` are those of `quality_columns`."""
+    return functools.reduce(operator.and_, [F.col(name).isNotNull() for name in names])
 
 
 def with_identity(labels, id_key_index):

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.label_sets import with_identity
+from fiqa_spark.label_sets import has_every_label, quality_columns, with_identity
 
 
 class LabelledImages(NamedTuple):
@@ -19,11 +19,6 @@ class LabelledImages(NamedTuple):
     where the set has none. Kept until it is unpersisted."""
     counts: dict
     """``images``, of all sets together; ``labelled``, those that have a label in every set."""
-
-
-def quality_columns(count):
-    """Names of the columns with the quality in each of several sets."""
-    return [f"{schemas.QUALITY}_{number}" for number in range(count)]
 
 
 def labelled_images(sets, settings):
@@ -79,9 +74,7 @@ def _rows_of(labels, number, settings):
 
 def _checked(table, sets, names):
     """Counts of images, once it is sure that the sets can be compared."""
-    everywhere = F.lit(True)
-    for name in names:
-        everywhere = everywhere & F.col(name).isNotNull()
+    everywhere = has_every_label(names)
     aggregates = [F.count("*").alias("images"), F.count_if(everywhere).alias("labelled")]
     for name in names:
         quality, key = F.col(name), F.col(schemas.KEY)

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import keys, schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.label_sets import read_csv
+from fiqa_spark.label_sets import has_every_label, read_csv
 
 _COLUMNS = (schemas.PATH_A, schemas.PATH_B, schemas.SAME)
 _SAME = {"1": True, "true": True, "0": False, "false": False}
@@ -52,7 +52,7 @@ def read_listed_pairs(spark, storage, place):
     return pairs.drop("text")
 
 
-def with_images(pairs, images, columns, settings):
+def with_images(pairs, images, columns, qualities, settings):
     """Listed pairs with what is known of their images.
 
     Parameters
@@ -61,7 +61,9 @@ def with_images(pairs, images, columns, settings):
         From `read_listed_pairs`.
     images : LabelledImages
     columns : tuple of str
-        Columns of the images that the pairs are wanted with, `key` among them.
+        Columns of the images that the pairs are wanted with, `key` and the qualities among them.
+    qualities : list of str
+        Names of the columns with the quality in each set.
     settings : EvaluationSettings
         `image_root`, `pairs_file`.
 
@@ -78,10 +80,7 @@ def with_images(pairs, images, columns, settings):
     InputError
         If no pair is left.
     """
-    labelled = F.lit(True)
-    for name in columns:
-        if name.startswith(f"{schemas.QUALITY}_"):
-            labelled = labelled & F.col(name).isNotNull()
+    labelled = has_every_label(qualities)
     held = images.table.select(
         F.struct(*columns).alias("image"), labelled.alias("labelled"), F.col(schemas.KEY).alias("held")
     )

@@ -1,6 +1,5 @@
 """The similarity of every pair: vectors meet at the first image of the pair, and only numbers leave the executors."""
 
-import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,6 @@ _FILTERED_AT_MOST = 4_000_000
 _PARTITIONS_AT_LEAST, _PAIRS_A_PARTITION = 2, 2048
 _FEATURE_A, _FEATURE_B = "feature_a", "feature_b"
 _MISSING, _INVALID = "missing_feature", "invalid_feature"
-_log = logging.getLogger("fiqa_spark")
 
 
 class ComparedPairs(NamedTuple):
