@@ -136,7 +136,10 @@ def _read(spark, storage, name, place):
 def _csv_columns(storage, place):
     """The columns of a CSV file, or None for a file whose first line names no path."""
     first = storage.head(place, _HEADER_BYTES).decode("utf-8", "replace").removeprefix("\ufeff").split("\n", 1)[0]
-    columns = next(csv.reader([first.rstrip("\r")]), [])
+    try:
+        columns = next(csv.reader([first.rstrip("\r")]), [])
+    except csv.Error:
+        return None
     return columns if schemas.PATH in columns and len(columns) > 1 else None
 
 

@@ -72,6 +72,7 @@ def test_results_of_the_jobs(spark, tmp_path):
         ("path,label\na.jpg,low\n", "the score of 'a.jpg' is 'low', which is no number"),
         ("../p0/0.jpg 1\n", "path '../p0/0.jpg' climbs out of its root; remove its '..' parts"),
         (b"caf\xe9.jpg 1\n", "not UTF-8"),
+        (b"\x00\xf7\r,\x81\rpath\n", "not UTF-8"),
     ],
 )
 def test_what_is_no_label_set_is_refused(spark, tmp_path, content, said):
