@@ -9,7 +9,7 @@ JAVA_HOME_FILE := $(VENV)/java-home
 JAVA_CLASSES := $(VENV)/java-classes.jsa
 USE_JAVA = JAVA_HOME="$$(cat $(JAVA_HOME_FILE))"
 SOURCES := setup.py fiqa_spark/version.py Makefile
-MODULES := $(wildcard fiqa_spark/*.py fiqa_spark/*/*.py fiqa_spark/*.html)
+MODULES := $(shell find fiqa_spark -name '*.py' -o -name '*.html' -o -name py.typed)
 HADOOP := build/hadoop
 MAVEN ?= mvn
 
@@ -31,8 +31,9 @@ test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
 
 test-spark35: setup $(VENV35)/.tests-installed ## run every job, and what depends on the Spark, on Spark 3.5
 	$(USE_JAVA) $(VENV35)/bin/python -m pytest $(foreach job,generate score evaluate export,$(wildcard tests/jobs/test_$(job)_*.py)) \
-		tests/jobs/test_feature_forms.py $(foreach about,feature_types image_list label_sets result_store statuses stored_tree \
-		vector_moves whole_clusters workers,tests/spark/test_$(about).py)
+		tests/jobs/test_feature_forms.py tests/methods/test_pinned_values.py $(addprefix tests/,inputs/test_parquet_features.py \
+		inputs/test_image_list.py evaluation/test_label_sets.py methods/test_results.py methods/sdd_fiqa/test_statuses.py \
+		inputs/test_stored_tree.py matching/test_vector_moves.py matching/test_identity_batches.py runtime/test_workers.py)
 
 test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
@@ -53,16 +54,16 @@ maven:
 	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }
 
 %/bin/python:
-	@$(PYTHON) -m venv $* || { $(PYTHON) -m fiqa_spark.machine venv && $(PYTHON) -m venv --clear $*; }
+	@$(PYTHON) -m venv $* || { $(PYTHON) -m fiqa_spark.runtime.machine venv && $(PYTHON) -m venv --clear $*; }
 
 $(JAVA_HOME_FILE): $(VENV)/bin/python
-	@home=$$($(PYTHON) -m fiqa_spark.machine java) && echo "$$home" > $@
+	@home=$$($(PYTHON) -m fiqa_spark.runtime.machine java) && echo "$$home" > $@
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability,report]'
 # Every process of a run imports PySpark from this file, and would compile it anew.
 	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
-		$(VENV)/bin/python -W ignore -m fiqa_spark.compiled_zip "$$modules" || exit 1; \
+		$(VENV)/bin/python -W ignore -m fiqa_spark.runtime.compiled_zip "$$modules" || exit 1; \
 	done
 	@touch $@
 
@@ -73,7 +74,7 @@ $(JAVA_CLASSES): $(VENV)/.installed $(JAVA_HOME_FILE)
 
 $(VENV)/.tests-installed: $(VENV)/.installed
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@$(PYTHON) -m fiqa_spark.machine chromium
+	@$(PYTHON) -m fiqa_spark.runtime.machine chromium
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.installed
@@ -91,7 +92,7 @@ $(VENV)/.package-installed: $(VENV)/.installed
 dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
 	@rm -rf build/lib build/bdist.* dist/*.whl && mkdir -p dist
 	@$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
-	@$(VENV)/bin/python -m fiqa_spark.compiled_zip --package $@
+	@$(VENV)/bin/python -m fiqa_spark.runtime.compiled_zip --package $@
 
 # What the package needs on a node, in the versions that it is tested with; Spark brings PySpark itself. Every file costs
 # the nodes time when they unpack it, so that what nobody imports stays out.

@@ -17,13 +17,14 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["fiqa_spark", "fiqa_spark.*"]),
-    package_data={"fiqa_spark": ["report_template.html"]},
+    package_data={"fiqa_spark": ["py.typed"], "fiqa_spark.evaluation.report": ["report_template.html"]},
     install_requires=[
         "pyspark>=3.5,<5",
         "numpy>=1.23",
         "pyarrow>=11",
         "pandas>=2,<3",  # PySpark 4.3 warns that it does not support pandas 3 yet.
     ],
+    entry_points={"console_scripts": ["fiqa = fiqa_spark.cli:console"]},
     extras_require={
         # What finds the unrecognizable images, in the process of the driver alone.
         "recognizability": ["scipy>=1.11"],
@@ -41,6 +42,6 @@ setup(
         ],
         "bench": ["matplotlib>=3.8", "scipy>=1.11", "threadpoolctl>=3"],
         "package": ["setuptools", "venv-pack>=0.2"],
-        "lint": ["ruff>=0.8,<1"],
+        "lint": ["ruff>=0.8,<1", "mypy>=1.13,<3"],
     },
 )

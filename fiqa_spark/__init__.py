@@ -1,18 +1,27 @@
 """Quality and recognizability of face images, out of the embeddings of a face recognition model, with Apache Spark."""
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
 from fiqa_spark.version import __version__
 
+if TYPE_CHECKING:
+    from fiqa_spark.errors import FiqaError
+    from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+    from fiqa_spark.methods.results import read_labels, read_recognizability
+    from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
+    from fiqa_spark.pipelines.generate_labels import generate_labels
+    from fiqa_spark.pipelines.score_recognizability import score_recognizability
+
 # Loaded when first asked for: the kernels, and the search for a Java, must work where there is no Spark.
-_PLACES = {
-    "FiqaError": "fiqa_spark.errors",
-    "LabelSettings": "fiqa_spark.settings",
-    "RecognizabilitySettings": "fiqa_spark.settings",
-    "generate_labels": "fiqa_spark.pipelines.generate_labels",
-    "read_labels": "fiqa_spark.result_store",
-    "read_recognizability": "fiqa_spark.result_store",
-    "score_recognizability": "fiqa_spark.pipelines.score_recognizability",
+_MODULES = {
+    "FiqaError": "errors",
+    "LabelSettings": "methods.sdd_fiqa.settings",
+    "RecognizabilitySettings": "methods.ers.settings",
+    "generate_labels": "pipelines.generate_labels",
+    "read_labels": "methods.results",
+    "read_recognizability": "methods.results",
+    "score_recognizability": "pipelines.score_recognizability",
 }
 __all__ = [
     "FiqaError",
@@ -26,7 +35,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name not in _PLACES:
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    return getattr(importlib.import_module(f"fiqa_spark.{_MODULES[name]}"), name)

@@ -6,80 +6,68 @@ import importlib
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+from typing import NoReturn
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from fiqa_spark.compiled_zip import write_package
-from fiqa_spark.errors import DestinationError, FiqaError, SettingsError
-from fiqa_spark.machine import check_java, check_java_version
-from fiqa_spark.settings import fields_of, flag, kind_of, resolve, with_flag
-from fiqa_spark.spark_failures import as_user_error
-from fiqa_spark.yarn import end_application, is_application_master
+from fiqa_spark.errors import FiqaError, SettingsError
+from fiqa_spark.pipelines.jobs import JOBS
+from fiqa_spark.runtime import session_conf
+from fiqa_spark.runtime.compiled_zip import write_package
+from fiqa_spark.runtime.machine import check_java, check_java_version
+from fiqa_spark.runtime.settings import Settings, Text, as_typed, fields_of, flag, kind_of, resolve
+from fiqa_spark.runtime.spark_failures import as_user_error
+from fiqa_spark.runtime.storage import is_below
+from fiqa_spark.runtime.yarn import end_application, is_application_master
+from fiqa_spark.version import __version__
 
 _OWN_FAULT, _USER_ERROR = 1, 2
 _PROGRESS_BAR = "spark.ui.showConsoleProgress"
 _log = logging.getLogger("fiqa_spark")
 
-# One thread a worker: Spark runs a worker on every core already. Memory that a batch gave back serves the next one;
-# asking the system for it anew, page by page, takes a fifth of a worker's time.
-_WORKER_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-}
-_DEFAULTS = {
-    "spark.log.level": "WARN",
-    # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
-    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
-    # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",
-    # The number of rows bounds a batch; measuring its bytes after every row is a tenth of the way to Python.
-    "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
-    "spark.sql.execution.pandas.udf.buffer.size": str(1 << 18),
-    # Vectors read at once: 512 of 512 values are 1 MiB, which stays in a processor's cache until they are handed on.
-    "spark.sql.parquet.columnarReaderBatchSize": "512",
-    # Small pages for rows to sort end in the collector's young generation; large ones fill the old one.
-    "spark.buffer.pageSize": "2m",
-    # The digits of vectors are random: compressing them is wasted work. One file a task is written in one go.
-    "spark.shuffle.compress": "false",
-    "spark.shuffle.spill.compress": "false",
-    "spark.shuffle.sort.bypassMergeThreshold": "1",
-}
-# Tables of feature stores are made in the session's own catalog and nowhere else.
-_OWN_CATALOG = {"spark.sql.catalogImplementation": "in-memory"}
-_LOCAL_DEFAULTS = {
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.ui.enabled": "false",
-    "spark.log.level": "ERROR",
-    # In a container of YARN the path of such a socket would be longer than the system allows.
-    "spark.python.unix.domain.socket.enabled": "true",
-    # Checksums of shuffled data tell which disk or link of a cluster is at fault.
-    "spark.shuffle.checksum.enabled": "false",
-}
+
+def console() -> int:
+    """Run the job that the first word names: the command ``fiqa``, which works like the files in ``jobs/``.
+
+    Returns
+    -------
+    int
+        Exit code, as from `main`.
+    """
+    names = {name.replace("_", "-"): name for name in JOBS}
+    word = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    name = names.get(word, word)
+    if name in JOBS:
+        return main(name, sys.argv[2:])
+    if word == "--version":
+        print(__version__)
+        return 0
+    usage = "\n".join(f"  fiqa {shown:<24}{_purpose(JOBS[job])}" for shown, job in names.items())
+    if word in ("-h", "--help"):
+        print(f"usage: fiqa JOB [--FLAG VALUE ...]\n\n{usage}\n\nfiqa JOB --help lists the flags of a job.")
+        return 0
+    print(f"fiqa: error: no job {word!r}; use one of {', '.join(names)}", file=sys.stderr)
+    return _USER_ERROR
 
 
-def main(name, settings_class, arguments=None):
+def main(name: str, arguments: Sequence[str] | None = None) -> int:
     """Run a job and tell how it went.
 
     Parameters
     ----------
     name : str
-        Name of the job, shown in messages and to the cluster; the pipeline of that name is what runs: its
-        ``run(spark, settings)`` returns the summary for a person.
-    settings_class : type
-        Dataclass of the job's settings.
+        Name of the job in `JOBS`, shown in messages and to the cluster.
     arguments : list of str, optional
         Command-line arguments; default: those of the process.
 
@@ -94,25 +82,20 @@ def main(name, settings_class, arguments=None):
     try:
         if _runs_in_spark_submit():
             SparkContext._ensure_initialized()
-        flags = parse_flags(name, settings_class, arguments)
+        flags = parse_flags(name, arguments)
         configuration = _spark_configuration()
-        settings = resolve(settings_class, flags, dict(configuration.getAll()))
+        settings = resolved_settings(name, flags, configuration)
         with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch, ThreadPoolExecutor(1) as beside:
             # Python loads the pipeline while Java opens the session.
-            pipeline = beside.submit(importlib.import_module, f"fiqa_spark.pipelines.{name}")
+            beside.submit(importlib.import_module, f"fiqa_spark.pipelines.{name}")
             spark, code = open_session(name, configuration, settings, scratch), _OWN_FAULT
             try:
-                print(pipeline.result().run(spark, settings), flush=True)
+                print(run_job(spark, name, settings), flush=True)
                 code = 0
-            except (Py4JJavaError, PySparkException) as error:
-                raise (as_user_error(error) or error) from error
             finally:
                 _stop(spark, code)
     except FiqaError as error:
-        message = " ".join(str(error).split())
-        if settings:
-            message = with_flag(message, settings, of_destination=isinstance(error, DestinationError))
-        line = f"{name}: error: {message}"
+        line = error_line(name, error, settings)
         _say(line)
         _end_application(line)
         return _USER_ERROR
@@ -122,14 +105,103 @@ def main(name, settings_class, arguments=None):
     return 0
 
 
-def _stop(spark, code):
+def run_job(spark: SparkSession, name: str, settings: Settings) -> str:
+    """Run a job in a session.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    name : str
+        Name of the job in `JOBS`.
+    settings : Settings
+        Of the class that `JOBS` names.
+
+    Returns
+    -------
+    str
+        Summary for a person.
+
+    Raises
+    ------
+    FiqaError
+        If the user can mend what went wrong, told by Spark or by the pipeline.
+    """
+    pipeline = importlib.import_module(f"fiqa_spark.pipelines.{name}")
+    try:
+        return pipeline.run(spark, settings)
+    except (Py4JJavaError, PySparkException) as error:
+        raise (as_user_error(error) or error) from error
+
+
+def resolved_settings(name: str, flags: dict[str, Text], configuration: SparkConf) -> Settings:
+    """Settings of a job out of its flags and the Spark configuration; SettingsError as from `resolve`."""
+    known = [item.name for job in JOBS.values() for item in fields_of(job)]
+    return resolve(JOBS[name], flags, dict(configuration.getAll()), known)
+
+
+def error_line(name: str, error: FiqaError, settings: Settings | None) -> str:
+    """The one line that tells the user of an error, by the flags of the command line.
+
+    Parameters
+    ----------
+    name : str
+        Name of the job.
+    error : FiqaError
+    settings : Settings or None
+        Of the job, as far as they are known.
+
+    Returns
+    -------
+    str
+        Such as ``generate_labels: error: --feature-root /data/f: no such file or folder; give ...``.
+    """
+    names = {item.name for job in JOBS.values() for item in fields_of(job)}
+    message = error.in_words(*_subject(error, settings))
+    message = re.sub(r"`([a-z_]+)`", lambda named: flag(named[1]) if named[1] in names else named[0], message)
+    return f"{name}: error: {' '.join(message.split())}"
+
+
+def _subject(error: FiqaError, settings: Settings | None) -> list[str]:
+    """What an error is about: the flag or key, and its value or the path."""
+    key = error.key if isinstance(error, SettingsError) else None
+    setting = error.setting or (_setting_of_path(error.path, settings) if error.path is not None else None)
+    subject = key or (flag(setting) if setting else None)
+    value = error.seen
+    if value is None and setting and not isinstance(error, SettingsError):
+        given = getattr(settings, setting, None)
+        value = None if given in (None, "", ()) else as_typed(given)
+    return [word for word in (subject, value) if word is not None]
+
+
+def _setting_of_path(path: str, settings: Settings | None) -> str | None:
+    """The setting that names a path, or the nearest folder above it."""
+    if settings is None:
+        return None
+    places = [
+        (len(place), item.name)
+        for item in fields_of(settings)
+        if item.metadata.get("place")
+        for place in _places(getattr(settings, item.name))
+        if is_below(path, place)
+    ]
+    return max(places)[1] if places else None
+
+
+def _places(value: str | tuple[str, ...]) -> list[str]:
+    """Places that a setting names, those of ``NAME=PATH`` too."""
+    if isinstance(value, str):
+        return [value] if value else []
+    return [place for text in value for place in (text, text.partition("=")[2]) if place]
+
+
+def _stop(spark: SparkSession, code: int) -> None:
     """End the session in Java; the server for accumulators, which takes a second to end, goes with this process."""
     # A Java process that has died has stopped. A cluster shows the application as failed unless the code is 0.
     with contextlib.suppress(Py4JError):
         spark._jsc.sc().stop(code)
 
 
-def _end_application(line):
+def _end_application(line: str) -> None:
     """Let YARN know in cluster mode, where the driver's own exit code and stderr reach nobody but its log."""
     # Where YARN cannot be told, Spark ends the application, with the exit code alone.
     with contextlib.suppress(Py4JError):
@@ -137,7 +209,7 @@ def _end_application(line):
             end_application(SparkContext._jvm, line)
 
 
-def _say(text):
+def _say(text: str) -> None:
     """Write a line to stderr. What a program of spark-submit writes there itself ends up in stdout."""
     if _runs_in_spark_submit() and SparkContext._jvm is not None:
         # A Java process that has died cannot write; the text must not be lost with it.
@@ -147,25 +219,26 @@ def _say(text):
     print(text, file=sys.stderr)
 
 
-def _runs_in_spark_submit():
+def _runs_in_spark_submit() -> bool:
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
-def _is_terminal():
+def _is_terminal() -> bool:
     """Whether a person watches; asked of the process that writes to the terminal."""
     if not _runs_in_spark_submit():
         return sys.stderr.isatty()
-    console = SparkContext._jvm.System.console()
-    always_has_console = check_java_version(SparkContext._jvm.System.getProperty("java.version"), "Java") >= 22
-    return console is not None and (not always_has_console or console.isTerminal())
+    system = SparkContext._jvm.System  # type: ignore[union-attr]
+    console_of_java = system.console()
+    always_has_console = check_java_version(system.getProperty("java.version"), "Java") >= 22
+    return console_of_java is not None and (not always_has_console or console_of_java.isTerminal())
 
 
 class _SayHandler(logging.Handler):
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         _say(self.format(record))
 
 
-def _log_to_stderr(name):
+def _log_to_stderr(name: str) -> None:
     handler = _SayHandler()
     handler.setFormatter(logging.Formatter(f"{name}: %(message)s"))
     _log.handlers = [handler]
@@ -174,11 +247,11 @@ def _log_to_stderr(name):
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise SettingsError(f"{message}; see --help")
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(message, remedy="see --help")
 
 
-def parse_flags(name, settings_class, arguments=None):
+def parse_flags(name: str, arguments: Sequence[str] | None = None) -> dict[str, Text]:
     """Field name to text, or list of texts where several may be given, for every flag that was given.
 
     Raises
@@ -188,17 +261,16 @@ def parse_flags(name, settings_class, arguments=None):
     """
     parser = _Parser(
         prog=name,
-        description=settings_class.__doc__.split(":")[0] + ".",
+        description=_purpose(JOBS[name]),
         epilog="Each setting can also stand in the Spark configuration, --fix-num as spark.fiqa.fix-num.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    for item in fields_of(settings_class):
+    for item in fields_of(JOBS[name]):
         text, aliases = item.metadata["help"], item.metadata.get("aliases", ())
         kind, has_several = kind_of(item)
         if item.default not in ("", None, ()) and kind is not bool:
-            default = " ".join(map(str, item.default)) if has_several else item.default
-            text += f" (default: {default})"
+            text += f" (default: {as_typed(item.default)})"
         choices = item.metadata.get("choices")
         metavar = "|".join(choices) if choices else {bool: "True|False", int: "N", float: "X"}.get(kind, "PATH")
         optional = {"nargs": "?", "const": "True"} if kind is bool else {"nargs": "*"} if has_several else {}
@@ -208,7 +280,12 @@ def parse_flags(name, settings_class, arguments=None):
     return vars(parser.parse_args(arguments))
 
 
-def _spark_configuration():
+def _purpose(settings_class: type[Settings]) -> str:
+    """What a job is for, in a sentence."""
+    return f"{(settings_class.__doc__ or '').split(':')[0]}."
+
+
+def _spark_configuration() -> SparkConf:
     """The configuration that spark-submit hands over; without spark-submit, a Java process is started for it."""
     started_here = None
     if not _runs_in_spark_submit():
@@ -217,11 +294,12 @@ def _spark_configuration():
         started_here = SparkConf(False).set(_PROGRESS_BAR, str(_is_terminal()).lower())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext._ensure_initialized(conf=started_here)
-    check_java_version(SparkContext._jvm.System.getProperty("java.version"), "the Java that runs Spark")
+    java = SparkContext._jvm.System  # type: ignore[union-attr]
+    check_java_version(java.getProperty("java.version"), "the Java that runs Spark")
     return SparkConf()
 
 
-def open_session(name, configuration, settings, scratch):
+def open_session(name: str, configuration: SparkConf, settings: Settings, scratch: str) -> SparkSession:
     """Session for a job; its workers run this very package, installed or not.
 
     Parameters
@@ -229,9 +307,9 @@ def open_session(name, configuration, settings, scratch):
     name : str
         Name of the application.
     configuration : SparkConf
-        What the user set; it wins over the defaults made here.
-    settings : object
-        Settings of the job; `process_num` is looked at if there is one.
+        What the user set; it wins over the defaults of `session_conf`.
+    settings : Settings
+        Of the job; `process_num` counts if there is one.
     scratch : str
         Folder that lives as long as the session.
 
@@ -239,17 +317,16 @@ def open_session(name, configuration, settings, scratch):
     -------
     SparkSession
     """
-    defaults = _DEFAULTS | {f"spark.executorEnv.{key}": value for key, value in _WORKER_ENVIRONMENT.items()}
-    defaults[_PROGRESS_BAR] = str(_is_terminal()).lower()
+    defaults = session_conf.EVERYWHERE | {_PROGRESS_BAR: str(_is_terminal()).lower()}
     master = configuration.get("spark.master", "local[*]")
-    asked = getattr(settings, "process_num", None)
+    process_num = getattr(settings, "process_num", None)
     if master == "local" or master.startswith("local["):
-        defaults |= _LOCAL_DEFAULTS
-        master = f"local[{asked}]" if asked else master
-    elif asked:
-        _log.warning("--process-num %s is not used: %s decides the number of tasks", asked, master)
+        defaults |= session_conf.LOCALLY
+        master = f"local[{process_num}]" if process_num else master
+    elif process_num:
+        _log.warning("--process-num %s is not used: %s decides the number of tasks", process_num, master)
     builder = SparkSession.builder.appName(_application_name(name, configuration)).master(master)
-    for key, value in (_OWN_CATALOG | {"spark.sql.warehouse.dir": pathlib.Path(scratch).as_uri()}).items():
+    for key, value in (session_conf.ALWAYS | {"spark.sql.warehouse.dir": pathlib.Path(scratch).as_uri()}).items():
         builder = builder.config(key, value)
     for key, value in defaults.items():
         if not configuration.contains(key):
@@ -262,12 +339,12 @@ def open_session(name, configuration, settings, scratch):
     return spark
 
 
-def _application_name(name, configuration):
+def _application_name(name: str, configuration: SparkConf) -> str:
     """The name that the user gave, or one that tells more than the name of the script, which is Spark's default."""
     given = configuration.get("spark.app.name", "")
     return f"fiqa-spark {name}" if given in ("", "pyspark-shell", f"{name}.py") else given
 
 
-def _exit_on_signal(number, frame):
+def _exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
     """Leave by the ordinary way, so that what was half-written is removed."""
     sys.exit(128 + number)

@@ -28,7 +28,7 @@ STATUSES = (OK, MISSING_FEATURE, INVALID_FEATURE, TOO_FEW_IMAGES, NO_IDENTITY)
 
 # Vectors out of files, and the feature store that is made of them: rows of a cluster lie together.
 PROBLEM = "problem"
-CLUSTER = "cluster"
+IDENTITY_KEY = "identity_key"
 KEY_HASH = "key_hash"
 VECTORS = StructType(
     [
@@ -39,14 +39,14 @@ VECTORS = StructType(
 )
 FEATURE_STORE = StructType(
     [
-        StructField(CLUSTER, LongType(), nullable=False),
+        StructField(IDENTITY_KEY, LongType(), nullable=False),
         StructField(KEY_HASH, LongType(), nullable=False),
         *VECTORS,
     ]
 )
 
 # Columns that live between the list and the labels.
-LINES = "lines"
+LIST_ROWS = "list_rows"
 MATCHED = "matched"
 IMAGE_HASH = "image_hash"
 IDENTITY_HASH = "identity_hash"
@@ -54,7 +54,7 @@ ROW = "row"
 INTRA_COUNT = "intra_count"
 INTER_COUNT = "inter_count"
 FIRST_OF_IDENTITY = "first_of_identity"
-BEYOND_MATES = "beyond_mates"
+INTRA_TRUNCATED = "intra_truncated"
 
 LABEL = "label"
 DISTANCE = "distance"
@@ -83,17 +83,17 @@ def round_distance(number):
 def distances(rounds):
     """Schema of what a pass over the features yields: a row an image, a column a round.
 
-    `lines` sums up to the lines of the list, if no key has several features; `first_of_identity` is 1 for one image of
-    each identity; `beyond_mates` is 1 for an image whose identity has more images than the exact estimator compares it
+    `list_rows` sums up to the lines of the list, if no key has several features; `first_of_identity` is 1 for one image of
+    each identity; `intra_truncated` is 1 for an image whose identity has more images than the exact estimator compares it
     with. The distances are null unless the status is ``ok``.
     """
     return StructType(
         [
             *(LABELS[name] for name in (PATH, IDENTITY, STATUS, INTRA_COUNT, INTER_COUNT, DISTANCE, DISTANCE_STD)),
-            StructField(CLUSTER, LongType(), nullable=False),
-            StructField(LINES, LongType(), nullable=False),
+            StructField(IDENTITY_KEY, LongType(), nullable=False),
+            StructField(LIST_ROWS, LongType(), nullable=False),
             StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
-            StructField(BEYOND_MATES, IntegerType(), nullable=False),
+            StructField(INTRA_TRUNCATED, IntegerType(), nullable=False),
             *(StructField(round_distance(number), FloatType()) for number in range(rounds)),
         ]
     )
@@ -128,13 +128,13 @@ TEMPLATES = StructType(
 )
 
 # What a pass over the features yields for the scores: `template` and the numbers beside it stand in the row of one
-# image of each identity, in which `first_of_identity` is 1; `lines` is as in `distances`; `other_length` is 1 for a
+# image of each identity, in which `first_of_identity` is 1; `list_rows` is as in `distances`; `other_length` is 1 for a
 # feature that has not the length of the centroid.
 SCORES = StructType(
     [
         *RECOGNIZABILITY,
-        StructField(CLUSTER, LongType(), nullable=False),
-        StructField(LINES, LongType(), nullable=False),
+        StructField(IDENTITY_KEY, LongType(), nullable=False),
+        StructField(LIST_ROWS, LongType(), nullable=False),
         StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
         StructField(OTHER_LENGTH, IntegerType(), nullable=False),
         *(StructField(name, TEMPLATES[name].dataType) for name in (TEMPLATE, IMAGES, RECOGNIZABLE_IMAGES)),

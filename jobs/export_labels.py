@@ -7,7 +7,6 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from fiqa_spark.cli import main
-from fiqa_spark.settings import ExportLabelsSettings
 
 if __name__ == "__main__":
-    sys.exit(main("export_labels", ExportLabelsSettings))
+    sys.exit(main("export_labels"))

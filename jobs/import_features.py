@@ -7,7 +7,6 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from fiqa_spark.cli import main
-from fiqa_spark.settings import ImportFeaturesSettings
 
 if __name__ == "__main__":
-    sys.exit(main("import_features", ImportFeaturesSettings))
+    sys.exit(main("import_features"))

@@ -14,7 +14,7 @@ _ARGUMENTS = (
 def open_browser(folder):
     """Chromium that keeps what it must in a folder, and tells what its pages say and ask for."""
     programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    assert all(programs.values()), f"{programs}; python -m fiqa_spark.machine chromium installs them"
+    assert all(programs.values()), f"{programs}; python -m fiqa_spark.runtime.machine chromium installs them"
     options = webdriver.ChromeOptions()
     options.binary_location = programs["chromium"]
     for argument in (*_ARGUMENTS, f"user-data-dir={folder}"):

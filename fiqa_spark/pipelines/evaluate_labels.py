@@ -1,20 +1,26 @@
 """Label sets side by side: from labels and features to curves, areas and a page to look at."""
 
-from fiqa_spark.curve_files import areas_for_a_person, as_csv, as_parquet, curves_summary, curves_table
-from fiqa_spark.destination import Destination
-from fiqa_spark.evaluation import evaluate
-from fiqa_spark.feature_source import open_features
-from fiqa_spark.label_sets import read_label_sets
-from fiqa_spark.progress import Steps
-from fiqa_spark.report import check_installed, page
-from fiqa_spark.result_store import PAGE_FILE, SUMMARY_FILE
-from fiqa_spark.storage import Storage
-from fiqa_spark.summary import as_json, how_it_ran, run_facts, run_lines
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from fiqa_spark.evaluation.curve_files import areas_for_a_person, as_csv, as_parquet, curves_summary, curves_table
+from fiqa_spark.evaluation.evaluate import evaluate
+from fiqa_spark.evaluation.findings import Findings
+from fiqa_spark.evaluation.label_sets import read_label_sets
+from fiqa_spark.evaluation.report.contact_sheets import with_pictures
+from fiqa_spark.evaluation.report.page import check_installed, page
+from fiqa_spark.inputs.open_features import open_features
+from fiqa_spark.inputs.parquet_features import Features
+from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
+from fiqa_spark.pipelines.jobs import EvaluateLabelsSettings
+from fiqa_spark.pipelines.summary import run_facts, run_lines
 
 _PARQUET, _CSV = "edc.parquet", "edc.csv"
 
 
-def run(spark, settings):
+def run(spark: SparkSession, settings: EvaluateLabelsSettings) -> str:
     """The job: read, compare, write.
 
     Parameters
@@ -33,36 +39,28 @@ def run(spark, settings):
         If the input or the destination cannot be used; nothing is written then.
     """
     check_installed()
-    storage, steps = Storage(spark), Steps(spark)
+    job = JobRun(spark, settings, own_entries=(SUMMARY_FILE, PAGE_FILE, _PARQUET, _CSV))
+    storage = job.storage
     sets = read_label_sets(spark, storage, settings.labels)
-    own, application = (SUMMARY_FILE, PAGE_FILE, _PARQUET, _CSV), spark.sparkContext.applicationId
-    with Destination(
-        storage, settings.dst, overwrite=settings.overwrite, own_entries=own, application=application
-    ) as dst:
+    with job:
 
-        def features_of(images):
-            return open_features(spark, storage, images, settings, dst.staging, steps, are_rows=False)
+        def features_of(images: DataFrame) -> Features:
+            return open_features(spark, storage, images, settings, job.staging, job.steps, are_rows=False)
 
-        findings = evaluate(spark, storage, sets, settings, steps, features_of)
-        result = f"{dst.staging}/result"
-        with steps("writing curves and page"):
-            storage.make_folder(result)
+        findings = evaluate(spark, storage, sets, settings, job.steps, features_of)
+        with job.steps("writing curves and page"):
+            storage.make_folder(job.result)
             table = curves_table(findings.comparisons)
-            storage.write_bytes(f"{result}/{_PARQUET}", as_parquet(table))
-            storage.write_bytes(f"{result}/{_CSV}", as_csv(table))
-            facts = run_facts(spark, settings)
-            storage.write_text(f"{result}/{PAGE_FILE}", page(findings, title="Quality labels compared", facts=facts))
-        summary = {
-            "destination": storage.qualified(settings.dst),
-            **curves_summary(findings),
-            **how_it_ran(spark, settings, steps),
-        }
-        storage.write_text(f"{result}/{SUMMARY_FILE}", as_json(summary))
-        dst.publish("result")
+            storage.write_bytes(f"{job.result}/{_PARQUET}", as_parquet(table))
+            storage.write_bytes(f"{job.result}/{_CSV}", as_csv(table))
+            pictured = with_pictures(findings, storage, settings.image_root)
+            shown = page(pictured, title="Quality labels compared", facts=run_facts(spark, settings))
+            storage.write_text(f"{job.result}/{PAGE_FILE}", shown)
+        summary = job.publish_with_summary(**curves_summary(findings))
     return "\n".join(_told(summary, findings))
 
 
-def _told(summary, findings):
+def _told(summary: dict[str, Any], findings: Findings) -> Iterator[str]:
     pairs = findings.pairs
     yield f"{pairs['mated']} mated and {pairs['non_mated']} non-mated pairs, {_source(pairs)}"
     yield from (f"  left out: {count} {reason}" for reason, count in pairs["left_out"].items())
@@ -73,5 +71,5 @@ def _told(summary, findings):
     yield from run_lines(summary)
 
 
-def _source(pairs):
+def _source(pairs: dict[str, Any]) -> str:
     return "drawn" if pairs["source"] == "drawn" else f"from {pairs['source']}"

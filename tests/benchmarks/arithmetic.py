@@ -4,9 +4,9 @@ import os
 
 import numpy as np
 
-from fiqa_spark.kernels.distances import sampled_distances
 from fiqa_spark.kernels.draws import block_start
 from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.kernels.sdd_fiqa import sampled_distances
 from tests.benchmarks.at_once import best_seconds
 from tests.benchmarks.synthetic_data import long_tailed_sizes
 

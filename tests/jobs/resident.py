@@ -13,16 +13,7 @@ import traceback
 
 from pyspark import SparkContext
 
-from fiqa_spark import settings
 from fiqa_spark.cli import main
-
-SETTINGS = {
-    "generate_labels": settings.GenerateLabelsSettings,
-    "score_recognizability": settings.ScoreRecognizabilitySettings,
-    "evaluate_labels": settings.EvaluateLabelsSettings,
-    "import_features": settings.ImportFeaturesSettings,
-    "export_labels": settings.ExportLabelsSettings,
-}
 
 
 def answer(request):
@@ -31,7 +22,7 @@ def answer(request):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = main(job, SETTINGS[job], request["arguments"])
+            code = main(job, request["arguments"])
         except BaseException:
             traceback.print_exc()
             code = 1

@@ -220,7 +220,7 @@ def test_without_scipy_the_way_out_is_told(tmp_path):
     for name in ("numpy", "numpy.libs"):
         if (packages / name).exists():
             (tmp_path / name).symlink_to(packages / name)
-    program = "from fiqa_spark.clustering import check_scipy; check_scipy()"
+    program = "from fiqa_spark.methods.ers.clustering import check_scipy; check_scipy()"
     line = [sys.executable, "-S", "-c", program]
     changes = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     result = subprocess.run(line, env={**os.environ, **changes}, capture_output=True, text=True, check=False)

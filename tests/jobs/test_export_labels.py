@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fiqa_spark import read_labels, schemas
-from fiqa_spark.result_store import write_result
+from fiqa_spark.methods.results import write_result
 from tests.jobs.running import message, options
 
 PATHS = ["b/2.jpg", "a/1.jpg", 'c/"x", y.jpg', "é/漢 1.jpg", " d/1.jpg", "a/2.jpg"]

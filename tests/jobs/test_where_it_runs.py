@@ -16,7 +16,7 @@ from tests.processes import LOOPBACK, descendants, listening_addresses
 def bare_checkout(tmp_path):
     """The jobs and the package alone, and an interpreter that has the dependencies but not the package."""
     checkout = tmp_path / "checkout"
-    for path in [*ROOT.glob("jobs/*.py"), *ROOT.glob("fiqa_spark/**/*.py"), *ROOT.glob("fiqa_spark/*.html")]:
+    for path in [*ROOT.glob("jobs/*.py"), *ROOT.glob("fiqa_spark/**/*.py"), *ROOT.glob("fiqa_spark/**/*.html")]:
         copy = checkout / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())

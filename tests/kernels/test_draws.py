@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from fiqa_spark.kernels.distances import _slots_to_drop
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
+from fiqa_spark.kernels.sdd_fiqa import _slots_to_drop
 
 SEEDS = 20_000
 IMPROBABLE = 1e-4

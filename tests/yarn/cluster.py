@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 
-from fiqa_spark.storage import Storage
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.running import ROOT, environment
 from tests.processes import processes, program, variable
 from tests.yarn.hadoop import USER, Hadoop

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 
-from fiqa_spark.evaluation import evaluate
-from fiqa_spark.features import keyed_features
-from fiqa_spark.label_sets import read_label_sets
-from fiqa_spark.progress import Steps
-from fiqa_spark.settings import EvaluationSettings
-from fiqa_spark.storage import Storage
+from fiqa_spark.evaluation.evaluate import evaluate
+from fiqa_spark.evaluation.label_sets import read_label_sets
+from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.recognizing import FACES, Recognizing
 from tests.jobs.running import options
 from tests.labelling import features_frame

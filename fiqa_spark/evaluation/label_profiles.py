@@ -1,0 +1,112 @@
+"""What a label set says of its images, pairs aside: how labels are spread, by identity and by number of images."""
+
+import numpy as np
+from pyspark import StorageLevel
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.evaluation.findings import IdentityLabels, Profile, Sheet, SizeClass, Thumbnail
+from fiqa_spark.evaluation.label_sets import with_identity
+
+_BINS = 50
+_LOWEST_IDENTITIES = 15
+_IMAGES_OF_A_MEAN = 2
+_TILES, _TILES_OF_IDENTITY = 12, 24
+_SCALES = {"label": (0.0, 100.0), "ERS": (0.0, 1.0)}
+
+
+def profile(labels, settings):
+    """Profile of a label set.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    settings : EvaluationSettings
+        `id_key_index`.
+
+    Returns
+    -------
+    Profile
+    """
+    images = with_identity(labels, settings.id_key_index)
+    scored = images.where(F.col(schemas.QUALITY).isNotNull())
+    statuses = dict(images.groupBy(schemas.STATUS).count().orderBy(schemas.STATUS).collect())
+    edges, counts, median = _histogram(scored, labels.quantity)
+    identities = _identities(images).persist(StorageLevel.MEMORY_AND_DISK)
+    sizes, lowest = _sizes(identities), _lowest(identities)
+    sheets = tuple(_sheets(scored, identities, median, labels.quantity))
+    identities.unpersist()
+    return Profile(labels.name, labels.place, labels.quantity, statuses, edges, counts, sizes, lowest, sheets)
+
+
+def _histogram(scored, quantity):
+    """Edges and counts of equal bins, and the median."""
+    quality = F.col(schemas.QUALITY)
+    median = F.percentile_approx(quality, 0.5, 10_000)
+    seen = scored.agg(F.min(quality).alias("low"), F.max(quality).alias("high"), median.alias("median")).first()
+    low, high = _SCALES.get(quantity, (seen.low, seen.high))
+    low, high = min(low, seen.low), max(high, seen.high)
+    place = F.least(F.floor((quality - low) / (high - low) * _BINS), F.lit(_BINS - 1)).cast("int")
+    counts = np.zeros(_BINS, np.int64)
+    for number, count in scored.groupBy(place.alias("bin")).count().collect():
+        counts[number] = count
+    return np.linspace(low, high, _BINS + 1), counts, seen.median
+
+
+def _identities(images):
+    quality = F.col(schemas.QUALITY)
+    return (
+        images.where(F.col(schemas.IDENTITY).isNotNull())
+        .groupBy(schemas.IDENTITY)
+        .agg(
+            F.count("*").alias("images"),
+            F.count(quality).alias("labelled"),
+            F.avg(quality).alias("mean"),
+            F.min(quality).alias("lowest"),
+            F.max(quality).alias("highest"),
+        )
+        .where("labelled > 0")
+    )
+
+
+def _sizes(identities):
+    """Identities of 1, 2 to 3, 4 to 7, ... images."""
+    doublings = F.length(F.bin("images")) - 1
+    quartiles = F.percentile_approx("mean", [0.25, 0.5, 0.75], 10_000)
+    rows = identities.groupBy(doublings.alias("doublings")).agg(
+        F.count("*").alias("identities"), quartiles.alias("means")
+    )
+    return tuple(
+        SizeClass(2**row.doublings, 2 ** (row.doublings + 1) - 1, row.identities, *row.means)
+        for row in rows.orderBy("doublings").collect()
+    )
+
+
+def _lowest(identities):
+    """Identities of the lowest mean label; those of one image only where there are no others."""
+    in_order = identities.orderBy("mean", schemas.IDENTITY)
+    several = in_order.where(F.col("labelled") >= _IMAGES_OF_A_MEAN).head(_LOWEST_IDENTITIES)
+    return tuple(IdentityLabels(*row) for row in several or in_order.head(_LOWEST_IDENTITIES))
+
+
+def _sheet(title, images):
+    return Sheet(title, tuple(Thumbnail(path, label, None) for path, label in images))
+
+
+def _sheets(scored, identities, median, quantity):
+    """The contact sheets that a set should have, before their image files are read."""
+    quality, rows = F.col(schemas.QUALITY), scored.select(schemas.PATH, schemas.QUALITY)
+    near = rows.orderBy(F.abs(quality - median), schemas.PATH).head(_TILES)
+    highest = rows.orderBy(quality.desc(), schemas.PATH).head(_TILES)
+    several = quantity if quantity == "ERS" else f"{quantity}s"
+    yield _sheet(f"Lowest {several}", rows.orderBy(quality, schemas.PATH).head(_TILES))
+    yield _sheet(f"Middle {several}, those nearest to the median", sorted(near, key=lambda row: (row[1], row[0])))
+    yield _sheet(f"Highest {several}", highest[::-1])
+    spread = F.col("highest") - F.col("lowest")
+    widest = identities.orderBy(spread.desc(), schemas.IDENTITY).head(1)
+    if widest:
+        name = widest[0][schemas.IDENTITY]
+        own = scored.where(F.col(schemas.IDENTITY) == name).select(schemas.PATH, schemas.QUALITY)
+        own = own.orderBy(quality, schemas.PATH).collect()
+        places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _TILES_OF_IDENTITY)).round().astype(int))
+        yield _sheet(f"{name}, from worst to best: the identity of the widest range", [own[place] for place in places])

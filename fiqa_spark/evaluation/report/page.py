@@ -1,0 +1,171 @@
+"""The page that shows what an evaluation found: one file of HTML that holds its figures and pictures itself."""
+
+import base64
+import importlib.resources
+import importlib.util
+import math
+
+from fiqa_spark.errors import MachineError
+from fiqa_spark.evaluation.report import figures
+
+_TEMPLATE = "report_template.html"
+_LIBRARIES = {"matplotlib": "Matplotlib", "jinja2": "Jinja2", "PIL": "Pillow"}
+_PAIR_COUNTS = {"non_mated": "non-mated"}
+
+
+def check_installed():
+    """Raise MachineError unless all that draws the page is installed."""
+    missing = [name for module, name in _LIBRARIES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+        is_or_are, draws = ("is", "draws") if len(missing) == 1 else ("are", "draw")
+        raise MachineError(f"{names} {is_or_are} missing, which {draws} the report: pip install 'fiqa-spark[report]'")
+
+
+def page(findings, *, title, facts):
+    """The page as text.
+
+    Parameters
+    ----------
+    findings : Findings
+    title : str
+        Its heading.
+    facts : dict of str to str
+        What else is worth knowing, such as settings and versions, in the order in which it is shown.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file, no network and no script, to be written as UTF-8.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    # Every text that is not part of the template goes through both, whatever wrote it.
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_finalized, trim_blocks=True, lstrip_blocks=True
+    )
+    template = importlib.resources.files("fiqa_spark.evaluation.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        title=title,
+        facts=facts,
+        convention=findings.convention,
+        pairs=list(_indented(findings.pairs)),
+        comparisons=[_comparison(each, findings.convention) for each in findings.comparisons],
+        similarities=_similarities(findings),
+        notes=findings.notes,
+        profiles=[_profile(each) for each in findings.profiles],
+    )
+
+
+def _finalized(value):
+    return figures.readable(value) if type(value) is str else value
+
+
+def _image(kind, content):
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _indented(counts, depth=0):
+    """Depth, name and text of each entry of nested counts."""
+    for name, value in counts.items():
+        shown = _PAIR_COUNTS.get(name, name.replace("_", " "))
+        if isinstance(value, dict):
+            yield from [(depth, shown, ""), *_indented(value, depth + 1)] if value else ()
+        else:
+            yield depth, shown, f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _similarities(findings):
+    if findings.similarities is None:
+        return None
+    return _image("svg+xml", figures.similarity_densities(findings.similarities, findings.comparisons))
+
+
+def _comparison(comparison, convention):
+    names = [curve.label_set for curve in comparison.curves]
+    return {
+        "heading": figures.heading(comparison),
+        "figure": _image("svg+xml", figures.discard_curves(comparison, convention)),
+        "names": names,
+        "swatches": [_image("svg+xml", figures.swatch(place)) for place in range(len(names))],
+        "limits": [_limit(names, areas) for areas in zip(*(curve.areas for curve in comparison.curves), strict=True)],
+    }
+
+
+def _limit(names, areas):
+    """Areas of all label sets up to one limit, as texts."""
+    digits = _decimals(4, *(area.value for area in areas), *(area.high for area in areas))
+    ends = [end for area in areas for end in (area.minus_first_low, area.minus_first_high)]
+    finer = max(digits, _decimals(3, *ends))
+    rows = [
+        {
+            "name": name,
+            "value": _number(area.value, digits),
+            "interval": _interval(area.low, area.high, digits),
+            "minus_best": "\N{EN DASH}" if area.minus_best is None else _number(area.minus_best, digits),
+            "difference": _number(area.minus_first, finer, "+"),
+            "difference_interval": _interval(area.minus_first_low, area.minus_first_high, finer, "+"),
+            "verdict": _verdict(area),
+        }
+        for name, area in zip(names, areas, strict=True)
+    ]
+    return {"limit": f"{areas[0].limit:g}", "rows": rows}
+
+
+def _verdict(area):
+    if area.minus_first_high < 0:
+        return "\N{BLACK DOWN-POINTING TRIANGLE} better"
+    if area.minus_first_low > 0:
+        return "\N{BLACK UP-POINTING TRIANGLE} worse"
+    return "not told apart"
+
+
+def _decimals(significant, *values):
+    """Decimals that show so many digits of the largest of some values, all of which then stand in line."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
+    return min(max(significant - 1 - math.floor(math.log10(largest)), 0), 12) if largest else significant
+
+
+def _number(value, decimals, sign="-"):
+    # No sign before what is rounded to zero.
+    return f"{round(value, decimals) + 0.0:{sign if round(value, decimals) else '-'}.{decimals}f}".replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
+def _interval(low, high, decimals, sign="-"):
+    return f"{_number(low, decimals, sign)} to {_number(high, decimals, sign)}"
+
+
+def _share(count, total):
+    if 0 < count < total / 2000:
+        return "< 0.1 %"
+    return f"{100 * count / total:.1f} %" if total else ""
+
+
+def _profile(profile):
+    total = sum(profile.statuses.values())
+    decimals = {"label": 2, "ERS": 3}.get(profile.quantity)
+
+    def shown(value):
+        return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"
+
+    return {
+        "name": profile.name,
+        "place": profile.place,
+        "quantity": profile.quantity,
+        "statuses": [(status, f"{count:,}", _share(count, total)) for status, count in profile.statuses.items()],
+        "total": f"{total:,}",
+        "histogram": _image("svg+xml", figures.label_histogram(profile)),
+        "by_size": _image("svg+xml", figures.labels_by_size(profile)) if profile.sizes else None,
+        "lowest": [
+            (each.identity, f"{each.images:,}", f"{each.labelled:,}", *map(shown, each[3:])) for each in profile.lowest
+        ],
+        "sheets": [
+            (
+                sheet.title,
+                [(each.path, shown(each.label), each.jpeg and _image("jpeg", each.jpeg)) for each in sheet.thumbnails],
+            )
+            for sheet in profile.sheets
+        ],
+    }

@@ -1,0 +1,245 @@
+"""Image list to DataFrame: one row for every distinct path, with its identity and key."""
+
+from typing import NamedTuple
+
+import pandas as pd
+from pyspark.sql import Observation, Window
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import keys
+from fiqa_spark.runtime.storage import literal
+
+_PATHS_FOR_ADVICE = 1000
+
+
+# What is known of the first images of a list; these columns are their order, path and key settling ties.
+_IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
+_OF_FIRST = (*_IN_ORDER, schemas.KEY_HASH, schemas.IDENTITY, schemas.IDENTITY_HASH)
+
+
+class CheckedList(NamedTuple):
+    """What a checked image list holds."""
+
+    list_rows: int
+    """Rows of the list, those whose path occurred before included."""
+    identities_in_keys: bool
+    """Whether each image's cluster is that of its identity."""
+    first: pd.DataFrame
+    """The images of the smallest hashes, in their order, each path once."""
+
+
+def read_paths(spark, storage, path):
+    """Paths of an image list, in order, repeats and all.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    path : str
+        UTF-8 text, one image a line, the path up to the first TAB; or Parquet with `path` and perhaps `identity`.
+
+    Returns
+    -------
+    DataFrame
+        `path`, and `identity` if the list has that column; rows without a path are left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such list, or a Parquet list has no column `path`.
+    """
+    if not storage.exists(path):
+        raise InputError("no such file", path=path, remedy="give the list of images, one path a line")
+    storage.check_no_pipe(path)
+    if _is_parquet(storage, path):
+        return _read_parquet(spark, storage, path)
+    lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
+    before_tab = F.substring_index("value", "\t", 1)
+    ended = F.endswith(before_tab, F.lit("\r"))
+    path = F.when(ended, before_tab.substr(F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
+    return lines.select(path.alias(schemas.PATH)).where(F.trim(schemas.PATH) != "")
+
+
+def check_encoding(paths, *, setting, path=None):
+    """Raise InputError if one of the paths is not UTF-8; `setting` and `path` tell the file that holds them."""
+    unreadable = paths.where(~_is_utf8(schemas.PATH)).select(schemas.PATH).head(1)
+    if unreadable:
+        raise _not_utf8(unreadable[0][0], setting=setting, path=path)
+
+
+def _not_utf8(text, **blame):
+    return InputError(f"not UTF-8, seen {text[:80]!r}", remedy="convert it, for example with iconv", **blame)
+
+
+def _is_parquet(storage, path):
+    if storage.is_folder(path):
+        return storage.first_file(path, (".parquet",)) is not None
+    return path.endswith(".parquet") or storage.head(path, 4) == b"PAR1"
+
+
+def _read_parquet(spark, storage, path):
+    reader = spark.read
+    if storage.is_folder(path) and any(name.startswith("identity=") for name, *_ in storage.entries(path)):
+        # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
+        reader = reader.schema(f"{schemas.PATH} string, {schemas.IDENTITY} string")
+    table = reader.parquet(literal(storage.qualified(path)))
+    if schemas.PATH not in table.columns:
+        raise InputError(f"no column 'path'; it has {', '.join(table.columns)}", path=path)
+    columns = [column for column in (schemas.PATH, schemas.IDENTITY) if column in table.columns]
+    return table.select([F.col(column).cast("string") for column in columns]).where(F.trim(schemas.PATH) != "")
+
+
+def _is_utf8(column):
+    """True where the bytes of a column of paths are UTF-8; decoding replaces what is not."""
+    if hasattr(F, "is_valid_utf8"):
+        return F.is_valid_utf8(column)
+    raw = F.col(schemas.PATH).cast("binary")
+    return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
+
+
+def identified_images(paths, settings, identity_index):
+    """Images with identity, key and the hashes that all draws come from.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        `path`, and perhaps `identity`, which then wins over `id_key_index`; of several for one path the smallest
+        counts.
+    settings : LabelSettings
+    identity_index : int
+        Part of the key by which images and features are brought together, see `keys.identity_key`.
+
+    Returns
+    -------
+    DataFrame
+        `path`, `lines` (lines of the list in this row), `identity` (null if there is none), `key`, `cluster`,
+        `key_hash`, `image_hash`, `identity_hash`. A path may come in several rows, each with the same identity.
+    """
+    path, key = F.col(schemas.PATH), F.col(schemas.KEY)
+    if schemas.IDENTITY in paths.columns:
+        smallest = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
+        images = paths.groupBy(path).agg(F.count("*").alias(schemas.LIST_ROWS), smallest.alias(schemas.IDENTITY))
+    else:
+        identity = keys.identity(path, settings.id_key_index)
+        images = paths.select(path, F.lit(1).cast("long").alias(schemas.LIST_ROWS), identity.alias(schemas.IDENTITY))
+    return keys.with_key(images, settings.image_root).withColumns(
+        {
+            schemas.IDENTITY_KEY: keys.identity_key(key, identity_index),
+            schemas.KEY_HASH: F.xxhash64(key),
+            schemas.IMAGE_HASH: keys.seeded_hash(settings.seed, schemas.KEY),
+            schemas.IDENTITY_HASH: keys.seeded_hash(settings.seed, schemas.IDENTITY),
+        }
+    )
+
+
+def index_in_key(paths, settings):
+    """The index of the identity among the parts of a key, where `id_key_index` counts those of a path."""
+    index = settings.id_key_index
+    first = keys.with_key(paths.select(schemas.PATH), settings.image_root).head(1) if index >= 0 else ()
+    return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
+
+
+def check_images(images, settings, count, *, several_identities=True):
+    """Read the list once: count its lines, find its first images, and refuse a list that cannot be used.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `identified_images`.
+    settings : LabelSettings or RecognizabilitySettings
+    count : int
+        Lines to take those images from that have an identity and the smallest hashes, at least 1.
+    several_identities : bool
+        Whether a list of one identity is refused.
+
+    Returns
+    -------
+    CheckedList
+
+    Raises
+    ------
+    InputError
+        If the list is empty, it is not UTF-8, a path climbs out of its root, no path has an identity, or all have the
+        same where there must be several.
+    """
+    path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
+    # Gathered while the first images are looked for, so that the list is read once for both.
+    seen = Observation()
+    observed = images.observe(
+        seen,
+        F.sum(schemas.LIST_ROWS).alias("list_rows"),
+        F.max(identity.isNotNull()).alias("identified"),
+        F.min(F.when(~_is_utf8(schemas.PATH), path)).alias("unreadable"),
+        F.min(F.when(path.contains("..") & keys.climbs(path), path)).alias("climbing"),
+        F.min(path).alias("example"),
+        F.min(identity).alias("first_identity"),
+        F.max(identity).alias("last_identity"),
+        F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.IDENTITY_KEY)).alias("identities_in_keys"),
+    )
+    first = first_images(observed.where(identity.isNotNull()), count)
+    _check(seen.get, images, settings, several_identities)
+    return CheckedList(seen.get["list_rows"], seen.get["identities_in_keys"], first)
+
+
+def first_images(images, count, per_identity=None):
+    """The images in the first so many rows by their hash, each path once, as a pandas frame in that order.
+
+    With `per_identity`, rows that are not of the first so many images of their identity do not count.
+    """
+    rows = images.select(*_OF_FIRST)
+    if per_identity:
+        in_identity = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY).orderBy(*_IN_ORDER)
+        # Rows of one path have one rank.
+        ranked = rows.withColumn("rank", F.dense_rank().over(in_identity))
+        rows = ranked.where(F.col("rank") <= per_identity).select(*_OF_FIRST)
+    rows = rows.orderBy(*_IN_ORDER).limit(count).collect()
+    return pd.DataFrame(rows, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
+
+
+def few_of_each(first, per_identity):
+    """Those of the images from `first_images` that are of the first so many of their identity; all for None."""
+    if not per_identity:
+        return first
+    return first[first.groupby(schemas.IDENTITY).cumcount() < per_identity].reset_index(drop=True)
+
+
+def _check(seen, images, settings, several_identities):
+    """Raise InputError for what was seen in a list."""
+    if not seen["list_rows"]:
+        raise InputError("no image in the list", setting="image_list_file", remedy="it must hold one path a line")
+    if seen["unreadable"] is not None:
+        raise _not_utf8(seen["unreadable"], setting="image_list_file")
+    if seen["climbing"] is not None:
+        raise InputError(
+            f"path {seen['climbing']!r} climbs out of its root",
+            setting="image_list_file",
+            remedy="remove its '..' parts",
+        )
+    if not seen["identified"]:
+        raise _index_out_of_range(seen["example"], settings.id_key_index)
+    if several_identities and seen["first_identity"] == seen["last_identity"]:
+        paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
+        raise _one_identity(seen, paths, settings.id_key_index)
+
+
+def _index_out_of_range(path, index):
+    parts = path.count("/") + 1
+    text = f"path {path!r} has {f'{parts} parts' if parts > 1 else 'no folder'}"
+    remedy = "use -2 for the parent folder" if parts > 1 else "list paths as identity/name"
+    return InputError(text, setting="id_key_index", value=index, remedy=remedy)
+
+
+def _one_identity(seen, paths, index):
+    """The error of a list of one identity, with an index that tells the paths into several groups if there is one."""
+    only, example = seen["first_identity"], seen["example"]
+    text = f"every image has the identity {only!r}, as in {example!r}; labels need at least two"
+    remedy = "list the images of others too"
+    shortest = min(path.count("/") + 1 for path in paths)
+    for other in range(-2, -shortest - 1, -1):
+        identities = {path.split("/")[other] for path in paths}
+        if 1 < len(identities) < max(len(paths), 3):
+            remedy = f"use {other}, which gives {sorted(identities)[0]!r} and others"
+            break
+    return InputError(text, setting="id_key_index", value=index, remedy=remedy)

@@ -1,0 +1,126 @@
+"""Features in Parquet, whatever the type of their vectors, to a DataFrame with a key."""
+
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, BinaryType, DoubleType, FloatType, UserDefinedType
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import keys
+from fiqa_spark.runtime.storage import literal
+
+
+class Features(NamedTuple):
+    """Features that can meet images."""
+
+    table: DataFrame
+    """`cluster` (see `keys.identity_key`), `key_hash`, `key`, `feature` (array<float> or little-endian float32 binary) and
+    `problem` (why a feature has no vector)."""
+    id_key_index: int
+    """Part of the key that the clusters are told by."""
+    buckets: int | None
+    """Number of buckets by cluster that the table lies in on disk, each sorted; None if it lies in none."""
+
+
+def read_features(spark, storage, path):
+    """Parquet data set of features.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    storage : Storage
+    path : str
+        Data set with the columns `path` and `feature`.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        If a column is missing or the type of `feature` is none that holds a vector.
+    """
+    # Folders below are part of it, whatever their names; files that are no Parquet are not.
+    options = {"recursiveFileLookup": "true", "pathGlobFilter": "*.parquet"} if storage.is_folder(path) else {}
+    table = spark.read.options(**options).parquet(literal(storage.qualified(path)))
+    check_columns(table, path=path)
+    return table
+
+
+def check_columns(table, **blame):
+    """Raise InputError unless a DataFrame has `path` and a `feature` that holds vectors.
+
+    Parameters
+    ----------
+    table : DataFrame
+    **blame
+        Facts for the error: the `setting` or `path` that the table comes from.
+    """
+    missing = [column for column in (schemas.PATH, schemas.FEATURE) if column not in table.columns]
+    if missing:
+        raise InputError(
+            f"no column {' and no column '.join(map(repr, missing))}; it has {', '.join(table.columns)}", **blame
+        )
+    held = table.schema[schemas.FEATURE].dataType
+    is_list = isinstance(held, ArrayType) and isinstance(held.elementType, (FloatType, DoubleType))
+    if not (is_list or isinstance(held, BinaryType) or _is_ml_vector(held)):
+        raise InputError(
+            f"'feature' is {held.simpleString()}",
+            remedy="use array<float>, array<double>, an ML vector or float32 binary",
+            **blame,
+        )
+
+
+def keyed_features(table, index, *roots):
+    """Features with their key and a vector that crosses to Python as it is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `path` and `feature`, of any accepted type.
+    index : int
+        Part of the key by which images and features are brought together, see `keys.identity_key`.
+    *roots : str
+        Folders that paths may begin with; empty ones are ignored.
+
+    Returns
+    -------
+    Features
+    """
+    feature = F.col(schemas.FEATURE)
+    held = table.schema[schemas.FEATURE].dataType
+    if _is_ml_vector(held):
+        # Loads a good part of Spark's library for machine learning, which few features need.
+        from pyspark.ml.functions import vector_to_array
+
+        feature = F.when(feature.isNotNull(), vector_to_array(feature, "float32"))
+    elif isinstance(held, ArrayType) and not isinstance(held.elementType, FloatType):
+        feature = feature.cast("array<float>")
+    problem = F.col(schemas.PROBLEM) if schemas.PROBLEM in table.columns else F.lit(None).cast("string")
+    # A key that is never null spares a join the question, and asking it would compute the key once more.
+    key = F.coalesce(schemas.KEY, F.lit(""))
+    columns = (
+        keys.identity_key(key, index).alias(schemas.IDENTITY_KEY),
+        F.xxhash64(key).alias(schemas.KEY_HASH),
+        key.alias(schemas.KEY),
+        feature.alias(schemas.FEATURE),
+        problem.alias(schemas.PROBLEM),
+    )
+    keyed = keys.with_key(table.where(F.col(schemas.PATH).isNotNull()), *roots)
+    return Features(keyed.select(*columns), index, None)
+
+
+def _is_ml_vector(held):
+    return isinstance(held, UserDefinedType) and held.simpleString() == "vector"
+
+
+def vector_length(table):
+    """Length of the first vector in a DataFrame with `feature`, 1 if there is none."""
+    first = table.where(F.col(schemas.FEATURE).isNotNull()).select(schemas.FEATURE).head(1)
+    if not first:
+        return 1
+    vector = first[0][0]
+    return max(1, len(vector) // 4 if isinstance(vector, (bytes, bytearray)) else len(vector))

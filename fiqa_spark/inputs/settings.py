@@ -1,0 +1,29 @@
+"""Settings of what is read: images and their features."""
+
+from dataclasses import dataclass
+
+from fiqa_spark.runtime.settings import Settings, setting
+
+_INT64 = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class ImageSettings(Settings):
+    """Of everything that brings images and features together."""
+
+    image_root: str = setting("", "folder that the paths of the image list begin with")
+    feature_root: str = setting(
+        "", "Parquet data set, tree of .npy files, or one .npy matrix", required=True, place=True
+    )
+    id_key_index: int = setting(-3, "part of the path, split at '/', that names the identity")
+    seed: int = setting(0, "seed of all draws", least=-_INT64 - 1, most=_INT64)
+
+
+@dataclass(frozen=True)
+class ListSettings(Settings):
+    """Of a job that reads an image list."""
+
+    image_list_file: str = setting(
+        "", "text with one image path a line, or Parquet with a column 'path'", required=True, place=True
+    )
+    rows_list: str = setting("", "paths of the rows of a .npy matrix, in order; default: the image list", place=True)

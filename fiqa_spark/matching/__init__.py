@@ -1,0 +1,1 @@
+"""Images meet their features; streams of whole identities; samples."""

@@ -1,0 +1,41 @@
+"""How many images there are, and what became of them, counted where their rows are."""
+
+from typing import NamedTuple
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+
+
+class ImageCounts(NamedTuple):
+    """Counts over all images of a list."""
+
+    images: int
+    """Number of distinct paths in the list."""
+    list_rows: int
+    """Number of rows of the list, each counted as often as its key has a feature, but at least once."""
+    identities: int
+    """Number of identities in the list."""
+    statuses: dict
+    """Number of images of each status."""
+
+
+def count_columns():
+    """Aggregates over rows with `status`, `list_rows` and `first_of_identity` that `counts_in` reads."""
+    return [
+        F.count("*").alias("images"),
+        F.sum(schemas.LIST_ROWS).alias("list_rows"),
+        F.sum(schemas.FIRST_OF_IDENTITY).alias("identities"),
+        *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in schemas.STATUSES],
+    ]
+
+
+def counts_in(seen, statuses=schemas.STATUSES):
+    """Counts in a row with the columns of `count_columns`, of these statuses only."""
+    by_status = {status: seen[status] for status in statuses}
+    return ImageCounts(seen["images"], seen["list_rows"], seen["identities"], by_status)
+
+
+def listed_statuses(counts):
+    """Numbers of images by status in one line, for messages."""
+    return ", ".join(f"{count} {status}" for status, count in counts.statuses.items() if count)

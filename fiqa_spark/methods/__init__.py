@@ -1,0 +1,1 @@
+"""What grades images: a folder a method, and what methods share beside them."""

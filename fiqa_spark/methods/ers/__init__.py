@@ -1,0 +1,1 @@
+"""ERS, the embedding recognizability score (arXiv 2106.04112)."""

@@ -1,0 +1,1 @@
+"""SDD-FIQA pseudo-labels (arXiv 2103.05977)."""

@@ -1,0 +1,123 @@
+"""The small second pass: distances of the rounds to labels from 0 to 100."""
+
+from typing import NamedTuple
+
+from pyspark.sql import functions as F
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.matching.status_counts import ImageCounts, count_columns, counts_in, listed_statuses
+
+# Distances of float32 similarities that should be equal differ by so much.
+_NO_SPREAD = 1e-6
+
+
+class DistanceRanges(NamedTuple):
+    """What the distances of all labelled images have in common."""
+
+    round_min: tuple
+    """Smallest distance of each round."""
+    round_max: tuple
+    """Largest distance of each round."""
+    mean_min: float
+    """Smallest distance averaged over the rounds."""
+    mean_max: float
+    """Largest distance averaged over the rounds."""
+    counts: ImageCounts
+    intra_truncated: int
+    """Number of images that the exact estimator compared with a part of their identity only."""
+
+
+def distance_ranges(distances, rounds):
+    """Counts by status and the range of the distances in every round.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        With the schema `schemas.distances`.
+    rounds : int
+        Number of distances an image.
+
+    Returns
+    -------
+    DistanceRanges
+
+    Raises
+    ------
+    NothingUsableError
+        If no image is labelled.
+    InputError
+        If all distances of a round are equal.
+    """
+    mean = F.col(schemas.DISTANCE)
+    each = [F.col(schemas.round_distance(number)) for number in range(rounds)]
+    seen = distances.agg(
+        F.array(*map(F.min, each)).alias("low"),
+        F.array(*map(F.max, each)).alias("high"),
+        F.min(mean).alias("mean_low"),
+        F.max(mean).alias("mean_high"),
+        *count_columns(),
+        F.sum(schemas.INTRA_TRUNCATED).alias("intra_truncated"),
+    ).first()
+    counts = counts_in(seen)
+    labelled = counts.statuses[schemas.OK]
+    if not labelled:
+        raise NothingUsableError(
+            f"no image can be labelled, of {listed_statuses(counts)}",
+            remedy="check `id_key_index`, `min_images` and the features",
+        )
+    for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
+        if high - low <= _NO_SPREAD:
+            raise InputError(
+                f"round {number + 1} of {rounds}: all {labelled} distances are {low:.6g}, and labels need a spread",
+                remedy="check that the features differ and that more than two images can be labelled",
+            )
+    return DistanceRanges(
+        tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, counts, seen.intra_truncated
+    )
+
+
+def scale_labels(distances, ranges, normalize):
+    """Labels out of distances.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        With the schema `schemas.distances`.
+    ranges : DistanceRanges
+    normalize : {'per-round', 'final'}
+        Scale every round to 0..100 and average, or average the distances and scale once.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `schemas.LABELS` beside those of `distances`. `label` and the values of `round_labels` are in
+        [0, 100], higher is better (arXiv 2103.05977, eq. 7 and 8).
+
+    Raises
+    ------
+    InputError
+        If the distances are averaged first and their means are all equal.
+    """
+    if normalize == "final" and ranges.mean_max - ranges.mean_min <= _NO_SPREAD:
+        raise InputError(
+            f"all mean distances are {ranges.mean_min:.6g}", setting="normalize", value="final", remedy="use per-round"
+        )
+    scaled = [
+        (F.col(schemas.round_distance(number)).cast("double") - F.lit(float(low)))
+        / F.lit(float(high) - float(low))
+        * 100
+        for number, (low, high) in enumerate(zip(ranges.round_min, ranges.round_max, strict=True))
+    ]
+    final = (F.col(schemas.DISTANCE) - F.lit(ranges.mean_min)) / F.lit(ranges.mean_max - ranges.mean_min) * 100
+    label = _sum(scaled) / len(scaled) if normalize == "per-round" else final
+    round_labels = F.when(label.isNotNull(), F.array(*[each.cast("float") for each in scaled]))
+    return distances.withColumn(schemas.LABEL, label).withColumn(schemas.ROUND_LABELS, round_labels)
+
+
+def _sum(columns):
+    """Sum of columns, in pairs, so that a thousand of them do not make a tree a thousand deep."""
+    while len(columns) > 1:
+        pairs = [left + right for left, right in zip(columns[::2], columns[1::2], strict=False)]
+        columns = pairs + columns[len(pairs) * 2 :]
+    return columns[0]

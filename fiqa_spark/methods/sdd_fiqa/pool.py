@@ -1,0 +1,90 @@
+"""The broadcast sample of strangers: the usable images whose hashes of (seed, key) are the smallest."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.matching.sample import draw_usable
+
+
+class Pool(NamedTuple):
+    """Sample of usable images in hash order."""
+
+    embeddings: np.ndarray
+    """Unit embeddings, float32, shape (P, dimension)."""
+    identities: tuple
+    """Identity of each, P strings."""
+    identity_hashes: np.ndarray
+    """Hash of the identity of each, int64, shape (P,)."""
+
+    def __reduce__(self):
+        # Arrays would be pickled as buffers, which PySpark cannot broadcast where Spark encrypts what it keeps on disk.
+        held = self.embeddings.tobytes(), self.dimension, self.identities, self.identity_hashes.tobytes()
+        return _pool_of_bytes, held
+
+    @property
+    def dimension(self):
+        """Length of an embedding."""
+        return self.embeddings.shape[1]
+
+    def positions(self, identity_hashes):
+        """Where images of identities stand in the pool.
+
+        Parameters
+        ----------
+        identity_hashes : ndarray of int64, shape (g,)
+
+        Returns
+        -------
+        dict of int to ndarray of intp
+            Number of an identity, from 0, to the positions of its images; only of those that have any.
+        """
+        order = np.argsort(self.identity_hashes, kind="stable")
+        in_order = self.identity_hashes[order]
+        firsts, ends = (np.searchsorted(in_order, identity_hashes, side) for side in ("left", "right"))
+        present = np.flatnonzero(firsts < ends)
+        return {number: order[firsts[number] : ends[number]] for number in present.tolist()}
+
+
+def _pool_of_bytes(embeddings, dimension, identities, identity_hashes):
+    """A pool whose arrays share memory with the bytes that they came in."""
+    vectors = np.frombuffer(embeddings, np.float32).reshape(-1, dimension)
+    return Pool(vectors, identities, np.frombuffer(identity_hashes, np.int64))
+
+
+def draw_pool(images, vectors, first, list_rows, pool_size):
+    """Draw the pool, see `draw_usable`.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    NothingUsableError
+        If no feature can be used, or those of one identity alone.
+    InputError
+        If features have several lengths, or all images drawn are of one identity.
+    """
+    drawn = draw_usable(images, vectors, first, list_rows, pool_size)
+    identities = tuple(drawn.frame[schemas.IDENTITY])
+    _check_identities(set(identities), len(identities), pool_size)
+    return Pool(drawn.embeddings, identities, drawn.frame[schemas.IDENTITY_HASH].to_numpy(np.int64))
+
+
+def _check_identities(identities, drawn, pool_size):
+    """Raise InputError where an identity would find no stranger in the pool."""
+    if len(identities) >= 2:
+        return
+    only = next(iter(identities))
+    if drawn == pool_size:
+        raise InputError(
+            f"all images drawn are of identity {only!r}", setting="pool_size", value=pool_size, remedy="raise it"
+        )
+    raise NothingUsableError(
+        f"all usable features are of identity {only!r}, and labels need two identities",
+        setting="feature_root",
+        remedy="check `id_key_index` and the features of the others",
+    )

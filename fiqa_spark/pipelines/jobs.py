@@ -1,0 +1,104 @@
+"""The one list of jobs, each with its settings; the pipeline of a job's name is what it runs."""
+
+from dataclasses import dataclass
+
+from fiqa_spark.errors import SettingsError
+from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.inputs.settings import ListSettings
+from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
+from fiqa_spark.runtime.settings import OverwriteSettings, ParallelSettings, Settings, setting
+
+
+@dataclass(frozen=True)
+class ResultSettings(Settings):
+    """Of a job that writes a row an image."""
+
+    score_dst: str = setting(
+        "", "folder to write the result and summary.json to", required=True, place=True, destination=True
+    )
+    partition_by: str = setting(
+        "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
+    )
+
+
+@dataclass(frozen=True)
+class GenerateLabelsSettings(LabelSettings, OverwriteSettings, ParallelSettings, ResultSettings, ListSettings):
+    """Label the quality of face images from their embeddings (SDD-FIQA): settings of `jobs/generate_labels.py`."""
+
+    report: bool = setting(False, "write report.html too, a page that shows how good the labels are")
+
+
+@dataclass(frozen=True)
+class ScoreRecognizabilitySettings(
+    RecognizabilitySettings, OverwriteSettings, ParallelSettings, ResultSettings, ListSettings
+):
+    """Score which faces can be recognized at all (ERS): settings of `jobs/score_recognizability.py`."""
+
+    ui_list_file: str = setting(
+        "", "list of images known to be unrecognizable; default: found by clustering", place=True
+    )
+    ui_centroid: str = setting("", "ui_centroid.npy of an earlier run; default: found by clustering", place=True)
+    templates: bool = setting(False, "write a template of every identity to templates/ too")
+
+    def __post_init__(self) -> None:
+        if self.ui_list_file and self.ui_centroid:
+            raise SettingsError(
+                "`ui_centroid` is given too",
+                setting="ui_list_file",
+                path=self.ui_list_file,
+                remedy="give the one that shall count",
+            )
+
+
+@dataclass(frozen=True)
+class EvaluateLabelsSettings(OverwriteSettings, ParallelSettings, EvaluationSettings):
+    """Compare label sets by error-versus-discard curves: settings of `jobs/evaluate_labels.py`."""
+
+    labels: tuple[str, ...] = setting(
+        (),
+        "folders that generate_labels or score_recognizability wrote, texts of 'path score', CSV files; each as "
+        "NAME=PATH or PATH",
+        required=True,
+        place=True,
+    )
+    rows_list: str = setting("", "paths of the rows of a .npy matrix, in order", place=True)
+    dst: str = setting(
+        "",
+        "folder to write report.html, the curves and summary.json to",
+        required=True,
+        place=True,
+        destination=True,
+    )
+
+
+@dataclass(frozen=True)
+class ImportFeaturesSettings(OverwriteSettings, ParallelSettings):
+    """Turn features of any form into Parquet vectors: settings of `jobs/import_features.py`."""
+
+    source: str = setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True, place=True)
+    rows_list: str = setting("", "paths of the rows of a .npy matrix, in order", place=True)
+    image_root: str = setting("", "folder that the paths in --rows-list begin with, if they are paths of images")
+    id_key_index: int = setting(-3, "part of the path, split at '/', by which vectors are put together")
+    dst: str = setting("", "folder to write the Parquet vectors to", required=True, place=True, destination=True)
+
+
+@dataclass(frozen=True)
+class ExportLabelsSettings(OverwriteSettings):
+    """Write labels as text for those who train on them: settings of `jobs/export_labels.py`."""
+
+    labels: str = setting("", "folder that generate_labels or score_recognizability wrote", required=True, place=True)
+    format: str = setting("", "text format to write", required=True, choices=("tface", "seed", "csv", "jsonl"))
+    dst: str = setting("", "file to write; a folder for 'seed'", required=True, place=True, destination=True)
+    image_root: str = setting("", "folder put before relative paths")
+    image_list_file: str = setting("", "write in the order of this list; default: by path", place=True)
+
+
+JOBS: dict[str, type[Settings]] = {
+    "generate_labels": GenerateLabelsSettings,
+    "score_recognizability": ScoreRecognizabilitySettings,
+    "evaluate_labels": EvaluateLabelsSettings,
+    "import_features": ImportFeaturesSettings,
+    "export_labels": ExportLabelsSettings,
+}
+"""Name of each job to its settings."""

@@ -1,0 +1,1 @@
+"""What a run needs and no method knows: settings, files, leases, sessions, failures."""

@@ -1,0 +1,67 @@
+"""Zip files of Python modules with their compiled forms, so that no process that imports from one compiles it anew.
+
+``python -m fiqa_spark.runtime.compiled_zip FILE`` adds the compiled forms that a zip file lacks; ``python -m
+fiqa_spark.runtime.compiled_zip --package FILE`` writes this package to one. Needs nothing but Python's own library.
+"""
+
+import importlib.util
+import marshal
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import zipfile
+
+# A compiled module is told by the hash of its source, which nobody needs to check: both come in one file.
+_HASH_UNCHECKED = (1).to_bytes(4, "little")
+
+
+def write_package(path):
+    """Write the package that this module belongs to, wherever it was imported from, to a zip file, its templates too.
+
+    A Python of another version leaves the compiled forms in it alone and takes the sources.
+
+    Parameters
+    ----------
+    path : str
+        Where to write.
+    """
+    imported_from = getattr(__loader__, "archive", None)
+    if imported_from:
+        shutil.copyfile(imported_from, path)
+        return
+    package = pathlib.Path(__file__).resolve().parents[1]
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted((*package.rglob("*.py"), *package.rglob("*.html"))):
+            name, source = file.relative_to(package.parent).as_posix(), file.read_bytes()
+            archive.writestr(name, source)
+            if file.suffix == ".py":
+                archive.writestr(f"{name}c", _compiled(source, name))
+
+
+def complete(path):
+    """Add the compiled forms that a zip file of modules lacks; whoever reads it meanwhile sees the old file or the new.
+
+    Parameters
+    ----------
+    path : str
+        Where the file stays, since this is what Python tells of a module's place.
+    """
+    path = os.path.abspath(path)
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as scratch:
+        new = shutil.copy2(path, scratch)
+        with zipfile.ZipFile(new, "a", zipfile.ZIP_DEFLATED) as archive:
+            held = set(archive.namelist())
+            for name in sorted(name for name in held if name.endswith(".py") and f"{name}c" not in held):
+                archive.writestr(f"{name}c", _compiled(archive.read(name), f"{path}/{name}"))
+        os.replace(new, path)
+
+
+def _compiled(source, place):
+    code = compile(source, place, "exec", dont_inherit=True)
+    return importlib.util.MAGIC_NUMBER + _HASH_UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(code)
+
+
+if __name__ == "__main__":
+    (write_package if sys.argv[1] == "--package" else complete)(sys.argv[-1])

@@ -1,0 +1,45 @@
+"""What every session is given unless the user sets it: `conf/` says the same, for those who start Spark themselves."""
+
+WORKER_ENVIRONMENT = {
+    # One thread a worker: Spark runs a worker on every core already.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # Memory that a batch gave back serves the next one; asking the system for it anew takes a fifth of a worker's time.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+}
+EVERYWHERE = {
+    "spark.log.level": "WARN",
+    # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
+    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
+    # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",
+    # The number of rows bounds a batch; measuring its bytes after every row is a tenth of the way to Python.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
+    "spark.sql.execution.pandas.udf.buffer.size": str(1 << 18),
+    # Vectors read at once: 512 of 512 values are 1 MiB, which stays in a processor's cache until they are handed on.
+    "spark.sql.parquet.columnarReaderBatchSize": "512",
+    # Small pages for rows to sort end in the collector's young generation; large ones fill the old one.
+    "spark.buffer.pageSize": "2m",
+    # The digits of vectors are random: compressing them is wasted work. One file a task is written in one go.
+    "spark.shuffle.compress": "false",
+    "spark.shuffle.spill.compress": "false",
+    "spark.shuffle.sort.bypassMergeThreshold": "1",
+    **{f"spark.executorEnv.{name}": value for name, value in WORKER_ENVIRONMENT.items()},
+}
+LOCALLY = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.log.level": "ERROR",
+    # In a container of YARN the path of such a socket would be longer than the system allows.
+    "spark.python.unix.domain.socket.enabled": "true",
+    # Checksums of shuffled data tell which disk or link of a cluster is at fault.
+    "spark.shuffle.checksum.enabled": "false",
+}
+ALWAYS = {
+    # Tables of feature stores are made in the session's own catalog and nowhere else.
+    "spark.sql.catalogImplementation": "in-memory",
+}

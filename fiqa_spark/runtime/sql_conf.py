@@ -1,0 +1,41 @@
+"""How Spark shall plan: vectors that lie by cluster stay where they are, and small files are read many at a time."""
+
+import contextlib
+
+_BY_IDENTITY = {
+    # A join by cluster and key takes two sides that were brought to their cluster as they are.
+    "spark.sql.requireAllClusterKeysForCoPartition": "false",
+    # Buckets of one file are in the order in which they were written.
+    "spark.sql.legacy.bucketedTableScan.outputOrdering": "true",
+    "spark.sql.sources.bucketing.enabled": "true",
+    # The number of partitions is known beforehand, so that there is nothing to plan anew while a query runs.
+    "spark.sql.adaptive.enabled": "false",
+    # Distances are random numbers: looking for ways to make them smaller while they are kept is wasted work.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
+}
+
+
+# A file counts as its bytes and this; by default it is so much that a task gets 32 files.
+_SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
+
+
+def planned_by_identity(spark):
+    """While labels are computed inside; the session's own settings come back afterwards."""
+    return _planned(spark, _BY_IDENTITY)
+
+
+def planned_for_small_files(spark):
+    """While files of a few kilobytes are read inside; the session's own settings come back afterwards."""
+    return _planned(spark, _SMALL_FILES)
+
+
+@contextlib.contextmanager
+def _planned(spark, settings):
+    before = {key: spark.conf.get(key) for key in settings}
+    try:
+        for key, value in settings.items():
+            spark.conf.set(key, value)
+        yield
+    finally:
+        for key, value in before.items():
+            spark.conf.set(key, value)

@@ -1,0 +1,94 @@
+"""Pairs drawn from images: which, how many, and the same ones every time."""
+
+from collections import Counter
+
+import pytest
+from pyspark.sql import functions as F
+
+from fiqa_spark.errors import InputError
+from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_of_match
+from fiqa_spark.evaluation import drawn_pairs
+from fiqa_spark.inputs.keys import seeded_hash
+from tests.labelling import paths_of
+
+SIZES = [1, 2, 3, 5, 8, 9, 40, 60]
+COLUMNS = ("key", "identity")
+
+
+def images_of(spark, paths, seed=0, partitions=2):
+    rows = [(path, path.split("/")[0]) for path in paths]
+    images = spark.createDataFrame(rows, "key string, identity string").repartition(partitions)
+    hashes = {"identity_hash": seeded_hash(seed, "identity"), "image_hash": seeded_hash(seed, "key")}
+    return images.withColumns(hashes)
+
+
+def keys_of(pairs):
+    """Pairs as sets of two keys."""
+    return [frozenset((row.a.key, row.b.key)) for row in pairs.collect()]
+
+
+@pytest.mark.parametrize("players", [2, 3, 4, 7, 8, 15])
+def test_in_a_tournament_all_meet_once_and_each_about_as_often_as_any_other(spark, players):
+    first, second = players_of_match(F.lit(players).cast("long"), F.col("id"))
+    rows = spark.range(players * (players - 1) // 2).select("id", first.alias("a"), second.alias("b")).collect()
+    met = [frozenset((row.a, row.b)) for row in sorted(rows)]
+    assert set(met) == {frozenset((a, b)) for a in range(players) for b in range(a)}
+    assert len(set(met)) == len(met)
+    for end in range(len(met) + 1):
+        played = Counter({player: 0 for player in range(players)})
+        played.update(player for match in met[:end] for player in match)
+        assert max(played.values()) - min(played.values()) <= 2
+
+
+def test_mated_pairs_are_of_one_identity_and_as_many_as_there_are(spark):
+    pairs, identities = draw_mated(images_of(spark, paths_of(SIZES)), COLUMNS, 20)
+    rows = pairs.collect()
+    assert all(row.a.identity == row.b.identity and row.a.key != row.b.key for row in rows)
+    assert len(set(keys_of(pairs))) == len(rows)
+    expected = {f"p{number}": min(20, size * (size - 1) // 2) for number, size in enumerate(SIZES) if size > 1}
+    assert Counter(row.a.identity for row in rows) == expected
+    assert identities == {"with_mated_pairs": 7, "drawn_from": 7}
+    # Of an identity with 40 images or more no image comes twice.
+    large = [key for row in rows if row.a.identity in ("p6", "p7") for key in (row.a.key, row.b.key)]
+    assert len(set(large)) == len(large)
+
+
+def test_non_mated_pairs_are_of_two_identities_and_exactly_as_many_as_asked_for(spark):
+    images = images_of(spark, paths_of(SIZES)).persist()
+    total = sum(SIZES)
+    most = (total**2 - sum(size**2 for size in SIZES)) // 2
+    for count in (37, most + 1):
+        rows = draw_non_mated(images, COLUMNS, count).collect()
+        assert all(row.a.identity != row.b.identity for row in rows)
+        assert len({frozenset((row.a.key, row.b.key)) for row in rows}) == len(rows) == min(count, most)
+    # As few pairs as there are images for hold no image twice, but for those that have met their own identity.
+    few = [key for pair in keys_of(draw_non_mated(images, COLUMNS, 37)) for key in pair]
+    assert Counter(few).most_common(1)[0][1] <= 2
+
+
+def test_pairs_depend_on_the_seed_and_on_nothing_else(spark):
+    paths = paths_of(SIZES)
+
+    def drawn(seed, partitions, names):
+        images = images_of(spark, names, seed, partitions).persist()
+        return set(keys_of(draw_mated(images, COLUMNS, 5)[0])), set(keys_of(draw_non_mated(images, COLUMNS, 50)))
+
+    first = drawn(0, 2, paths)
+    assert drawn(0, 7, paths[::-1]) == first
+    mated, non_mated = drawn(1, 2, paths)
+    assert mated != first[0]
+    assert len(non_mated & first[1]) < 25
+
+
+def test_of_too_many_mated_pairs_identities_are_drawn(spark, monkeypatch):
+    images = images_of(spark, paths_of([5] * 200))
+    monkeypatch.setattr(drawn_pairs, "MATED_AT_MOST", 1000)
+    pairs, identities = draw_mated(images, COLUMNS, 20)
+    assert identities["with_mated_pairs"] == 200
+    assert 80 <= identities["drawn_from"] <= 120
+    assert pairs.count() == 10 * identities["drawn_from"]
+
+
+def test_images_of_one_identity_have_no_non_mated_pair(spark):
+    with pytest.raises(InputError, match="all images with a label in every set are of one identity"):
+        draw_non_mated(images_of(spark, paths_of([5])).persist(), COLUMNS, 10)

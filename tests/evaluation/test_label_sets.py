@@ -1,0 +1,96 @@
+"""Label sets in every form in which they may come."""
+
+import pytest
+
+from fiqa_spark.errors import InputError
+from fiqa_spark.evaluation.label_sets import read_label_sets, with_identity
+from fiqa_spark.methods import results as result_store
+from fiqa_spark.runtime.storage import Storage
+from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
+
+
+def read(spark, *entries):
+    return read_label_sets(spark, Storage(spark), tuple(map(str, entries)))
+
+
+def rows_of(labels):
+    return {row.path: (row.identity, row.quality, row.status) for row in labels.table.collect()}
+
+
+def test_text_of_path_and_score(spark, tmp_path):
+    file = tmp_path / "scores.txt"
+    file.write_bytes(b"p0/my face.jpg\t12.5\r\np0/1.jpg 1e-3\n\n/data/p1/0.jpg nan\np1/a b.jpg inf\n")
+    (labels,) = read(spark, file)
+    assert (labels.name, labels.place, labels.quantity) == ("scores.txt", str(file), "score")
+    assert rows_of(labels) == {
+        "p0/my face.jpg": (None, 12.5, "ok"),
+        "p0/1.jpg": (None, 0.001, "ok"),
+        "/data/p1/0.jpg": (None, None, "no_score"),
+        "p1/a b.jpg": (None, None, "no_score"),
+    }
+    assert {row.path: (row.identity, row.told) for row in with_identity(labels, -2).collect()} == {
+        "p0/my face.jpg": ("p0", False),
+        "p0/1.jpg": ("p0", False),
+        "/data/p1/0.jpg": ("p1", False),
+        "p1/a b.jpg": ("p1", False),
+    }
+
+
+def test_csv_with_whatever_columns_it_has(spark, tmp_path):
+    whole, bare = tmp_path / "whole.csv", tmp_path / "bare=1.csv"
+    whole.write_text('path,identity,label,status\n"a, ""b"".jpg",0042,7.5,ok\nc.jpg,0043,,too_few_images\n', "utf-8")
+    bare.write_bytes("\ufeffquality,path\r\n3,ä/1.jpg\r\n,ä/2.jpg\r\n".encode())
+    labels, named = read(spark, f"mine={whole}", f"other={bare}")
+    assert (labels.name, labels.quantity, named.name, named.quantity) == ("mine", "label", "other", "score")
+    assert rows_of(labels) == {'a, "b".jpg': ("0042", 7.5, "ok"), "c.jpg": ("0043", None, "too_few_images")}
+    assert rows_of(named) == {"ä/1.jpg": (None, 3.0, "ok"), "ä/2.jpg": (None, None, "no_score")}
+
+
+def test_results_of_the_jobs(spark, tmp_path):
+    from fiqa_spark import LabelSettings, generate_labels
+    from fiqa_spark.inputs.keys import cluster
+
+    paths = paths_of([3, 2, 1])
+    labels = generate_labels(
+        images_frame(spark, paths), features_frame(spark, embeddings_of(paths)), LabelSettings(**SMALL)
+    )
+    placed = labels.withColumn("cluster", cluster(labels["path"], -2))
+    result_store.write_result(placed, result_store.LABELS.schema, f"{tmp_path}/run/labels", "identity", 2)
+    (read_back,) = read(spark, tmp_path / "run")
+    assert (read_back.name, read_back.quantity) == ("run", "label")
+    expected = {row.path: (row.identity, row.label, row.status) for row in labels.collect()}
+    assert rows_of(read_back) == expected
+    assert expected["p2/0.jpg"] == ("p2", None, "too_few_images")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("p0/0.jpg\n", "line 'p0/0.jpg' is no path with a score; write 'path score'"),
+        ("p0/0.jpg high\n", "the score of 'p0/0.jpg' is 'high', which is no number"),
+        ("path,note\na,b\n", "no column label or ers or score or quality; it has path, note"),
+        ("path,label\na.jpg,low\n", "the score of 'a.jpg' is 'low', which is no number"),
+        ("../p0/0.jpg 1\n", "path '../p0/0.jpg' climbs out of its root; remove its '..' parts"),
+        (b"caf\xe9.jpg 1\n", "not UTF-8"),
+        (b"\x00\xf7\r,\x81\rpath\n", "not UTF-8"),
+    ],
+)
+def test_what_is_no_label_set_is_refused(spark, tmp_path, content, said):
+    file = tmp_path / "file"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError) as refused:
+        read(spark, file)
+    assert str(file) in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_names_are_told_apart(spark, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "scores.txt").write_text("p/0.jpg 1\n")
+    with pytest.raises(InputError, match=r"are both named 'scores\.txt'; give them as NAME=PATH"):
+        read(spark, tmp_path / "a" / "scores.txt", tmp_path / "b" / "scores.txt")
+    with pytest.raises(InputError, match="give NAME=PATH, the name of 1 to 80 characters"):
+        read(spark, f"={tmp_path}/a/scores.txt")
+    with pytest.raises(InputError, match="no such file or folder"):
+        read(spark, tmp_path / "nothing")

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from pyspark.ml.functions import array_to_vector
+from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
+
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
+from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths, with_binary_vectors
+from tests.labelling import embeddings_of, features_frame, label_rows, paths_of
+
+PATHS = paths_of([5, 4, 6])
+
+
+@pytest.fixture(scope="module")
+def reference(spark):
+    return {path: row.label for path, row in label_rows(spark, PATHS, embeddings_of(PATHS)).items()}
+
+
+def as_binary(spark):
+    rows = [(path, bytearray(vector.astype("<f4").tobytes())) for path, vector in embeddings_of(PATHS).items()]
+    return spark.createDataFrame(rows, "path string, feature binary")
+
+
+FORMS = {
+    "array<float>": lambda spark: features_frame(spark, embeddings_of(PATHS)),
+    "array<double>": lambda spark: features_frame(spark, embeddings_of(PATHS)).select(
+        "path", F.col("feature").cast("array<double>")
+    ),
+    "vector": lambda spark: features_frame(spark, embeddings_of(PATHS)).select(
+        "path", array_to_vector(F.col("feature").cast("array<double>")).alias("feature")
+    ),
+    "binary": as_binary,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_type_of_vector_gives_the_same_labels(spark, reference, form):
+    found = label_rows(spark, PATHS, FORMS[form](spark))
+    assert {path: row.label for path, row in found.items()} == reference
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_type_of_vector_becomes_the_same_binary(spark, form):
+    store = with_binary_vectors(keyed_features(FORMS[form](spark), -2).table)
+    assert isinstance(store.schema["feature"].dataType, BinaryType)
+    expected = {path.removesuffix(".jpg"): vector.tobytes() for path, vector in embeddings_of(PATHS).items()}
+    assert {row.key: bytes(row.feature) for row in store.collect()} == expected
+
+
+def test_columns_that_are_missing_are_named_with_those_that_are_there(spark):
+    table = spark.createDataFrame([(1, 2)], "name int, embedding int")
+    with pytest.raises(InputError, match=r"no column 'path' and no column 'feature'; it has name, embedding"):
+        check_columns(table, "features")
+
+
+def test_a_feature_of_another_type_is_told(spark):
+    with pytest.raises(InputError, match="'feature' is string; use array<float>"):
+        check_columns(spark.createDataFrame([("a", "b")], "path string, feature string"), "features")
+
+
+def test_vectors_of_any_length_are_stacked_with_zeros_for_those_that_do_not_fit():
+    import pandas as pd
+
+    good, short = np.arange(3, dtype=np.float32), np.ones(2, np.float32)
+    for features in (
+        pd.Series([good, None, short, good]),
+        pd.Series([good.tobytes(), None, short.tobytes(), good.tobytes()]),
+    ):
+        assert vector_lengths(features).tolist() == [3, 0, 2, 3]
+        np.testing.assert_array_equal(stack_vectors(features, 3), [good, [0] * 3, [0] * 3, good])
+    assert vector_lengths(pd.Series([b"12345"])).tolist() == [-1]
+    assert stack_vectors(pd.Series([None, None], dtype=object), 4).shape == (2, 4)

@@ -1,0 +1,82 @@
+"""Trees of .npy files that Spark reads, as it does on HDFS; the same files on a local disk stand in for them here."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from fiqa_spark.inputs.npy_features import stored_files, stored_tree_features
+from fiqa_spark.runtime.sql_conf import planned_for_small_files
+from fiqa_spark.runtime.storage import Storage
+
+VECTOR = np.arange(24, dtype=np.float32)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Save arrays or bytes as files of a tree."""
+
+    def save(contents):
+        for name, content in contents.items():
+            file = tmp_path / "tree [1]" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                file.write_bytes(content)
+            else:
+                np.save(file, content)
+        return str(tmp_path / "tree [1]")
+
+    return save
+
+
+def features_in(spark, root):
+    files = stored_files(spark, Storage(spark), root)
+    return {row.path: row for row in stored_tree_features(files).collect()}
+
+
+def test_every_vector_has_its_path_below_the_root(spark, tree):
+    vectors = {"anna/1.npy": VECTOR, "bo/x y.v2.npy": VECTOR[None].astype("f8"), "0042/é.npy": VECTOR.astype("f2")}
+    found = features_in(spark, tree({**vectors, "anna/readme.txt": b"no feature"}))
+    assert found.keys() == vectors.keys()
+    for row in found.values():
+        assert row.problem is None
+        np.testing.assert_array_equal(np.frombuffer(row.feature, "<f4"), VECTOR)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (np.array([{"a": 1}], dtype=object), "pickled objects, which are never loaded"),
+        (np.ones((3, 4)), "shape (3, 4); expected (dimension,)"),
+        (np.ones(4, int), "dtype int64; expected float16"),
+        (b"\x93NUMPY", "not a .npy file, or truncated"),
+        (np.ones(70_000, np.float32), "280128 bytes; a file of one vector has 262144 at most"),
+    ],
+    ids=["pickled", "matrix", "integers", "cut", "large"],
+)
+def test_what_is_no_vector_has_a_problem_in_its_place(spark, tree, content, said):
+    found = features_in(spark, tree({"a/1.npy": content, "a/2.npy": VECTOR}))
+    assert found["a/1.npy"].feature is None
+    assert found["a/1.npy"].problem.startswith("a/1.npy: ")
+    assert said in found["a/1.npy"].problem
+    assert found["a/2.npy"].problem is None
+
+
+def test_hidden_and_empty_files_do_not_count(spark, tree):
+    root = tree({"a/1.npy": VECTOR, "a/2.npy": b"", "_b/1.npy": VECTOR, "a/.3.npy": VECTOR})
+    assert features_in(spark, root).keys() == {"a/1.npy"}
+
+
+def test_a_truncated_vector_has_a_problem(spark, tree):
+    root = tree({"a/1.npy": VECTOR})
+    file = pathlib.Path(root, "a", "1.npy")
+    file.write_bytes(file.read_bytes()[:-10])
+    assert features_in(spark, root)["a/1.npy"].problem == "a/1.npy: truncated, 86 of 96 bytes of data; write it again"
+
+
+def test_small_files_are_read_many_at_a_time(spark, tree):
+    root = tree({f"{number % 7}/{number}.npy": VECTOR for number in range(200)})
+    with planned_for_small_files(spark):
+        files = stored_files(spark, Storage(spark), root)
+        assert files.rdd.getNumPartitions() <= 4
+        assert files.count() == 200

@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
+from tests.labelling import embeddings_of, label_rows, paths_of
+
+SCHEMA = pa.schema([("cluster", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
+
+
+def rows_of(frame):
+    """Rows whose embedding and usability tell their number."""
+    return Rows(frame, np.float32(frame[["row", "row"]]), frame["row"].to_numpy() % 3 > 0)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 30), st.data())
+def test_a_stream_is_cut_at_the_borders_of_clusters_and_nowhere_else(sizes, rows_at_once, data):
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    # Two rows an image.
+    frame = pd.DataFrame({"cluster": clusters, "row": np.arange(len(clusters))})
+    frame.insert(1, "image_hash", frame["row"] // 2)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(frame)), max_size=8)))
+    parts = [rows_of(frame.iloc[first:last]) for first, last in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
+    largest = max(part.count for part in parts)
+    found = list(whole_identities(iter(parts), rows_at_once, SCHEMA))
+    read = [list(part) for part in found]
+    together = joined_rows([each for parts in read for each in parts])
+    assert together.column("row").tolist() == frame["row"].tolist()
+    np.testing.assert_array_equal(together.embeddings, rows_of(frame).embeddings)
+    np.testing.assert_array_equal(together.usable, rows_of(frame).usable)
+    seen = [{cluster for each in parts for cluster in each.column("cluster")} for parts in read]
+    assert sum(map(len, seen)) == len(set().union(*seen)) == len(sizes)
+    # What is held at any time: what shall be gathered, and two incoming parts.
+    assert all(
+        sum(each.count for each in part) < rows_at_once + 2 * largest for part in found if isinstance(part, list)
+    )
+    for part, parts in zip(found, read, strict=True):
+        if isinstance(part, SpilledIdentity):
+            pd.testing.assert_frame_equal(joined_rows(parts).frame, joined_rows(list(part)).frame)
+            images = [image for each in parts for image in each.frame["image_hash"].unique()]
+            assert len(images) == len(set(images))
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.data())
+def test_rows_are_joined_in_any_order_and_as_few_as_wanted(sizes, data):
+    frame = pd.DataFrame({"row": np.arange(sum(sizes))})
+    ends = np.cumsum(sizes)
+    parts = [rows_of(frame.iloc[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+    order = np.array(data.draw(st.permutations(range(len(frame)))), int)[: data.draw(st.integers(0, len(frame)))]
+    joined = joined_rows(parts, order)
+    assert joined.column("row").tolist() == order.tolist()
+    np.testing.assert_array_equal(joined.embeddings[:, 0], order)
+    np.testing.assert_array_equal(joined.usable, order % 3 > 0)
+
+
+@pytest.mark.parametrize("estimator", ["sampled", "exact"])
+def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(spark, monkeypatch, estimator):
+    paths = paths_of([60, 5, 2, 33])
+    vectors = embeddings_of(paths)
+    del vectors["p0/7.jpg"]
+    vectors["p0/8.jpg"] = np.full(24, np.nan)
+    # Two files with one key, a repeated line, one without an identity, one that stands alone.
+    listed = [*paths, "p0/3.png", "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "p9/1.jpg"]
+    settings = {"estimator": estimator, "intra_pool_size": 9}
+    expected = label_rows(spark, listed, vectors, **settings)
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
+    monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
+    try:
+        found = label_rows(spark, listed, vectors, **settings)
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    assert found.keys() == expected.keys()
+    for path, row in expected.items():
+        assert found[path].status == row.status
+        assert (found[path].intra_count, found[path].inter_count) == (row.intra_count, row.inter_count)
+        assert found[path].label == (None if row.label is None else pytest.approx(row.label, abs=1e-3))
+    if estimator == "exact":
+        assert {found[f"p0/{number}.jpg"].intra_count for number in range(7)} == {8}
+
+
+def test_labels_of_a_small_identity_do_not_depend_on_the_size_of_the_intra_pool(spark):
+    paths = paths_of([9, 5, 3])
+    vectors = embeddings_of(paths)
+    whole = label_rows(spark, paths, vectors, estimator="exact")
+    assert label_rows(spark, paths, vectors, estimator="exact", intra_pool_size=9) == whole

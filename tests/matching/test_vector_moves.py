@@ -1,0 +1,129 @@
+"""How often a vector is moved or sorted, read from the physical plan."""
+
+import json
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import LabelSettings, RecognizabilitySettings
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE, open_store, write_store
+from fiqa_spark.inputs.image_list import check_images, identified_images
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.matching.join import join_features
+from fiqa_spark.methods.ers.scores import scored_images, templates_of
+from fiqa_spark.runtime.sql_conf import planned_by_identity
+from fiqa_spark.runtime.storage import Storage
+from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
+
+PATHS = paths_of([5, 4, 6, 1])
+
+
+def write(spark, folder, index=-2, paths=PATHS):
+    features = keyed_features(features_frame(spark, embeddings_of(paths)), index).table
+    vectors = features.withColumnRenamed("key", "path").select("path", "feature", "problem")
+    return write_store(Storage(spark), vectors, str(folder), index=index, rows=len(paths), dimension=24)
+
+
+def features_of(spark, form, tmp_path):
+    if form == "plain":
+        return keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
+    write(spark, tmp_path / "it's a store")
+    return open_store(spark, Storage(spark), str(tmp_path / "it's a store"))
+
+
+def nodes(plan):
+    """A physical plan and all below it."""
+    plan = plan.executedPlan() if plan.nodeName() == "AdaptiveSparkPlan" else plan
+    yield plan
+    for number in range(plan.children().size()):
+        yield from nodes(plan.children().apply(number))
+
+
+def moves(table, name):
+    """Number of nodes of a name that rows with vectors pass."""
+    plan = table._jdf.queryExecution().executedPlan()
+    return sum(node.nodeName() == name and "feature#" in node.output().mkString(" ") for node in nodes(plan))
+
+
+@pytest.mark.parametrize(
+    ("form", "index", "exchanges", "sorts"),
+    [("plain", -2, 1, 1), ("store", -2, 0, 0), ("plain", -1, 2, 2), ("store", -1, 1, 1)],
+)
+def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
+    spark, tmp_path, monkeypatch, form, index, exchanges, sorts
+):
+    monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", 3)
+    settings = LabelSettings(id_key_index=index)
+    features = features_of(spark, form, tmp_path)
+    images = identified_images(images_frame(spark, PATHS), settings, features.id_key_index)
+    identities_in_keys = check_images(images, settings, 10).identities_in_keys
+    assert identities_in_keys == (index == -2)
+    with planned_by_identity(spark):
+        joined = join_features(images, features, 3, identities_in_keys=identities_in_keys)
+        assert (moves(joined, "Exchange"), moves(joined, "Sort")) == (exchanges, sorts)
+        assert joined.where("matched").count() == len(PATHS)
+        # The scores add no move of their own, and neither do templates.
+        centroid = np.ones(24, np.float32) / 24**0.5
+        scores = scored_images(joined, 3, centroid, RecognizabilitySettings(), templates=True)
+        assert (moves(scores, "Exchange"), moves(scores, "Sort")) == (exchanges, sorts)
+        assert templates_of(scores).count() == len({path.split("/")[index] for path in PATHS})
+        assert scores.where("ers is not null").count() == len(PATHS)
+
+
+def test_the_session_gets_its_own_settings_back(spark):
+    key = "spark.sql.requireAllClusterKeysForCoPartition"
+    before = spark.conf.get(key)
+    with pytest.raises(ZeroDivisionError), planned_by_identity(spark):
+        assert spark.conf.get(key) == "false"
+        raise ZeroDivisionError
+    assert spark.conf.get(key) == before == "true"
+
+
+def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
+    description = write(spark, tmp_path / "store")
+    assert description["rows"] == len(PATHS)
+    assert description["dimension"] == 24
+    table = pd.read_parquet(tmp_path / "store")
+    vectors = np.stack([np.frombuffer(feature, "<f4") for feature in table["feature"]])
+    expected = {path.removesuffix(".jpg"): vector for path, vector in embeddings_of(PATHS).items()}
+    np.testing.assert_array_equal(vectors, [expected[path] for path in table["path"]])
+    files = list((tmp_path / "store").glob("part-*.parquet"))
+    assert len(files) == description["files"]
+    for file in files:
+        rows = pd.read_parquet(file)
+        assert rows.equals(rows.sort_values(["cluster", "key_hash", "path"]))
+
+
+def test_a_store_is_written_in_row_groups_that_are_read_one_by_one(spark, tmp_path, monkeypatch):
+    vector_bytes = 4 * 24
+    monkeypatch.setattr("fiqa_spark.inputs.feature_store._ROW_GROUP_BYTES", 400 * vector_bytes)
+    write(spark, tmp_path / "store", paths=paths_of([1000]))
+    [file] = (tmp_path / "store").glob("*.parquet")
+    assert pq.ParquetFile(file).num_row_groups >= 3
+
+
+def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path, monkeypatch):
+    write(spark, tmp_path / "store")
+    monkeypatch.chdir(tmp_path)
+    [(path, feature)] = duckdb.sql("SELECT path, feature FROM 'store/*.parquet' WHERE path = 'p0/1'").fetchall()
+    assert path == "p0/1"
+    np.testing.assert_array_equal(np.frombuffer(feature, "<f4"), embeddings_of(PATHS)["p0/1.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format_version": 99}, "format version 99"),
+        ({"files": 77}, "of the 77 files"),
+        ({"buckets": "x"}, "not the desc"),
+    ],
+)
+def test_a_store_of_another_version_or_in_pieces_is_told(spark, tmp_path, change, said):
+    description = write(spark, tmp_path / "store")
+    (tmp_path / "store" / DESCRIPTION_FILE).write_text(json.dumps(description | change), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        open_store(spark, Storage(spark), str(tmp_path / "store"))

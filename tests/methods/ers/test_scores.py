@@ -1,0 +1,261 @@
+"""ERS from two DataFrames: what is found, and what every image gets."""
+
+import os
+
+import numpy as np
+import pytest
+
+from fiqa_spark import FiqaError, schemas
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.methods.ers.scores import templates_of
+from fiqa_spark.methods.ers.scoring import score_images
+from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+from fiqa_spark.methods.ers.ui_centroid import given_centroid
+from fiqa_spark.runtime.driver_memory import free_bytes
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.sql_conf import planned_by_identity
+from tests.labelling import features_frame, images_frame
+from tests.unrecognizable_faces import DIMENSION, SMALL, planted_faces, score_rows
+
+FACES = planted_faces()
+
+
+@pytest.fixture(scope="module")
+def reference(spark):
+    return score_rows(spark, FACES.paths, FACES.vectors)
+
+
+def scoring_of(spark, faces, *, ui_centroid=None, templates=False, **settings):
+    """All that was learned on the way to scores."""
+    known = None if ui_centroid is None else given_centroid(ui_centroid, {"source": "argument"}, setting="ui_centroid")
+    features = keyed_features(features_frame(spark, faces.vectors), -2)
+    settings = RecognizabilitySettings(**{**SMALL, **settings})
+    with planned_by_identity(spark):
+        images = images_frame(spark, faces.paths)
+        return score_images(images, features, settings, Steps(spark), known=known, templates=templates)
+
+
+def test_the_planted_cluster_is_found_among_identities_that_are_larger(spark):
+    scoring = scoring_of(spark, FACES)
+    found = scoring.centroid.provenance
+    assert found["cluster"]["images"] == found["cluster"]["identities"] == len(FACES.unrecognizable) == 45
+    assert found["sample"]["identities"] == 62
+    assert 0.8 < found["cluster"]["cohesion"] < 1
+    assert found["next_largest"]["identities"] < 10
+    planted = np.array([FACES.vectors[path] for path in FACES.unrecognizable])
+    mean = unit_embeddings(planted)[0].mean(axis=0, dtype=np.float64)
+    assert found["cluster"]["cohesion"] == pytest.approx(np.linalg.norm(mean), abs=1e-6)
+    np.testing.assert_allclose(scoring.centroid.vector, mean / np.linalg.norm(mean), atol=1e-6)
+    assert np.linalg.norm(scoring.centroid.vector.astype(np.float64)) == pytest.approx(1, abs=1e-6)
+    assert scoring.counts.recognizable == len(FACES.paths) - 45
+
+
+def test_unrecognizable_images_alone_are_below_gamma(reference):
+    assert {path for path, row in reference.items() if not row.recognizable} == FACES.unrecognizable
+    for row in reference.values():
+        assert row.status == schemas.OK
+        assert 0 <= row.ers <= 1
+        assert row.recognizable == (row.ers >= 0.6)
+
+
+def test_without_the_cap_a_large_identity_may_still_not_be_taken_for_the_cluster(spark):
+    scoring = scoring_of(spark, FACES, cluster_per_identity=1000)
+    assert scoring.centroid.provenance["sample"]["images"] == len(FACES.paths)
+    assert scoring.centroid.provenance["cluster"]["identities"] == 45
+
+
+def test_no_cluster_is_refused_with_its_figures(spark):
+    faces = planted_faces(unrecognizable=29)
+    with pytest.raises(FiqaError, match="no cluster of unrecognizable images") as error:
+        score_rows(spark, faces.paths, faces.vectors)
+    figures = "has 29 images of 29 identities (cohesion 0.", "and 30 images of 10 identities are needed"
+    for part in (*figures, "cluster_threshold 0.5: ", "`cluster_sample` 1000", "`ui_list_file`", "`ui_centroid`"):
+        assert part in str(error.value)
+
+
+def test_a_cluster_of_few_identities_is_refused(spark):
+    faces = planted_faces(large=(40,), small=20, unrecognizable=9)
+    with pytest.raises(FiqaError, match=r"9 images of 9 identities .* and 30 images of 10 identities are needed"):
+        score_rows(spark, faces.paths, faces.vectors, cluster_per_identity=1000)
+
+
+def test_a_centroid_close_to_the_mean_of_all_is_told(spark, caplog, monkeypatch):
+    # The command line hands the package's messages on itself.
+    monkeypatch.setattr("fiqa_spark.methods.ers.ui_centroid._log.propagate", True)
+    scoring_of(spark, FACES)
+    assert "close to the mean" not in caplog.text
+    scoring_of(spark, FACES, cluster_threshold=-0.5)
+    assert "the UI centroid lies close to the mean of all embeddings" in caplog.text
+    assert "raise --cluster-threshold" in caplog.text
+
+
+def test_a_clustering_for_which_the_memory_is_not_there_does_not_begin(spark, monkeypatch):
+    monkeypatch.setattr("fiqa_spark.methods.ers.scoring.free_bytes", lambda spark: 300_000)
+    monkeypatch.delattr("fiqa_spark.methods.ers.scoring.found_centroid")
+    with pytest.raises(FiqaError, match=r"complete linkage of 124 images of 128 values needs .* GB are free; use \d+"):
+        score_rows(spark, FACES.paths, FACES.vectors, linkage="complete")
+
+
+def test_the_memory_that_is_free_is_a_part_of_what_there_is(spark):
+    there_is = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < free_bytes(spark) < there_is
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 7])
+def test_the_number_of_partitions_changes_not_a_bit(spark, reference, monkeypatch, partitions):
+    monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
+    spark.conf.set("spark.sql.shuffle.partitions", partitions)
+    try:
+        images = images_frame(spark, FACES.paths).repartition(partitions)
+        features = features_frame(spark, FACES.vectors).repartition(partitions)
+        assert score_rows(spark, images, features) == reference
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", 2)
+
+
+def test_the_order_of_list_and_features_changes_not_a_bit(spark, reference):
+    random = np.random.default_rng(5)
+    shuffled = {path: FACES.vectors[path] for path in random.permutation(FACES.paths).tolist()}
+    assert score_rows(spark, random.permutation(FACES.paths).tolist(), shuffled) == reference
+
+
+def test_batches_and_waiting_on_disk_change_not_a_bit(spark, monkeypatch):
+    listed = [*FACES.paths, "large0/007.png", "large0/007.jpg", "p3/0.jpg", "alone.jpg", "p9/none.jpg"]
+    faces = FACES._replace(vectors={**FACES.vectors, "large0/100.jpg": np.full(DIMENSION, np.nan)})
+    centroid = scoring_of(spark, FACES).centroid.vector
+
+    def found():
+        scored = score_rows(spark, listed, faces.vectors, ui_centroid=centroid)
+        templates = templates_of(scoring_of(spark, faces, ui_centroid=centroid, templates=True).scores).collect()
+        return scored, {row.identity: row for row in templates}
+
+    expected, expected_templates = found()
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
+    monkeypatch.setattr("fiqa_spark.methods.ers.scores._BYTES_AT_ONCE", 4 * DIMENSION * 8)
+    try:
+        scores, templates = found()
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    assert scores == expected
+    assert templates.keys() == expected_templates.keys()
+    for identity, row in templates.items():
+        assert (row.images, row.recognizable_images) == expected_templates[identity][2:]
+        np.testing.assert_allclose(row.template, expected_templates[identity].template, atol=1e-6)
+
+
+def test_scaling_and_rotating_the_features_changes_no_score(spark, reference):
+    random = np.random.default_rng(3)
+    rotation = np.linalg.qr(random.standard_normal((DIMENSION, DIMENSION)))[0]
+    turned = {path: random.uniform(0.01, 100) * vector @ rotation for path, vector in FACES.vectors.items()}
+    rows = score_rows(spark, FACES.paths, turned)
+    for path, row in rows.items():
+        assert row.ers == pytest.approx(reference[path].ers, abs=1e-5)
+        assert row.recognizable == reference[path].recognizable
+
+
+def test_a_given_centroid_scores_new_images_as_the_full_run_does(spark, reference):
+    centroid = scoring_of(spark, FACES).centroid.vector
+    some = FACES.paths[::7]
+    rows = score_rows(spark, some, {path: FACES.vectors[path] for path in some}, ui_centroid=centroid)
+    assert rows == {path: reference[path] for path in some}
+    one = score_rows(spark, ["p1/0.jpg"], FACES.vectors, ui_centroid=centroid)
+    assert one == {"p1/0.jpg": reference["p1/0.jpg"]}
+
+
+def test_a_given_centroid_of_any_length_is_scaled_to_one(spark, reference):
+    centroid = scoring_of(spark, FACES).centroid.vector
+    rows = score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=(7.5 * centroid).tolist())
+    for path, row in rows.items():
+        assert row.ers == pytest.approx(reference[path].ers, abs=1e-6)
+
+
+def test_without_clipping_images_opposite_to_the_centroid_score_above_1(spark):
+    vectors = {"a/1.jpg": np.eye(2)[0], "a/2.jpg": -np.eye(2)[0], "b/1.jpg": np.array([-0.6, 0.8])}
+    for no_clip, expected in ((True, [0, 2, 1.6]), (False, [0, 1, 1])):
+        rows = score_rows(spark, list(vectors), vectors, ui_centroid=[3.0, 0.0], no_clip=no_clip)
+        np.testing.assert_allclose([rows[path].ers for path in vectors], expected, atol=1e-6)
+
+
+def test_gamma_is_the_score_from_which_an_image_is_recognizable(spark):
+    vectors = {"a/1.jpg": np.array([0.5, 0.75**0.5]), "a/2.jpg": np.array([1.0, 0]), "b/1.jpg": np.array([0, 1.0])}
+    rows = score_rows(spark, list(vectors), vectors, ui_centroid=[1, 0], gamma=1.0)
+    assert [rows[path].recognizable for path in vectors] == [False, False, True]
+    rows = score_rows(spark, list(vectors), vectors, ui_centroid=[1, 0], gamma=rows["a/1.jpg"].ers)
+    assert [rows[path].recognizable for path in vectors] == [True, False, True]
+
+
+def test_every_image_gets_a_row_and_those_without_score_a_reason(spark):
+    broken = {"p0/1.jpg": np.full(DIMENSION, np.inf), "p1/0.jpg": np.zeros(DIMENSION), "p1/1.jpg": np.ones(3)}
+    faces = FACES._replace(
+        vectors={**FACES.vectors, **broken, "p2/0.jpg": None, "alone.jpg": FACES.vectors["p9/0.jpg"]}
+    )
+    listed = [*faces.paths, "p3/none.jpg", "single/1.jpg", "p5/0.jpg"]
+    vectors = {**faces.vectors, "single/1": FACES.vectors["p9/1.jpg"]}
+    rows = score_rows(spark, listed, vectors)
+    invalid = [*broken, "p2/0.jpg"]
+    assert {path for path, row in rows.items() if row.status == schemas.INVALID_FEATURE} == set(invalid)
+    assert rows["p3/none.jpg"].status == schemas.MISSING_FEATURE
+    assert rows["alone.jpg"].status == schemas.NO_IDENTITY
+    for path in (*invalid, "p3/none.jpg", "alone.jpg"):
+        assert (rows[path].ers, rows[path].recognizable) == (None, None)
+    # An identity with one image is scored as well.
+    assert rows["single/1.jpg"].status == schemas.OK
+    assert rows.keys() == set(listed)
+
+
+def test_templates_are_weighted_by_the_scores_of_the_usable_images(spark):
+    unit = np.eye(3)
+    vectors = {
+        **{"a/1.jpg": unit[1], "a/2.jpg": 5 * np.array([0.6, 0, 0.8]), "a/3.jpg": unit[0], "a/4.jpg": unit[2] * np.nan},
+        **{"b/1.jpg": unit[0], "c/1.jpg": unit[2] * 0, "d/1.jpg": unit[2], "d/2.jpg": -unit[0]},
+    }
+    scoring = scoring_of(spark, FACES._replace(vectors=vectors), ui_centroid=unit[0], templates=True, gamma=0.5)
+    rows = {row.identity: row for row in templates_of(scoring.scores).collect()}
+    # Scores of a: 1, 0.4 and 0; of d: 1 and 1, clipped.
+    expected = {"a": [0.4 * 0.6, 1, 0.4 * 0.8], "d": [-1, 0, 1]}
+    for identity, sum_of_weighted in expected.items():
+        np.testing.assert_allclose(
+            rows[identity].template, sum_of_weighted / np.linalg.norm(sum_of_weighted), atol=1e-6
+        )
+    assert rows["b"].template is None
+    assert rows["c"].template is None
+    counts = {identity: (row.images, row.recognizable_images) for identity, row in rows.items()}
+    assert counts == {"a": (3, 1), "b": (1, 0), "c": (0, 0), "d": (2, 2)}
+
+
+def test_a_centroid_of_another_length_than_the_features_is_refused(spark):
+    with pytest.raises(FiqaError, match=r"ui_centroid: the UI centroid has 5 values, and 540 of 540 features have"):
+        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=np.ones(5))
+
+
+def test_a_centroid_that_is_a_matrix_is_refused(spark):
+    with pytest.raises(FiqaError, match=r"ui_centroid: shape \(2, 128\); expected \(dimension,\)"):
+        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=np.ones((2, DIMENSION)))
+
+
+@pytest.mark.parametrize("vector", [np.zeros(DIMENSION), np.full(DIMENSION, np.nan)])
+def test_a_centroid_without_direction_is_refused(spark, vector):
+    with pytest.raises(FiqaError, match="ui_centroid: is zero or not finite"):
+        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=vector)
+
+
+def auc(clean, degraded):
+    """Share of pairs in which the clean image has the higher score; equal ones count half."""
+    degraded = np.sort(degraded)
+    below, up_to = (np.searchsorted(degraded, clean, side) for side in ("left", "right"))
+    return (below + up_to).mean() / 2 / len(degraded)
+
+
+def test_degraded_images_of_real_faces_are_told_from_clean_ones_at_any_sensible_threshold(spark, lfw, degraded):
+    paths, features = lfw
+    table = features_frame(spark, dict(zip(paths, features, strict=True))).persist()
+    images = [path.split("/")[0] for path in paths]
+    many = {name for name in set(images) if images.count(name) >= 50}
+    for threshold in (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7):
+        settings = {"cluster_sample": 20_000, "cluster_threshold": threshold}
+        scores = {path: row.ers for path, row in score_rows(spark, paths, table, **settings).items()}
+        clean = {path: scores[path] for path in paths if path not in degraded}
+        assert auc(np.array(list(clean.values())), np.array([scores[path] for path in degraded])) >= 0.975
+        assert min(score for path, score in clean.items() if path.split("/")[0] in many) >= 0.6
+    table.unpersist()

@@ -1,0 +1,89 @@
+"""The labels of a whole run against a plain loop that shares nothing with the kernels but the draws."""
+
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+from scipy.stats import chisquare, spearmanr, wasserstein_distance
+
+from fiqa_spark.inputs import keys
+from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
+from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
+
+PATHS = paths_of([12, 2, 9, 5])
+COMPARISONS, ROUNDS, POOL = 4, 3, 20
+
+
+def hashes(spark, seeds, texts):
+    """(seed, text) to hash, as the jobs compute it."""
+    table = spark.createDataFrame([(text,) for text in texts], "text string")
+    for seed in seeds:
+        for row in table.select("text", keys.seeded_hash(seed, F.col("text")).alias("hash")).collect():
+            yield (seed, row.text), row.hash
+
+
+def unit(vectors):
+    return {path: vector / np.linalg.norm(vector.astype(float)) for path, vector in vectors.items()}
+
+
+def test_distances_are_those_of_a_plain_loop(spark):
+    stems = {path: path.removesuffix(".jpg") for path in PATHS}
+    order = dict(hashes(spark, [7], [*stems.values(), "p0", "p1", "p2", "p3"]))
+    in_hash_order = sorted(PATHS, key=lambda path: order[7, stems[path]])
+    pool = in_hash_order[:POOL]
+    embeddings = unit(embeddings_of(PATHS))
+    rows = label_rows(spark, PATHS, embeddings_of(PATHS), seed=7, fix_num=COMPARISONS, rounds=ROUNDS, pool_size=POOL)
+    for person in ("p0", "p1", "p2", "p3"):
+        mates = [path for path in in_hash_order if path.startswith(f"{person}/")]
+        own = np.array([place for place, path in enumerate(pool) if path.startswith(f"{person}/")], np.intp)
+        intra = intra_positions(len(mates), COMPARISONS, ROUNDS)
+        start = block_start(order[7, person], POOL, COMPARISONS, ROUNDS)
+        inter = inter_positions(start, own, POOL, COMPARISONS, ROUNDS)
+        for image in mates:
+            distances = []
+            for number in range(ROUNDS):
+                others = [mates[place] for place in intra[number % len(intra)] if mates[place] != image]
+                strangers = [pool[place] for place in inter[number % len(inter)]]
+                compared = others[: min(COMPARISONS, len(mates) - 1)]
+                mated = [embeddings[image] @ embeddings[other] for other in compared]
+                distances.append(wasserstein_distance(mated, [embeddings[image] @ embeddings[s] for s in strangers]))
+            assert rows[image].distance == pytest.approx(np.mean(distances), abs=2e-6)
+            assert rows[image].distance_std == pytest.approx(np.std(distances), abs=2e-6)
+
+
+def test_the_hash_of_seed_and_key_puts_every_image_at_every_place_equally_often(spark):
+    stems = [f"person_{number % 7}/img_{number:03d}" for number in range(21)]
+    seeds = 400
+    table = images_frame(spark, stems).crossJoin(spark.range(seeds).withColumnRenamed("id", "seed"))
+    found = table.select("path", "seed", F.xxhash64(F.col("seed"), "path").alias("hash")).toPandas()
+    assert dict(hashes(spark, [3], stems))[3, stems[0]] == int(
+        found[(found.path == stems[0]) & (found.seed == 3)]["hash"].iloc[0]
+    )
+    places = found.sort_values("hash").assign(place=lambda frame: frame.groupby("seed").cumcount())
+    for place in (0, 10, 20):
+        counts = places[places.place == place].groupby("path").size().reindex(stems, fill_value=0)
+        assert chisquare(counts).pvalue > 1e-4
+
+
+def test_sampled_labels_of_real_faces_follow_the_exact_ones(spark, lfw):
+    paths, features = lfw
+    vectors = features_frame(spark, dict(zip(paths, features, strict=True))).cache()
+    settings = {"fix_num": 24, "rounds": 12, "pool_size": 10_000}
+    exact = label_rows(spark, paths, vectors, estimator="exact", **settings)
+    labelled = [path for path in paths if exact[path].label is not None]
+    assert len(labelled) > 4000
+    for seed in (0, 1):
+        sampled = label_rows(spark, paths, vectors, seed=seed, **settings)
+        follows = spearmanr([sampled[path].label for path in labelled], [exact[path].label for path in labelled])
+        assert follows.statistic >= 0.9975
+    vectors.unpersist()
+    embeddings = features.astype(float) / np.linalg.norm(features.astype(float), axis=1, keepdims=True)
+    persons = np.array([path.split("/")[-2] for path in paths])
+    for place in range(0, len(paths), 40):
+        if exact[paths[place]].label is None:
+            continue
+        similarities = embeddings @ embeddings[place]
+        mates = persons == persons[place]
+        strangers = ~mates
+        mates[place] = False
+        expected = wasserstein_distance(similarities[mates], similarities[strangers])
+        assert exact[paths[place]].distance == pytest.approx(expected, abs=1e-5)

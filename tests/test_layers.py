@@ -1,0 +1,130 @@
+"""Packages import downward only, and have no circle inside."""
+
+import ast
+import pathlib
+from graphlib import TopologicalSorter
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "fiqa_spark"
+# From the ground up; a package imports from lower lines only, and from itself.
+LAYERS = (
+    ("errors", "schemas", "version"),
+    ("kernels", "runtime"),
+    ("inputs",),
+    ("matching",),
+    ("methods",),
+    ("evaluation",),
+    ("pipelines",),
+    ("cli",),
+)
+HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}
+# Rooms inside a room: what stands beside them may not import them, or may not be imported by them.
+INNER = ("methods.sdd_fiqa", "methods.ers", "evaluation.report")
+KERNELS_MAY_IMPORT = {"numpy", "functools", "typing", "collections", "itertools"}
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+def tree_of(name):
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+
+def imports(name):
+    """Full names of all that a module imports, wherever it does."""
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(name):
+    """Modules of the package that a module imports."""
+    for full in imports(name):
+        parts = full.split(".")[1:] if full.startswith("fiqa_spark.") else []
+        yield from (module for end in range(len(parts), 0, -1) if (module := ".".join(parts[:end])) in MODULES)
+
+
+def room_of(name):
+    """The package that a module stands in, a room inside a room by its own name."""
+    return next((inner for inner in INNER if name.startswith(f"{inner}.")), name.split(".")[0])
+
+
+def arrows():
+    """Pairs of rooms of which the first imports the second."""
+    return {
+        (room_of(name), room_of(imported))
+        for name in MODULES
+        for imported in own_imports(name)
+        if room_of(name) != room_of(imported)
+    }
+
+
+def test_every_module_stands_in_a_room():
+    assert {name.split(".")[0] for name in MODULES} == set(HEIGHT)
+
+
+@each_module
+def test_imports_run_downward(name):
+    room = name.split(".")[0]
+    for imported in own_imports(name):
+        below = imported.split(".")[0]
+        assert below == room or HEIGHT[below] < HEIGHT[room], f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("of_rooms", [False, True], ids=["modules", "rooms"])
+def test_nothing_imports_itself_by_way_of_others(of_rooms):
+    graph = {}
+    for first, second in arrows() if of_rooms else {(a, b) for a in MODULES for b in own_imports(a)}:
+        graph.setdefault(first, set()).add(second)
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("kernels.")])
+def test_kernels_know_numpy_and_nothing_else(name):
+    assert {full.split(".")[0] for full in imports(name)} - {"fiqa_spark"} <= KERNELS_MAY_IMPORT
+    assert all(imported.startswith("kernels.") for imported in own_imports(name))
+
+
+@each_module
+def test_sessions_are_made_in_the_command_line_only(name):
+    names = {node.id for node in ast.walk(tree_of(name)) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in ast.walk(tree_of(name)) if isinstance(node, ast.Attribute)}
+    makes_sessions = "SparkSession" in names and bool(attributes & {"builder", "getOrCreate", "newSession"})
+    assert makes_sessions == (name == "cli")
+
+
+def worker_functions(tree):
+    """Definitions of the functions that are handed to Spark's workers, all that share a name with one of them too."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    handed_over = {node.args[0].id for node in calls if node.func.attr in ("mapInPandas", "mapInArrow")}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert handed_over <= {function.name for function in functions}
+    for function in functions:
+        decorators = " ".join(map(ast.unparse, function.decorator_list))
+        if function.name in handed_over or "pandas_udf" in decorators:
+            yield function
+
+
+def test_workers_end_without_a_word():
+    found = [function for name in MODULES for function in worker_functions(tree_of(name))]
+    assert len(found) >= 7
+    for function in found:
+        assert ast.unparse(function.decorator_list[-1]) == "in_worker", function.name
+
+
+@each_module
+def test_files_are_short(name):
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) < 400
+
+
+if __name__ == "__main__":
+    for first, second in sorted(arrows()):
+        print(f"{first} -> {second}")
