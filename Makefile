@@ -43,9 +43,10 @@ package: dist/fiqa_spark.zip dist/environment.tar.gz ## build dist/: the wheel, 
 bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about 20 minutes and 60 GB
 	$(USE_JAVA) OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.run
 
-lint: $(VENV)/.lint-installed ## check style and imports
+lint: $(VENV)/.lint-installed ## check style, imports and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(VENV35) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
@@ -81,8 +82,8 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-$(VENV)/.lint-installed: $(VENV)/bin/python $(SOURCES)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'ruff>=0.8,<1'
+$(VENV)/.lint-installed: $(VENV)/.installed
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'
 	@touch $@
 
 $(VENV)/.package-installed: $(VENV)/.installed
