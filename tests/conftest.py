@@ -4,6 +4,7 @@ import csv
 import os
 import pathlib
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ settings.register_profile("steady", derandomize=True, deadline=None, suppress_he
 settings.load_profile("steady")
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+DATA = ROOT / "tests" / "data"
 LFW = ROOT.parent / "shared" / "data" / "lfw"
 
 
@@ -46,18 +48,51 @@ def spark(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lfw():
-    """Real embeddings: (paths, features); the tests that need them are skipped where the data is not at hand."""
-    if not LFW.exists():
-        pytest.skip(f"no real embeddings at {LFW}")
-    paths = (LFW / "images.txt").read_text(encoding="utf-8").split("\n")
-    return [path for path in paths if path], np.load(LFW / "features.npy", allow_pickle=False)
+    """Real embeddings that stand in the tree: (paths, features), of 400 images of 78 people."""
+    faces = _lfw_sample()
+    return faces.paths, faces.features
 
 
 @pytest.fixture(scope="session")
-def degraded(lfw):
-    """Paths of the real images that were spoiled before their embeddings were taken."""
+def degraded():
+    """Paths of the images of `lfw` that were spoiled before their embeddings were taken."""
+    return _lfw_sample().degraded
+
+
+@pytest.fixture(scope="session", params=["sample", *(["whole"] if LFW.exists() else [])])
+def real_faces(request):
+    """RealFaces of the tree, and of the whole data set as well where it is at hand."""
+    return _lfw_sample() if request.param == "sample" else _whole_lfw()
+
+
+class RealFaces(NamedTuple):
+    """Embeddings of photos."""
+
+    name: str
+    """``sample``, of people with 4 to 9 images, or ``whole``."""
+    paths: list
+    features: np.ndarray
+    """Unit embeddings, float32, shape (images, 128)."""
+    degraded: set
+    """Paths of the images that were spoiled before their embeddings were taken."""
+
+
+def _lfw_sample():
+    with open(DATA / "lfw_sample.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    features = np.load(DATA / "lfw_sample.npy", allow_pickle=False).astype(np.float32)
+    # Float16 kept them near unit length only.
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    spoiled = {row["path"] for row in rows if row["degraded"]}
+    return RealFaces("sample", [row["path"] for row in rows], features, spoiled)
+
+
+def _whole_lfw():
+    paths = (LFW / "images.txt").read_text(encoding="utf-8").split("\n")
     with open(LFW / "degraded.csv", encoding="utf-8", newline="") as file:
-        return {row["path"] for row in csv.DictReader(file)}
+        spoiled = {row["path"] for row in csv.DictReader(file)}
+    features = np.load(LFW / "features.npy", allow_pickle=False)
+    return RealFaces("whole", [path for path in paths if path], features, spoiled)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def sample_of(spark, paths, vectors, size, per_identity):
     features = keyed_features(features_frame(spark, vectors), -2)
     order = [row.path for row in images.dropDuplicates(["path"]).orderBy("image_hash").collect()]
     first = first_images(images, rows_to_draw_from(size, per_identity))
-    drawn = draw_usable(images, features.table, first, len(paths), size, lambda: "keys", per_identity)
+    drawn = draw_usable(images, features.table, first, len(paths), size, per_identity)
     return drawn, order
 
 
@@ -111,7 +111,7 @@ def test_positions_of_an_identity_are_those_at_which_it_stands(spark):
 
 
 def test_a_pool_of_one_identity_is_refused(spark):
-    with pytest.raises(InputError, match="--pool-size 1: all images drawn are of identity"):
+    with pytest.raises(InputError, match="pool_size 1: all images drawn are of identity"):
         label_rows(spark, PATHS, embeddings_of(PATHS), pool_size=1)
 
 
