@@ -1,7 +1,6 @@
 """What tests share: one Spark session, started when first asked for, and the data that they may use."""
 
 import csv
-import os
 import pathlib
 import sys
 from typing import NamedTuple
@@ -28,7 +27,7 @@ def spark(tmp_path_factory):
     from fiqa_spark.runtime.settings import Settings
     from tests.jobs.running import PROPERTIES, QUICK_JAVA
 
-    os.environ |= {
+    environment = {
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_SUBMIT_ARGS": f"--properties-file {PROPERTIES} pyspark-shell",
         "SPARK_SUBMIT_OPTS": QUICK_JAVA,
@@ -40,23 +39,13 @@ def spark(tmp_path_factory):
         # What workers load by name, the tests among it, is that of this checkout.
         "spark.executorEnv.PYTHONPATH": str(ROOT),
     }
-    SparkContext._ensure_initialized(conf=SparkConf(False).setAll(given.items()))
-    session = open_session("tests", SparkConf(), Settings(), str(tmp_path_factory.mktemp("session")))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        SparkContext._ensure_initialized(conf=SparkConf(False).setAll(given.items()))
+        session = open_session("tests", SparkConf(), Settings(), str(tmp_path_factory.mktemp("session")))
     yield session
     session.stop()
-
-
-@pytest.fixture(scope="session")
-def lfw():
-    """Real embeddings that stand in the tree: (paths, features), of 400 images of 78 people."""
-    faces = _lfw_sample()
-    return faces.paths, faces.features
-
-
-@pytest.fixture(scope="session")
-def degraded():
-    """Paths of the images of `lfw` that were spoiled before their embeddings were taken."""
-    return _lfw_sample().degraded
 
 
 @pytest.fixture(scope="session", params=["sample", *(["whole"] if LFW.exists() else [])])

@@ -1,7 +1,6 @@
 """Label sets over pairs of real and made-up images: what Spark finds is what NumPy finds."""
 
 import csv
-import itertools
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.storage import Storage
+from tests.conftest import LFW
 from tests.labelling import embeddings_of, features_frame, paths_of
 
 PATHS = paths_of([6, 5, 4, 3, 1])
@@ -65,7 +65,7 @@ def naive_area(pairs, threshold, limit):
     return sum(width * y for width, (_, y) in zip(widths, points, strict=False))
 
 
-def test_real_pairs_give_what_numpy_gives(spark, lfw, degraded, tmp_path):
+def test_real_pairs_give_what_numpy_gives(spark, lfw, degraded):
     paths, features = lfw
     vectors = dict(zip(paths, features, strict=True))
     # A label of its own for three images in four; the others have none.
@@ -73,11 +73,11 @@ def test_real_pairs_give_what_numpy_gives(spark, lfw, degraded, tmp_path):
     quality = {path: random.uniform(0, 50) + 50 * (path not in degraded) for path in paths}
     quality |= {path: None for path in paths[::4]}
     other = {path: float(round(random.uniform(0, 20))) for path in paths}
-    listed = [(a, b, a.split("/")[0] == b.split("/")[0]) for a, b in itertools.combinations(paths, 2)]
-    # All mated pairs, and some of the others.
-    listed = [pair for pair in listed if pair[2] or random.uniform() < 0.1]
-    file = write_pairs(tmp_path / "pairs.csv", [(a, b, int(same)) for a, b, same in listed])
-    found = evaluated(spark, [set_of(spark, "one", quality), set_of(spark, "ties", other)], vectors, pairs_file=file)
+    found = evaluated(
+        spark, [set_of(spark, "one", quality), set_of(spark, "ties", other)], vectors, pairs_file=str(LFW / "pairs.csv")
+    )
+    with open(LFW / "pairs.csv", encoding="utf-8", newline="") as file:
+        listed = [(row["path_a"], row["path_b"], row["same"] == "1") for row in csv.DictReader(file)]
     held = [row for row in listed if quality[row[0]] is not None and quality[row[1]] is not None]
     assert found.pairs["left_out"] == {"without_label_in_every_set": len(listed) - len(held)}
     assert found.pairs["mated"] == sum(same for *_, same in held)
