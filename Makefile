@@ -1,10 +1,12 @@
 # Two commands do all that is needed on a fresh machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-spark35 test-yarn maven package bench lint clean
+.PHONY: help setup demo test test-lowest test-clone test-yarn maven package bench lint clean
 
 PYTHON ?= python3
 VENV := .venv
-VENV35 := .venv-spark35
+LOWEST := .venv-lowest
+# The oldest Python that the package runs on, from PATH or from pyenv.
+PYTHON310 ?= $(firstword $(foreach python,python3.10 $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python),$(shell $(python) -c 'print("$(python)")' 2> /dev/null)))
 JAVA_HOME_FILE := $(VENV)/java-home
 JAVA_CLASSES := $(VENV)/java-classes.jsa
 USE_JAVA = JAVA_HOME="$$(cat $(JAVA_HOME_FILE))"
@@ -29,11 +31,11 @@ demo: setup ## label a small data set with planted quality and show what came ou
 test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
-test-spark35: setup $(VENV35)/.tests-installed ## run every job, and what depends on the Spark, on Spark 3.5
-	$(USE_JAVA) $(VENV35)/bin/python -m pytest $(foreach job,generate score evaluate export,$(wildcard tests/jobs/test_$(job)_*.py)) \
-		tests/jobs/test_feature_forms.py tests/methods/test_pinned_values.py $(addprefix tests/,inputs/test_parquet_features.py \
-		inputs/test_image_list.py evaluation/test_label_sets.py methods/test_results.py methods/sdd_fiqa/test_statuses.py \
-		inputs/test_stored_tree.py matching/test_vector_moves.py matching/test_identity_batches.py runtime/test_workers.py)
+test-lowest: setup $(LOWEST)/.tests-installed ## run every job, and what depends on the versions, on the lowest ones: Python 3.10, Spark 3.5
+	$(USE_JAVA) $(LOWEST)/bin/python -m pytest -m lowest_versions
+
+test-clone: setup $(VENV)/.tests-installed ## run the commands of the README on a fresh clone
+	$(VENV)/bin/python -m pytest --numprocesses=0 tests/clone
 
 test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
@@ -49,7 +51,7 @@ lint: $(VENV)/.lint-installed ## check style, imports and types
 	$(VENV)/bin/mypy
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV35) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
 maven:
 	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }
@@ -111,8 +113,13 @@ $(HADOOP)/.installed: tests/yarn/pom.xml $(VENV)/.installed $(JAVA_HOME_FILE)
 		$(USE_JAVA) $(MAVEN) -q -B -f $< dependency:copy-dependencies -Dhadoop.version=$$version -DoutputDirectory=$(CURDIR)/$(HADOOP)
 	@touch $@
 
-$(VENV35)/.tests-installed: $(VENV35)/bin/python $(SOURCES)
-	@$(VENV35)/bin/python -m pip install --quiet --disable-pip-version-check setuptools --editable '.[report,test]' 'pyspark>=3.5,<3.6'
+$(LOWEST)/bin/python:
+	@test -n '$(PYTHON310)' || { echo "test-lowest: error: no Python 3.10, the oldest that the package runs on: install it, for example: pyenv install 3.10, or name it: make test-lowest PYTHON310=/path/to/python3.10" >&2; exit 2; }
+	@$(PYTHON310) -m venv --clear $(LOWEST)
+
+$(LOWEST)/.tests-installed: $(LOWEST)/bin/python $(VENV)/.installed tests/lowest_versions.py
+	@$(VENV)/bin/python tests/lowest_versions.py > $(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/constraints.txt --editable '.[recognizability,report,test]'
 	@touch $@
 
 .PRECIOUS: %/bin/python

@@ -61,7 +61,8 @@ def _broken(random, features, place):
 def _write(folder, paths, features, quality, fate, order):
     (folder / "images.txt").write_text("".join(f"{paths[i]}\n" for i in order), encoding="utf-8")
     kept = [i for i in order[::-1] if fate[i] != "missing_feature"]
-    vectors = pa.FixedSizeListArray.from_arrays(features[kept].ravel(), features.shape[1]).cast(pa.list_(pa.float32()))
+    ends = np.arange(len(kept) + 1, dtype=np.int32) * features.shape[1]
+    vectors = pa.ListArray.from_arrays(ends, features[kept].ravel())
     names = [paths[i].removesuffix(".jpg") for i in kept]
     pq.write_table(pa.table({"path": names, "feature": vectors}), folder / "features" / "part-0.parquet")
     rows = [f"{path},{value:.6f}\n" for path, value in zip(paths, quality, strict=True)]

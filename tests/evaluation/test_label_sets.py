@@ -8,6 +8,8 @@ from fiqa_spark.methods import results as result_store
 from fiqa_spark.runtime.storage import Storage
 from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
 
+pytestmark = pytest.mark.lowest_versions
+
 
 def read(spark, *entries):
     return read_label_sets(spark, Storage(spark), tuple(map(str, entries)))

@@ -11,6 +11,8 @@ from fiqa_spark.inputs.image_list import read_paths
 from fiqa_spark.runtime.row_numbers import numbered
 from fiqa_spark.runtime.storage import Storage
 
+pytestmark = pytest.mark.lowest_versions
+
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".npy")
 
 part = st.text(st.sampled_from("abE0é漢 .-_%+[*"), min_size=1, max_size=6).filter(lambda text: set(text) != {"."})

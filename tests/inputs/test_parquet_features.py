@@ -9,6 +9,8 @@ from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths, with_binary_vectors
 from tests.labelling import embeddings_of, features_frame, label_rows, paths_of
 
+pytestmark = pytest.mark.lowest_versions
+
 PATHS = paths_of([5, 4, 6])
 
 

@@ -9,6 +9,8 @@ from fiqa_spark.inputs.npy_features import stored_files, stored_tree_features
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
 
+pytestmark = pytest.mark.lowest_versions
+
 VECTOR = np.arange(24, dtype=np.float32)
 
 

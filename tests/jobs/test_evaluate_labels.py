@@ -104,6 +104,7 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser):
     assert visit.ask("[...document.images].every(image => image.naturalWidth > 0)")
 
 
+@pytest.mark.lowest_versions
 def test_features_of_other_forms_and_the_recomputed_convention(evaluating):
     evaluating.write_tree(embeddings_of(PATHS))
     assert evaluating.run().returncode == 0

@@ -44,6 +44,7 @@ def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(fold
     assert not list(folder.glob(".plain*"))
 
 
+@pytest.mark.lowest_versions
 def test_seed_is_a_file_a_round_and_one_of_labels(folder, run_job):
     result, place = export(run_job, folder, "plain", "seed")
     assert result.returncode == 0, result.stderr
@@ -54,6 +55,7 @@ def test_seed_is_a_file_a_round_and_one_of_labels(folder, run_job):
         np.testing.assert_allclose([float(row[1]) for row in rows], scores, atol=1e-6)
 
 
+@pytest.mark.lowest_versions
 def test_csv_holds_every_image_and_any_path(folder, run_job):
     result, place = export(run_job, folder, "all", "csv")
     assert result.returncode == 0, result.stderr

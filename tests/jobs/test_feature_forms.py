@@ -6,6 +6,8 @@ import pytest
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import options
 
+pytestmark = pytest.mark.lowest_versions
+
 
 def features_of(planted):
     table = pq.read_table(planted.folder / "features" / "part-0.parquet")

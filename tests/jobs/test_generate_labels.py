@@ -53,6 +53,7 @@ def configured(planted, tmp_path_factory):
     return events
 
 
+@pytest.mark.lowest_versions
 def test_settings_come_from_flag_then_configuration_then_default(spark, planted, reference, configured):
     settings = json.loads((planted.folder / "configured" / "summary.json").read_text(encoding="utf-8"))["settings"]
     assert settings["rounds"] == {"value": 4, "origin": "flag"}

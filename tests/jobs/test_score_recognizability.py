@@ -25,6 +25,7 @@ def full(spark, recognizing):
     return recognizing.scores(spark, "full"), result
 
 
+@pytest.mark.lowest_versions
 def test_what_is_written_is_told(recognizing, full):
     scores, result = full
     assert {path for path, row in scores.items() if not row.recognizable} == FACES.unrecognizable

@@ -7,6 +7,8 @@ from scipy.stats import chisquare
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
 from fiqa_spark.kernels.sdd_fiqa import _slots_to_drop
 
+pytestmark = pytest.mark.lowest_versions
+
 SEEDS = 20_000
 IMPROBABLE = 1e-4
 

@@ -22,6 +22,8 @@ from fiqa_spark.kernels.edc import (
 )
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.lowest_versions
+
 EXAMPLE = ROOT.parent / "shared" / "data" / "edc" / "example_data.json"
 TOY = np.array([1, 1, 2, 3, 3, 4.0]), np.array([0.1, 0.9, 0.2, 0.8, 0.3, 0.9])
 # edc.py of dasec/quality-assessment-evaluation on that file, starting error 0.05: pAUC up to 0.2, 0.3 and 1, and the

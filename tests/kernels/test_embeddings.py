@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
 from fiqa_spark.kernels.embeddings import unit_embeddings
+
+pytestmark = pytest.mark.lowest_versions
 
 
 def test_rows_get_unit_length():

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.kernels.ers import mean_direction, recognizability_scores, weighted_sums
 
+pytestmark = pytest.mark.lowest_versions
+
 
 def random_embeddings(count, dimension, seed=0):
     vectors = np.random.default_rng(seed).standard_normal((count, dimension)).astype(np.float32)

@@ -8,6 +8,8 @@ from fiqa_spark.kernels.sdd_fiqa import drawn_distances
 from fiqa_spark.kernels.sdd_fiqa import exact_distances as exact_distances_to_mates
 from fiqa_spark.kernels.sdd_fiqa import sampled_distances as sampled_distances_of_identities
 
+pytestmark = pytest.mark.lowest_versions
+
 DIMENSION = 16
 
 

@@ -8,6 +8,8 @@ from scipy.stats import wasserstein_distance
 
 from fiqa_spark.kernels.wasserstein import wasserstein_distance_sorted
 
+pytestmark = pytest.mark.lowest_versions
+
 similarities = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=40)
 
 
@@ -23,7 +25,8 @@ def naive_distance(first, second):
 
 
 def distance(first, second):
-    return float(wasserstein_distance_sorted(np.sort(np.float64(first)), np.sort(np.float64(second))))
+    first, second = (np.sort(np.asarray(values, np.float64)) for values in (first, second))
+    return float(wasserstein_distance_sorted(first, second))
 
 
 @given(similarities, similarities)

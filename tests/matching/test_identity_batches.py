@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from tests.labelling import embeddings_of, label_rows, paths_of
 
+pytestmark = pytest.mark.lowest_versions
+
 SCHEMA = pa.schema([("cluster", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
 
 

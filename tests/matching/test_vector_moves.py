@@ -19,6 +19,8 @@ from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
 from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
 
+pytestmark = pytest.mark.lowest_versions
+
 PATHS = paths_of([5, 4, 6, 1])
 
 

@@ -10,6 +10,8 @@ from tests import pinned_inputs
 from tests.labelling import features_frame, images_frame, label_rows
 from tests.unrecognizable_faces import score_rows
 
+pytestmark = pytest.mark.lowest_versions
+
 SAMPLED = {"fix_num": 2, "rounds": 3}
 PATHS = pinned_inputs.paths()[::7]
 LABELS = {

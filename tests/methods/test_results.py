@@ -6,6 +6,8 @@ from fiqa_spark import read_labels, schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.methods.results import choose_partitioning, write_result
 
+pytestmark = pytest.mark.lowest_versions
+
 BUCKETS = 5
 IDENTITIES = ["0042", "42", "1e3", "2020-01-01", "true", "null", "a=b", "a:b", "x y", "é漢", "%41", "Jo'el", None]
 

@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 
 from fiqa_spark.runtime.workers import in_worker
+
+pytestmark = pytest.mark.lowest_versions
 
 _ANSWERS_TO_NOBODY = """
 import sys

@@ -11,6 +11,8 @@ from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.methods.ers import clustering
 from fiqa_spark.methods.ers.clustering import bytes_needed, check_memory, clusters_at
 
+pytestmark = pytest.mark.lowest_versions
+
 
 def embeddings_of(count, dimension=6, seed=0):
     """Some close together, some apart."""
@@ -69,7 +71,7 @@ def test_the_bound_on_memory_is_checked_and_its_way_out_holds(method):
     needed = bytes_needed(20_000, 512, method)
     check_memory(20_000, 512, method, needed)
     with pytest.raises(
-        SettingsError, match=f"--cluster-sample: {method} linkage of 20000 images of 512 values"
+        SettingsError, match=f"cluster_sample 20000: {method} linkage of 20000 images of 512 values"
     ) as error:
         check_memory(20_000, 512, method, needed - 1)
     fitting = int(str(error.value).split("; use ")[1].split()[0])

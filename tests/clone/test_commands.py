@@ -29,7 +29,7 @@ def make(clone, *targets):
 def test_make_alone_lists_the_targets(clone):
     shown = make(clone)
     assert shown.returncode == 0
-    for target in ("setup", "demo", "test", "test-spark35", "test-yarn", "package", "lint"):
+    for target in ("setup", "demo", "test", "test-lowest", "test-clone", "test-yarn", "package", "lint"):
         assert re.search(rf"^  make {target} +\w", shown.stdout, re.MULTILINE), shown.stdout
 
 
