@@ -25,6 +25,10 @@ class Storage:
         self._jvm = spark._jvm
         self._configuration = spark._jsc.hadoopConfiguration()
 
+    def encoding_of_names(self) -> str:
+        """How Java writes the names of files on this machine, such as ``UTF-8``."""
+        return self._jvm.System.getProperty("sun.jnu.encoding")
+
     def qualified(self, path):
         """Absolute form of a path with its scheme, such as ``file:/data/list.txt``."""
         file_system, place = self._locate(path)

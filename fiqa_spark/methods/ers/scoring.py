@@ -106,5 +106,6 @@ def _found(
     with steps("drawing the sample"), matching.telling_keys():
         sample = draw_usable(images, features.table, listed.first, listed.list_rows, size, per_identity)
     with steps("finding the UI centroid"):
-        check_memory(*sample.embeddings.shape, settings.linkage, free_bytes(images.sparkSession))
+        count, dimension = sample.embeddings.shape
+        check_memory(count, dimension, settings.linkage, free_bytes(images.sparkSession))
         return found_centroid(sample, settings)
