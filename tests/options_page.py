@@ -9,8 +9,8 @@ PLACE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "options.md"
 _HEAD = """# Options
 
 Every option of every job. Each can stand on the command line, as `--fix-num 24`, or in the Spark configuration, as
-`spark.fiqa.fix-num`; the flag wins. A key of the configuration that no job knows is refused. In a notebook the names are
-those of the settings' fields: `fix_num`.
+`spark.fiqa.fix-num`; the flag wins. A key of the configuration that no job knows is refused. In a notebook the names
+are those of the settings' fields: `fix_num`.
 
 `make docs` writes this page from the settings, and a test holds that it is current.
 """
