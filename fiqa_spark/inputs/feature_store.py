@@ -119,9 +119,7 @@ def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
         f"SORTED BY ({sorted_by}) INTO {description.buckets} BUCKETS LOCATION '{location}'"
     )
     # Spark follows the new names back to the buckets, so that vectors stay where they lie.
-    vectors = spark.table(table).withColumnsRenamed(
-        {bucket_column: schemas.IDENTITY_KEY, schemas.PATH: schemas.KEY}
-    )
+    vectors = spark.table(table).withColumnsRenamed({bucket_column: schemas.IDENTITY_KEY, schemas.PATH: schemas.KEY})
     return Features(vectors, description.id_key_index, description.buckets)
 
 

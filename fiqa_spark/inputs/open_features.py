@@ -89,9 +89,7 @@ def open_features(
     return open_store(spark, storage, folder)
 
 
-def import_features(
-    spark: SparkSession, storage: Storage, settings: ImportSettings, folder: str
-) -> dict[str, Any]:
+def import_features(spark: SparkSession, storage: Storage, settings: ImportSettings, folder: str) -> dict[str, Any]:
     """Write features of any form as a feature store.
 
     Parameters
@@ -145,9 +143,7 @@ def _example_file(storage: Storage, path: str) -> str:
 
 
 def _reader_of(source: Source) -> Reader:
-    return next(
-        reader for reader in READERS if source.example.endswith(reader.suffix) and reader.recognises(source)
-    )
+    return next(reader for reader in READERS if source.example.endswith(reader.suffix) and reader.recognises(source))
 
 
 def _refuse_unmatched(images: DataFrame, source: Source) -> None:
