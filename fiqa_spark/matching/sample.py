@@ -1,15 +1,14 @@
 """The first usable images of a list in the order of their hashes: what every random sample is made of."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
@@ -129,10 +128,10 @@ def _stages(
     candidates = _candidates(first_images(present, wanted, per_identity), vectors)
     yield candidates, min(size, len(candidates.frame))
 
-    fitting = vectors.where(_is_usable(candidates.dimension)(schemas.FEATURE)).select(schemas.KEY)
-    usable = _candidates(first_images(identified.join(fitting, schemas.KEY, "semi"), size, per_identity), vectors)
-    if len(usable.frame):
-        yield usable, 0
+    usable = identified.join(_keys_of_usable(vectors, candidates.dimension), schemas.KEY, "semi")
+    candidates = _candidates(first_images(usable, size, per_identity), vectors)
+    if len(candidates.frame):
+        yield candidates, 0
 
 
 def _candidates(few: pd.DataFrame, vectors: DataFrame) -> _Candidates:
@@ -149,15 +148,15 @@ def _candidates(few: pd.DataFrame, vectors: DataFrame) -> _Candidates:
     return _Candidates(frame, dimension, *unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension)))
 
 
-def _is_usable(dimension: int) -> Callable[[str], Column]:
-    """UDF: true where a feature has the dimension, finite values and a direction."""
+def _keys_of_usable(vectors: DataFrame, dimension: int) -> DataFrame:
+    """Column `key`: of the features that have the dimension, finite values and a direction."""
 
-    @pandas_udf("boolean")  # type: ignore[call-overload] - it knows no type hints.
     @in_worker
-    def usable(features: pd.Series) -> pd.Series:
-        return pd.Series(unit_embeddings(stack_vectors(features, dimension))[1])
+    def select(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for frame in frames:
+            yield frame.loc[unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension))[1], [schemas.KEY]]
 
-    return usable
+    return vectors.select(schemas.KEY, schemas.FEATURE).mapInPandas(select, f"{schemas.KEY} string")
 
 
 def _dimension(frame: pd.DataFrame) -> int:
