@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.runtime.row_numbers import PIECE, numbered_in_pieces
 
 # Beyond so many mated pairs they are drawn of a part of the identities, those of the smallest hashes.
 MATED_AT_MOST = 5_000_000
@@ -155,15 +156,10 @@ def _hash_bound(part):
 def _in_hash_order(images, columns, part):
     """A part of the images, those of the smallest hashes, with their place in that order, and how many there are."""
     piece = F.shiftright(schemas.IMAGE_HASH, 64 - _RANGE_BITS)
-    chosen = images.where(F.col(schemas.IMAGE_HASH) <= _hash_bound(part)).withColumn("piece", piece)
-    sizes = dict(chosen.groupBy("piece").count().orderBy("piece").collect())
-    starts, total = [], 0
-    for number, size in sizes.items():
-        starts += [F.lit(number), F.lit(total)]
-        total += size
-    inside = F.row_number().over(Window.partitionBy("piece").orderBy(*_IN_ORDER)) - 1
-    place = (F.create_map(*starts)[F.col("piece")] + inside).cast("long") if total else F.lit(0)
-    return chosen.select(place.alias("place"), F.struct(*columns).alias("image")), total
+    chosen = images.where(F.col(schemas.IMAGE_HASH) <= _hash_bound(part)).withColumn(PIECE, piece)
+    inside = F.row_number().over(Window.partitionBy(PIECE).orderBy(*_IN_ORDER))
+    in_order, total = numbered_in_pieces(chosen, inside, first=F.lit(1))
+    return in_order.select(F.col(schemas.ROW).alias("place"), F.struct(*columns).alias("image")), total
 
 
 def _first_by_number(pairs, count):

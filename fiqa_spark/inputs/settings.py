@@ -1,6 +1,7 @@
 """Settings of what is read: images and their features."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from fiqa_spark.runtime.settings import Settings, setting
 
@@ -27,3 +28,39 @@ class ListSettings(Settings):
         "", "text with one image path a line, or Parquet with a column 'path'", required=True, place=True
     )
     rows_list: str = setting("", "paths of the rows of a .npy matrix, in order; default: the image list", place=True)
+
+
+class PathSettings(Protocol):
+    """What the parts of a path mean, as the settings of several jobs tell it."""
+
+    @property
+    def image_root(self) -> str:
+        """As of `ImageSettings`."""
+
+    @property
+    def id_key_index(self) -> int:
+        """As of `ImageSettings`."""
+
+
+class FeatureSettings(PathSettings, Protocol):
+    """Settings of a job that brings images and features together."""
+
+    @property
+    def feature_root(self) -> str:
+        """As of `ImageSettings`."""
+
+    @property
+    def rows_list(self) -> str:
+        """As of `ListSettings`."""
+
+
+class ImportSettings(PathSettings, Protocol):
+    """Settings of a job that turns features of any form into a feature store."""
+
+    @property
+    def source(self) -> str:
+        """File or folder of the features."""
+
+    @property
+    def rows_list(self) -> str:
+        """As of `ListSettings`."""

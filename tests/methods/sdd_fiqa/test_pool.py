@@ -11,6 +11,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.image_list import first_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.matching import sample
 from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
 from fiqa_spark.methods.sdd_fiqa.pool import Pool, draw_pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
@@ -71,7 +72,7 @@ def sample_of(spark, paths, vectors, size, per_identity):
     features = keyed_features(features_frame(spark, vectors), -2)
     order = [row.path for row in images.dropDuplicates(["path"]).orderBy("image_hash").collect()]
     first = first_images(images, rows_to_draw_from(size, per_identity))
-    drawn = draw_usable(images, features.table, first, len(paths), size, lambda: "keys", per_identity)
+    drawn = draw_usable(images, features.table, first, len(paths), size, per_identity)
     return drawn, order
 
 
@@ -99,6 +100,19 @@ def test_others_take_the_place_of_those_that_are_not_usable(spark, size, damage)
     assert drawn.frame["path"].tolist() == capped(usable, order, size, 3)
 
 
+def test_vectors_are_looked_for_once_where_the_first_images_are_usable(spark, monkeypatch):
+    monkeypatch.setattr(sample, "first_images", None)
+    drawn, _ = sample_of(spark, PATHS, embeddings_of(PATHS), 40, None)
+    assert len(drawn.frame) == 40
+
+
+def test_not_all_vectors_are_looked_at_where_features_are_merely_missing(spark, monkeypatch):
+    monkeypatch.setattr(sample, "_keys_of_usable", None)
+    vectors = {path: vector for path, vector in embeddings_of(PATHS).items() if path.endswith("0.jpg")}
+    drawn, order = sample_of(spark, PATHS, vectors, 20, None)
+    assert drawn.frame["path"].tolist() == [path for path in order if path in vectors][:20]
+
+
 def test_positions_of_an_identity_are_those_at_which_it_stands(spark):
     pool, _ = pool_of(spark, embeddings_of(PATHS), 100)
     hashes = np.append(np.unique(pool.identity_hashes), np.int64(12345))
@@ -111,7 +125,7 @@ def test_positions_of_an_identity_are_those_at_which_it_stands(spark):
 
 
 def test_a_pool_of_one_identity_is_refused(spark):
-    with pytest.raises(InputError, match="--pool-size 1: all images drawn are of identity"):
+    with pytest.raises(InputError, match="pool_size 1: all images drawn are of identity"):
         label_rows(spark, PATHS, embeddings_of(PATHS), pool_size=1)
 
 
