@@ -39,7 +39,7 @@ def test_a_program_that_is_no_java_is_told_apart(monkeypatch, tmp_path):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(MachineError) as caught:
         check_java()
-    assert str(caught.value).startswith(f"{program}: does not tell its version; install Java 17 or newer")
+    assert str(caught.value).startswith(f"{program} does not tell its version; install Java 17 or newer")
     assert find_java_home() != str(tmp_path)
 
 
