@@ -276,7 +276,8 @@ ROOM = "make room at the destination or have the quota raised, and run again"
             id="Spark 4 and another type",
         ),
         pytest.param(
-            "java.lang.AssertionError: assertion failed: Conflicting directory structures detected. Suspicious paths:\b\n"
+            "java.lang.AssertionError: assertion failed: Conflicting directory structures detected. "
+            "Suspicious paths:\b\n"
             "\tfile:/data/two sets/x\n\tfile:/data/two sets/y\n\nIf provided paths are",
             InputError,
             "file:/data/two sets/x: is one of several Parquet data sets in its folder; name the folder of one of them",
