@@ -169,32 +169,32 @@ def _subject(error: FiqaError, settings: Settings | None) -> str:
     """What an error is about: the flag or key, and its value or the path; empty if it is about neither."""
     key = error.key if isinstance(error, SettingsError) else None
     setting = error.setting or (_setting_of_path(error.path, settings) if error.path else None)
-    seen = error.seen
-    if seen is None and setting:
+    value = error.shown_value
+    if value is None and setting:
         given = getattr(settings, setting, None)
-        seen = "" if given is None else as_typed(given)
-    return " ".join(filter(None, (key or (flag(setting) if setting else None), seen)))
+        value = None if given is None else as_typed(given)
+    return " ".join(filter(None, (key or (flag(setting) if setting else None), value)))
 
 
 def _setting_of_path(path: str, settings: Settings | None) -> str | None:
     """The setting that names a path, or the nearest folder above it."""
     if settings is None:
         return None
-    places = [
-        (len(place), item.name)
+    matches = [
+        (len(folder), item.name)
         for item in fields_of(settings)
         if item.metadata.get("place")
-        for place in _places(getattr(settings, item.name))
-        if is_below(path, place)
+        for folder in _paths_in(getattr(settings, item.name))
+        if is_below(path, folder)
     ]
-    return max(places)[1] if places else None
+    return max(matches)[1] if matches else None
 
 
-def _places(value: str | tuple[str, ...]) -> list[str]:
-    """Places that a setting names, those of ``NAME=PATH`` too."""
+def _paths_in(value: str | tuple[str, ...]) -> list[str]:
+    """Paths that a setting names, those of ``NAME=PATH`` too."""
     if isinstance(value, str):
         return [value] if value else []
-    return [place for text in value for place in (text, text.partition("=")[2]) if place]
+    return [path for text in value for path in (text, text.partition("=")[2]) if path]
 
 
 def _stop(spark: SparkSession, code: int) -> None:

@@ -39,17 +39,17 @@ class FiqaError(Exception):
         self.text, self.setting, self.value, self.path, self.remedy = text, setting, value, path, remedy
 
     def __str__(self) -> str:
-        subject = " ".join(filter(None, (self.named, self.seen)))
+        subject = " ".join(filter(None, (self.shown_name, self.shown_value)))
         return f"{subject}: {self.sentence}" if subject else self.sentence
 
     @property
-    def named(self) -> str | None:
+    def shown_name(self) -> str | None:
         """What a notebook calls the setting that is to blame; None if none is known."""
         return _IN_A_NOTEBOOK.get(self.setting, self.setting) if self.setting else None
 
     @property
-    def seen(self) -> str | None:
-        """The path or value that is to blame, as it is shown; None if neither is known."""
+    def shown_value(self) -> str | None:
+        """The path or value that is to blame; None if neither is known."""
         if self.path is not None or self.value is None:
             return self.path
         return repr(self.value) if isinstance(self.value, str) else str(self.value)
@@ -77,9 +77,9 @@ class SettingsError(FiqaError):
         self.key = key
 
     @property
-    def named(self) -> str | None:
+    def shown_name(self) -> str | None:
         """The key of the Spark configuration, or the name of the setting; None if neither is known."""
-        return self.key or super().named
+        return self.key or super().shown_name
 
 
 class InputError(FiqaError):

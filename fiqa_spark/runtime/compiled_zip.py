@@ -13,7 +13,7 @@ import sys
 import tempfile
 import zipfile
 
-# A compiled module is told by the hash of its source, which nobody needs to check: both come in one file.
+# A compiled module is known by the hash of its source, which nobody needs to check: both come in one file.
 _HASH_UNCHECKED = (1).to_bytes(4, "little")
 
 
@@ -46,7 +46,7 @@ def complete(path: str) -> None:
     Parameters
     ----------
     path : str
-        Where the file stays, since this is what Python tells of a module's place.
+        Where the file stays, since Python shows it as the place of its modules.
     """
     path = os.path.abspath(path)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as scratch:

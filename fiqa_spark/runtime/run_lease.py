@@ -19,7 +19,7 @@ _log = logging.getLogger("fiqa_spark")
 
 
 class RunLease:
-    """A run's lease on a destination, seen by all runs on all hosts that write to the same place.
+    """A run's lease on a destination, which all runs see that write to it, on whatever host.
 
     A run takes its lease before it looks for others, so that the later of two always sees the earlier one. The clock of
     the file system alone tells the age of a heartbeat, since those of the hosts may differ.

@@ -18,7 +18,7 @@ class _Cause(NamedTuple):
     pattern: str
     error: type[FiqaError]
     text: str
-    """With ``{seen}`` for what matches the pattern."""
+    """With ``{match}`` for what matches the pattern."""
     remedy: str
     of_file: bool = False
     """Whether the failure names the file, somewhere in its text, that `text` is about."""
@@ -30,26 +30,26 @@ _CAUSES = (
     _Cause(
         r"The \w+ quota [^\n]{0,200} exceeded[^\n]{0,150}",
         DestinationError,
-        "{seen}",
+        "{match}",
         "make room at the destination or have the quota raised, and run again",
     ),
     _Cause(
         r"No space left on device",
         DestinationError,
-        "{seen}",
+        "{match}",
         "make room at the destination and in spark.local.dir, and run again",
     ),
     _Cause(
         r"Call From \S+ to \S+ failed on connection exception|UnknownHostException[^\n]{0,100}",
         InputError,
-        "{seen}: the file system cannot be reached",
+        "{match}: the file system cannot be reached",
         "check the host and port of the path, and that it is up",
     ),
     # HDFS, Java, Python, others.
-    _Cause(r"Permission denied: user=[^\n]{0,50}inode=\"(?P<path>[^\"\n]+)\"\S*", InputError, "{seen}", _GIVE_RIGHT),
+    _Cause(r"Permission denied: user=[^\n]{0,50}inode=\"(?P<path>[^\"\n]+)\"\S*", InputError, "{match}", _GIVE_RIGHT),
     _Cause(r": (?P<path>/[^\n]+?)(?: \(|: )Permission denied", InputError, "permission denied", _GIVE_RIGHT),
     _Cause(r"Permission denied: '(?P<path>[^\n]+?)'", InputError, "permission denied", _GIVE_RIGHT),
-    _Cause(r"Permission denied[^\n]{0,150}", InputError, "{seen}", _GIVE_RIGHT),
+    _Cause(r"Permission denied[^\n]{0,150}", InputError, "{match}", _GIVE_RIGHT),
     _Cause(
         # Spark 3.5 writes a backspace behind the colon.
         r"Conflicting directory structures detected\.\s+Suspicious paths:[\s\b]+(?P<path>[^\n]+)",
@@ -67,14 +67,14 @@ _CAUSES = (
     _Cause(
         r"column:? \[[^\]\n]+\]\W+Expected[^\n.]{0,150}",
         InputError,
-        "holds another type than expected ({seen})",
+        "holds another type than expected ({match})",
         _SAME_TYPES,
         of_file=True,
     ),
     _Cause(
         r"merge incompatible data types [^\n.]{0,150}",
         InputError,
-        "the files of a data set hold several types ({seen})",
+        "the files of a data set hold several types ({match})",
         _SAME_TYPES,
     ),
     _Cause(
@@ -101,7 +101,7 @@ def as_user_error(error: Exception) -> FiqaError | None:
         match = re.search(cause.pattern, failure, re.IGNORECASE)
         if match:
             path = _file_in(failure) if cause.of_file else match.groupdict().get("path")
-            text = cause.text.format(seen=match[0])
+            text = cause.text.format(match=match[0])
             return cause.error(
                 f"a file {text}" if cause.of_file and path is None else text, path=path, remedy=cause.remedy
             )
