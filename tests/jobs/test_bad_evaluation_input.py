@@ -106,7 +106,7 @@ def test_a_matrix_without_its_rows(evaluating):
         (("--error", "fmr", "--convention", "recomputed"), "--convention recomputed: is about FNMR at an FMR"),
         (("--error", "fmr", "--starting-error"), "--starting-error: no curve is asked for"),
         (("--error",), "--error: give a value at least"),
-        (("--labels",), "--labels is empty"),
+        (("--labels",), "--labels: is empty"),
     ],
 )
 def test_settings_that_do_not_go_together(evaluating, words, said):

@@ -10,43 +10,43 @@ from tests.jobs.running import message
 from tests.processes import LOOPBACK, descendants, listening_addresses
 
 
-def claims(cluster):
-    """Folders of the runs that have claimed the destination."""
+def leases(cluster):
+    """Folders of the runs that have a lease on the destination."""
     return [name for name in cluster.names("faces") if name.startswith(".one.")]
 
 
 @pytest.fixture(scope="module")
-def claimed(cluster, faces):
-    """A run that has claimed its destination and stands still."""
+def halted(cluster, faces):
+    """A run that has taken its lease and stands still."""
     run = cluster.start_run("generate_labels", *faces.arguments("one"), mode="client")
-    # The first sign of life is the last that a claim consists of.
-    run.wait_until(lambda: [claim for claim in claims(cluster) if "alive" in cluster.names(f"faces/{claim}")])
+    # The first heartbeat is the last that a lease consists of.
+    run.wait_until(lambda: [lease for lease in leases(cluster) if "alive" in cluster.names(f"faces/{lease}")])
     run.signal(signal.SIGSTOP)
     yield run
     run.signal(signal.SIGKILL)
 
 
-def test_a_second_run_into_the_same_destination_is_refused(cluster, faces, claimed):
+def test_a_second_run_into_the_same_destination_is_refused(cluster, faces, halted):
     second = cluster.start_run("generate_labels", *faces.arguments("one"), mode="client")
     listening = []
     while second.process.poll() is None:
-        pids = [*cluster.hadoop.pids, claimed.process.pid, second.process.pid]
+        pids = [*cluster.hadoop.pids, halted.process.pid, second.process.pid]
         listening += listening_addresses({child for pid in pids for child in descendants(pid)})
         time.sleep(0.5)
     second.wait()
     assert second.returncode == 2, second.stderr
-    application = claimed.application()["id"]
+    application = halted.application()["id"]
     assert f"--score-dst faces/one: the run {application} on host " in message(second)
     assert "is writing to it; wait for its end, or choose another" in message(second)
     assert len(listening) > len(cluster.hadoop.pids)
     assert set(listening) <= LOOPBACK
 
 
-def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(spark, cluster, faces, faces_labels, claimed):
-    claimed.signal(signal.SIGKILL)
-    claimed.wait()
+def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(spark, cluster, faces, faces_labels, halted):
+    halted.signal(signal.SIGKILL)
+    halted.wait()
     assert "one" not in cluster.names("faces")
-    assert claims(cluster)
+    assert leases(cluster)
     runs = {
         name: cluster.start_run("generate_labels", *faces.arguments(name), mode="client") for name in ("one", "two")
     }
