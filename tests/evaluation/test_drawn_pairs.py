@@ -6,8 +6,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_of_match
 from fiqa_spark.evaluation import drawn_pairs
+from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_of_match
 from fiqa_spark.inputs.keys import seeded_hash
 from tests.labelling import paths_of
 
