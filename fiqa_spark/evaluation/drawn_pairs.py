@@ -152,7 +152,7 @@ def _hash_bound(part: float) -> int:
     return min(_LEAST_HASH + int(part * _HASHES), 2**63 - 1)
 
 
-def _in_hash_order(images, columns, part):
+def _in_hash_order(images: DataFrame, columns: tuple[str, ...], part: float) -> tuple[DataFrame, int]:
     """A part of the images, those of the smallest hashes, with their place in that order, and how many there are."""
     piece = F.shiftright(schemas.IMAGE_HASH, 64 - _RANGE_BITS)
     chosen = images.where(F.col(schemas.IMAGE_HASH) <= _hash_bound(part)).withColumn(PIECE, piece)

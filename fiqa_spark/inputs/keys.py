@@ -90,7 +90,7 @@ def identity_key(key: Column, index: int) -> Column:
     return F.xxhash64(F.coalesce(identity(key, index), key))
 
 
-def seeded_hash(seed: int, *columns: str) -> Column:
+def seeded_hash(seed: int, *columns: str | Column) -> Column:
     """64-bit hash of the seed and the columns: the source of every random choice."""
     return F.xxhash64(F.lit(seed).cast("long"), *columns)
 

@@ -3,11 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.matching.sample import draw_usable
 
 
@@ -56,7 +56,7 @@ def _pool_of_bytes(embeddings: bytes, dimension: int, identities: tuple[str, ...
     return Pool(vectors, identities, np.frombuffer(identity_hashes, np.int64))
 
 
-def draw_pool(images: DataFrame, vectors: DataFrame, first: pd.DataFrame, list_rows: int, pool_size: int) -> Pool:
+def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_size: int) -> Pool:
     """Draw the pool, see `draw_usable`.
 
     Returns
@@ -70,7 +70,7 @@ def draw_pool(images: DataFrame, vectors: DataFrame, first: pd.DataFrame, list_r
     InputError
         If features have several lengths, or all images drawn are of one identity.
     """
-    drawn = draw_usable(images, vectors, first, list_rows, pool_size)
+    drawn = draw_usable(images, vectors, listed.first, listed.list_rows, pool_size)
     identities = tuple(drawn.frame[schemas.IDENTITY])
     _check_identities(set(identities), len(identities), pool_size)
     return Pool(drawn.embeddings, identities, drawn.frame[schemas.IDENTITY_HASH].to_numpy(np.int64))
