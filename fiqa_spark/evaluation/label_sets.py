@@ -13,14 +13,14 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.image_list import check_encoding
-from fiqa_spark.methods.results import LABELS, RECOGNIZABILITY, read_result
+from fiqa_spark.methods.results import KINDS, Kind, read_result
 from fiqa_spark.runtime.storage import Storage, literal
 
 IS_OF_SET = "is_of_set"
 """Column of `with_identity`: whether the label set itself tells the identity."""
-_QUANTITIES = {schemas.LABEL: "label", schemas.ERS: "ERS"}
+_QUANTITIES = {kind.quality: kind.quantity for kind in KINDS}
 # In this order, the first that a CSV file has.
-_CSV_QUALITIES = (schemas.LABEL, schemas.ERS, schemas.SCORE, schemas.QUALITY)
+_CSV_QUALITIES = (*_QUANTITIES, schemas.SCORE, schemas.QUALITY)
 _HEADER_BYTES = 1 << 16
 _NAME_LENGTH = 80
 
@@ -38,7 +38,7 @@ class LabelSet(NamedTuple):
     `status`."""
 
 
-def label_set(name: str, path: str, table: DataFrame, column: str) -> LabelSet:
+def label_set(name: str, path: str, table: DataFrame, kind: Kind) -> LabelSet:
     """A result of a job as a label set.
 
     Parameters
@@ -49,11 +49,11 @@ def label_set(name: str, path: str, table: DataFrame, column: str) -> LabelSet:
         Folder that holds the result.
     table : DataFrame
         `path`, `identity`, `status` and the quality.
-    column : {'label', 'ers'}
-        Column that holds the quality.
+    kind : Kind
+        What result it is.
     """
-    columns = (schemas.PATH, schemas.IDENTITY, F.col(column).alias(schemas.QUALITY), schemas.STATUS)
-    return LabelSet(name, path, _QUANTITIES[column], table.select(*columns))
+    columns = (schemas.PATH, schemas.IDENTITY, F.col(kind.quality).alias(schemas.QUALITY), schemas.STATUS)
+    return LabelSet(name, path, kind.quantity, table.select(*columns))
 
 
 def quality_columns(count: int) -> list[str]:
@@ -128,8 +128,7 @@ def _read(spark: SparkSession, storage: Storage, name: str, path: str) -> LabelS
         raise InputError("no such file or folder", path=path, remedy="give the folder of labels, a text or a CSV file")
     storage.check_no_pipe(path)
     if storage.is_folder(path):
-        table, kind = read_result(spark, path, LABELS, RECOGNIZABILITY)
-        return label_set(name, path, table, schemas.LABEL if kind is LABELS else schemas.ERS)
+        return label_set(name, path, *read_result(spark, path, *KINDS))
     columns = _csv_columns(storage, path)
     labels = _read_csv(spark, storage, name, path, columns) if columns else _read_text(spark, storage, name, path)
     climbing = labels.table.where(keys.climbs(F.col(schemas.PATH))).select(schemas.PATH).head(1)

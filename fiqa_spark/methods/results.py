@@ -19,10 +19,18 @@ class Kind(NamedTuple):
     schema: StructType
     job: str
     """Name of the job that writes it."""
+    quality: str
+    """Column with the quality of an image, double, higher is better."""
+    quantity: str
+    """What that number is called."""
+    to_percent: float
+    """Factor that brings it to the scale of 0 to 100."""
 
 
-LABELS = Kind("labels", schemas.LABELS, "generate_labels")
-RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability")
+LABELS = Kind("labels", schemas.LABELS, "generate_labels", schemas.LABEL, "label", 1)
+RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability", schemas.ERS, "ERS", 100)
+KINDS = (LABELS, RECOGNIZABILITY)
+"""The results of all methods: whatever is in this list can be evaluated and exported."""
 
 _FOLDERS_AT_MOST = 10_000
 # Escaping makes at most three bytes of one, and file systems allow 255 in a name.

@@ -129,7 +129,7 @@ def _evaluated(
         for item in fields_of(EvaluationSettings)
         if hasattr(settings, item.name)
     }
-    own = label_set("labels", job.destination, labels, schemas.LABEL)
+    own = label_set("labels", job.destination, labels, results.LABELS)
     return evaluate_own_labels(spark, job.storage, own, EvaluationSettings(**shared), job.steps, features)
 
 

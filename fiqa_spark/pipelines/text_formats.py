@@ -5,15 +5,15 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.methods.results import Kind
 
 _MOST = 100
 _AS_IT_IS = {"escape": '"', "ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
 
 
-def scored(table: DataFrame) -> DataFrame:
-    """Labels or recognizability scores with `score`: the label, or 100 times the ERS; null where there is none."""
-    label = F.col(schemas.LABEL) if schemas.LABEL in table.columns else F.col(schemas.ERS) * _MOST
-    return table.withColumn(schemas.SCORE, label)
+def scored(table: DataFrame, kind: Kind) -> DataFrame:
+    """A result with `score`, its quality on the scale of 0 to 100; null where there is none."""
+    return table.withColumn(schemas.SCORE, F.col(kind.quality) * kind.to_percent)
 
 
 def under_root(labels: DataFrame, image_root: str) -> DataFrame:
