@@ -18,22 +18,28 @@ LFW = ROOT.parent / "shared" / "data" / "lfw"
 
 
 @pytest.fixture(scope="session")
-def spark():
-    """Local session with two cores and few partitions, which small data needs no more of."""
-    from pyspark.sql import SparkSession
+def spark(tmp_path_factory):
+    """The session of a job in local mode, with two cores and few partitions, which small data needs no more of."""
+    from pyspark import SparkConf, SparkContext
 
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")
-        .config("spark.executorEnv.PYTHONPATH", str(ROOT))
-        .config("spark.log.level", "ERROR")
-        .getOrCreate()
-    )
+    from fiqa_spark.cli import open_session
+    from fiqa_spark.runtime.settings import Settings
+    from tests.jobs.running import PROPERTIES, QUICK_JAVA
+
+    os.environ |= {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": f"--properties-file {PROPERTIES} pyspark-shell",
+        "SPARK_SUBMIT_OPTS": QUICK_JAVA,
+    }
+    given = {
+        "spark.master": "local[2]",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "2",
+        # What workers load by name, the tests among it, is that of this checkout.
+        "spark.executorEnv.PYTHONPATH": str(ROOT),
+    }
+    SparkContext._ensure_initialized(conf=SparkConf(False).setAll(given.items()))
+    session = open_session("tests", SparkConf(), Settings(), str(tmp_path_factory.mktemp("session")))
     yield session
     session.stop()
 

@@ -1,10 +1,18 @@
 """The planted data set and its labels, for all tests of a process; each writes to a destination of its own."""
 
+import functools
+
 import pytest
 
 from tests.jobs.inputs import Inputs
 from tests.jobs.planted_job import Planted
-from tests.jobs.running import Resident, submit
+from tests.jobs.running import run_in, submit
+
+
+@pytest.fixture(scope="session")
+def run_job(spark):
+    """Runs a job in the session of the tests: ``run_job("generate_labels", *arguments)``."""
+    return functools.partial(run_in, spark)
 
 
 @pytest.fixture(scope="session")
@@ -13,28 +21,20 @@ def planted(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def reference(spark, planted):
-    result = submit("generate_labels", *planted.arguments("reference"))
+def reference(spark, planted, run_job):
+    result = run_job("generate_labels", *planted.arguments("reference"))
     assert result.returncode == 0, result.stderr
     return planted.labels(spark, "reference"), result
 
 
-@pytest.fixture(scope="session")
-def resident():
-    """A process that runs one job after the other."""
-    process = Resident()
-    yield process
-    process.stop()
-
-
 @pytest.fixture
-def inputs(tmp_path, resident):
-    return Inputs(tmp_path, resident)
+def inputs(tmp_path, run_job):
+    return Inputs(tmp_path, run_job)
 
 
-@pytest.fixture(params=["spark-submit", "resident"])
+@pytest.fixture(params=["spark-submit", "session"])
 def either_way(inputs, request):
-    """The same inputs, once by spark-submit: what reaches the terminal and the exit code are the same."""
+    """Inputs, and a job run on them by spark-submit and in the session: message and exit code are the same."""
     if request.param == "spark-submit":
-        inputs.submit = submit
+        inputs.run_job = submit
     return inputs

@@ -18,8 +18,8 @@ QUALITIES = {
 class Evaluating(Inputs):
     """A folder with a text of scores and features that are sound until a test breaks them."""
 
-    def __init__(self, folder, resident):
-        super().__init__(folder, resident)
+    def __init__(self, folder, run_job):
+        super().__init__(folder, run_job)
         self.job, self.flags = "evaluate_labels", {"id_key_index": -2, "at_fmr": 0.1}
         self.labels = folder / "scores.txt"
         self.pairs = folder / "pairs.csv"
@@ -46,7 +46,7 @@ class Evaluating(Inputs):
 
     def run(self):
         places = {"labels": self.labels, "feature_root": self.features, "dst": self.destination}
-        return self.submit(self.job, *options(**{**places, **self.flags}), *self.words)
+        return self.run_job(self.job, *options(**{**places, **self.flags}), *self.words)
 
     def summary(self):
         return json.loads((self.destination / "summary.json").read_text(encoding="utf-8"))

@@ -15,8 +15,8 @@ PATHS = paths_of([4, 3, 5, 4])
 class Inputs:
     """A folder with a list and features, and a job run on them."""
 
-    def __init__(self, folder, resident):
-        self.folder, self.submit, self.job = folder, resident.submit, "generate_labels"
+    def __init__(self, folder, run_job):
+        self.folder, self.run_job, self.job = folder, run_job, "generate_labels"
         self.list = folder / "images.txt"
         self.features = folder / "features"
         self.destination = folder / "out" / "labels-of-today"
@@ -52,7 +52,7 @@ class Inputs:
 
     def run(self):
         places = {"image_list_file": self.list, "feature_root": self.features, "score_dst": self.destination}
-        return self.submit(self.job, *options(**{**places, **self.flags}))
+        return self.run_job(self.job, *options(**{**places, **self.flags}))
 
 
 def refused(inputs, *parts):

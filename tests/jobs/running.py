@@ -1,23 +1,33 @@
-"""Jobs run as a user runs them, by spark-submit, or one after the other in one process, which is quicker."""
+"""Jobs run as a user runs them, by spark-submit, or in the tests' own session, which is much quicker."""
 
-import json
+import contextlib
+import io
+import logging
 import os
 import pathlib
 import subprocess
 import sys
 import sysconfig
+import traceback
 import types
 
+from pyspark import SparkConf
+
+from fiqa_spark.cli import error_line, parse_flags, resolved_settings, run_job
+from fiqa_spark.errors import FiqaError
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROPERTIES = ROOT / "conf" / "local.conf"
+# Tests end before the second compiler pays off, and it would take half of their processor time; without it Java would
+# make do with a code cache that fills up.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 
 def environment(**changes):
     """The environment of a shell in which the tests' virtual environment is active."""
     scripts = sysconfig.get_path("scripts")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}
-    # Short runs end before the second compiler pays off; without it Java would make do with a code cache that fills up.
-    quick = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"}
-    return kept | quick | {"PATH": scripts + os.pathsep + os.environ["PATH"], **changes}
+    return kept | {"SPARK_SUBMIT_OPTS": QUICK_JAVA, "PATH": scripts + os.pathsep + os.environ["PATH"], **changes}
 
 
 def command(job, *arguments, conf=()):
@@ -27,8 +37,14 @@ def command(job, *arguments, conf=()):
         for entry in ("spark.master=local[2]", "spark.sql.shuffle.partitions=4", *conf)
         for word in ("--conf", entry)
     ]
-    properties = ("--properties-file", str(ROOT / "conf" / "local.conf"))
-    return ["spark-submit", *properties, *settings, str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments)]
+    return [
+        "spark-submit",
+        "--properties-file",
+        str(PROPERTIES),
+        *settings,
+        str(ROOT / "jobs" / f"{job}.py"),
+        *map(str, arguments),
+    ]
 
 
 def submit(job, *arguments, conf=(), **changes):
@@ -43,37 +59,57 @@ def submit(job, *arguments, conf=(), **changes):
     return subprocess.run(line, env=environment(**changes), capture_output=True, text=True, timeout=300, check=False)
 
 
-class Resident:
-    """A process that runs one job after the other on one Java, see `resident.py`."""
+def run_in(spark, job, *arguments, conf=()):
+    """Run a job to its end in a session that is there already, which is much quicker.
 
-    def __init__(self):
-        settings = " ".join(command("none")[1:-1])
-        # A pipe of their own for the answers: Java writes to stdout too.
-        answers, write_end = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.jobs.resident", str(write_end)],
-            cwd=ROOT,
-            env=environment(PYSPARK_SUBMIT_ARGS=f"{settings} pyspark-shell"),
-            pass_fds=[write_end],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        os.close(write_end)
-        self._answers = os.fdopen(answers, encoding="utf-8")
+    Parameters
+    ----------
+    spark : SparkSession
+        Its context and cores serve the job; settings and views of its SQL do not, and stay as they are.
+    job : str
+    *arguments
+    conf : iterable of str
+        Settings of the job as the Spark configuration would hold them, ``spark.fiqa.rounds=2``.
 
-    def submit(self, job, *arguments):
-        """Run a job to its end; returns an object like that of `submit`."""
-        self._process.stdin.write(json.dumps({"job": job, "arguments": list(map(str, arguments))}) + "\n")
-        self._process.stdin.flush()
-        return types.SimpleNamespace(**json.loads(self._answers.readline()))
+    Returns
+    -------
+    SimpleNamespace
+        What `submit` returns of a process: `returncode`, `stdout` and `stderr`.
+    """
+    session, settings, code = spark.newSession(), None, 0
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _log_lines(job, err):
+        try:
+            configuration = SparkConf(False).setAll(entry.split("=", 1) for entry in conf)
+            settings = resolved_settings(job, parse_flags(job, list(map(str, arguments))), configuration)
+            print(run_job(session, job, settings))
+        except FiqaError as error:
+            code = 2
+            print(error_line(job, error, settings), file=sys.stderr)
+        except Exception:
+            code = 1
+            traceback.print_exc()
+        finally:
+            # A job leaves what it kept to the end of its process. Here the next one would be served from it, if its plan
+            # looks the same, even over files that were written anew.
+            session.catalog.clearCache()
+    return types.SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
 
-    def stop(self):
-        """End the process."""
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._answers.close()
+
+@contextlib.contextmanager
+def _log_lines(job, stream):
+    """While a job runs, its log goes to a stream, in the form that the command line gives it."""
+    log = logging.getLogger("fiqa_spark")
+    before = log.handlers, log.level, log.propagate
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter(f"{job}: %(message)s"))
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = before[0], before[2]
+        log.setLevel(before[1])
 
 
 def message(result):

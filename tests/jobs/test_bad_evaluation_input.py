@@ -13,8 +13,8 @@ NON_MATED = [("p0/0.jpg", "p1/1.jpg", 0), ("p2/0.jpg", "p1/1.jpg", 0)]
 
 
 @pytest.fixture
-def evaluating(tmp_path, resident):
-    return Evaluating(tmp_path, resident)
+def evaluating(tmp_path, run_job):
+    return Evaluating(tmp_path, run_job)
 
 
 def test_pairs_with_unknown_paths_only(evaluating):

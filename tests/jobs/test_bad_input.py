@@ -11,12 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.jobs.inputs import PATHS, refused
-from tests.jobs.running import ROOT, environment, message, options, submit
+from tests.jobs.running import ROOT, environment, message, options
 from tests.labelling import embeddings_of
 
 
-def test_no_such_list(either_way):
-    inputs = either_way
+def test_no_such_list(inputs):
     inputs.list.unlink()
     refused(inputs, "--image-list-file", inputs.list, "no such file", "give the list of images")
 
@@ -206,9 +205,9 @@ def test_unknown_option(inputs):
 
 
 @pytest.mark.parametrize(("key", "hint"), [("fix-number", "did you mean spark.fiqa.fix-num?"), ("colour", "remove it")])
-def test_unknown_key_in_the_configuration(inputs, key, hint):
+def test_unknown_key_in_the_configuration(inputs, run_job, key, hint):
     places = options(image_list_file=inputs.list, feature_root=inputs.features, score_dst=inputs.destination)
-    result = submit("generate_labels", *places, conf=(f"spark.fiqa.{key}=3",))
+    result = run_job("generate_labels", *places, conf=(f"spark.fiqa.{key}=3",))
     assert result.returncode == 2
     assert f"spark.fiqa.{key}" in message(result)
     assert hint in message(result)

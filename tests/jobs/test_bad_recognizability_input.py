@@ -225,4 +225,4 @@ def test_without_scipy_the_way_out_is_told(tmp_path):
     changes = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     result = subprocess.run(line, env={**os.environ, **changes}, capture_output=True, text=True, check=False)
     assert "MachineError: SciPy is missing" in result.stderr
-    assert "pip install scipy, or give --ui-centroid or --ui-list-file" in result.stderr
+    assert "pip install scipy, or give `ui_centroid` or `ui_list_file`" in result.stderr

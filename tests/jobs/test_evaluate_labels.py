@@ -18,12 +18,12 @@ SCRIPT = "<script>alert(1)<"
 
 
 @pytest.fixture
-def evaluating(tmp_path, resident):
-    return Evaluating(tmp_path, resident)
+def evaluating(tmp_path, run_job):
+    return Evaluating(tmp_path, run_job)
 
 
 @pytest.fixture(scope="module")
-def planted_sets(tmp_path_factory, resident):
+def planted_sets(tmp_path_factory, run_job):
     """The planted data with labels of every form: of the main job, as text, as CSV, and ERS by a made-up centroid."""
     planted = Planted(tmp_path_factory.mktemp("compared"))
     folder = planted.folder
@@ -32,7 +32,7 @@ def planted_sets(tmp_path_factory, resident):
     quality.to_csv(folder / "planted.txt", sep=" ", header=False, index=False)
     chance = quality.assign(quality=np.random.default_rng(0).permutation(len(quality)))
     chance.to_csv(folder / "chance.csv", index=False)
-    labelled = resident.submit("generate_labels", *planted.arguments("labels"), "--report")
+    labelled = run_job("generate_labels", *planted.arguments("labels"), "--report")
     assert labelled.returncode == 0, labelled.stderr
     planted.told = labelled.stdout
     places = {
@@ -41,7 +41,7 @@ def planted_sets(tmp_path_factory, resident):
         "score_dst": folder / "ers",
     }
     flags = {"id_key_index": -2, "ui_centroid": folder / "centroid.npy"}
-    scored = resident.submit("score_recognizability", *options(**places, **flags))
+    scored = run_job("score_recognizability", *options(**places, **flags))
     assert scored.returncode == 0, scored.stderr
     return planted
 
@@ -149,7 +149,7 @@ def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(evaluatin
     assert labels == sorted(labels)
 
 
-def test_labels_with_their_own_page(planted_sets, browser, resident):
+def test_labels_with_their_own_page(planted_sets, browser, run_job):
     folder = planted_sets.folder
     assert {file.name for file in (folder / "labels").iterdir()} == {"labels", "summary.json", "report.html"}
     summary = json.loads((folder / "labels" / "summary.json").read_text(encoding="utf-8"))
@@ -161,7 +161,7 @@ def test_labels_with_their_own_page(planted_sets, browser, resident):
     assert visit.ask("document.querySelector('h1').innerText") == "Quality labels"
     # The same pairs as an evaluation of its own draws, and so the same figures.
     places = options(feature_root=folder / "features", dst=folder / "again", id_key_index=-2)
-    again = resident.submit("evaluate_labels", "--labels", folder / "labels", *places)
+    again = run_job("evaluate_labels", "--labels", folder / "labels", *places)
     assert again.returncode == 0, again.stderr
     other = json.loads((folder / "again" / "summary.json").read_text(encoding="utf-8"))
     assert other["comparisons"] == summary["evaluation"]["comparisons"]
@@ -171,7 +171,7 @@ def test_labels_that_allow_no_curve_still_come_with_a_page(evaluating):
     evaluating.write_list([*(path for path in PATHS if path.startswith("p0/")), "p1/0.jpg", "p2/0.jpg"])
     places = {"image_list_file": evaluating.list, "feature_root": evaluating.features}
     flags = {"id_key_index": -2, "pool_size": 50, "score_dst": evaluating.destination}
-    result = evaluating.submit("generate_labels", *options(**places, **flags), "--report")
+    result = evaluating.run_job("generate_labels", *options(**places, **flags), "--report")
     assert result.returncode == 0, result.stderr
     assert "There are no curves: " in result.stderr
     assert "of one identity" in evaluating.summary()["evaluation"]["notes"][0]

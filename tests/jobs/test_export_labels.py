@@ -29,14 +29,14 @@ def folder(spark, tmp_path_factory):
     return folder
 
 
-def export(resident, folder, labels, text_format, *, destination=None, **changes):
+def export(run_job, folder, labels, text_format, *, destination=None, **changes):
     place = folder / (destination or f"{labels}.{text_format}")
     flags = options(labels=folder / labels, format=text_format, dst=place, image_list_file=folder / f"{labels}.txt")
-    return resident.submit("export_labels", *flags, *options(**changes)), place
+    return run_job("export_labels", *flags, *options(**changes)), place
 
 
-def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder, resident):
-    result, place = export(resident, folder, "plain", "tface", image_root="/faces")
+def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder, run_job):
+    result, place = export(run_job, folder, "plain", "tface", image_root="/faces")
     assert result.returncode == 0, result.stderr
     lines = ["/faces/a/2.jpg\t20.000000", "/faces/a/1.jpg\t10.000000", "/faces/b/2.jpg\t0.000000"]
     assert place.read_text(encoding="utf-8") == "".join(f"{line}\n" for line in lines)
@@ -44,8 +44,8 @@ def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(fold
     assert not list(folder.glob(".plain*"))
 
 
-def test_seed_is_a_file_a_round_and_one_of_labels(folder, resident):
-    result, place = export(resident, folder, "plain", "seed")
+def test_seed_is_a_file_a_round_and_one_of_labels(folder, run_job):
+    result, place = export(run_job, folder, "plain", "seed")
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in place.iterdir()) == ["labels.txt", "score_0.txt", "score_1.txt"]
     for name, scores in (("labels.txt", (20, 10, 0)), ("score_0.txt", (2, 1, 0)), ("score_1.txt", (1e-4,) * 3)):
@@ -54,8 +54,8 @@ def test_seed_is_a_file_a_round_and_one_of_labels(folder, resident):
         np.testing.assert_allclose([float(row[1]) for row in rows], scores, atol=1e-6)
 
 
-def test_csv_holds_every_image_and_any_path(folder, resident):
-    result, place = export(resident, folder, "all", "csv")
+def test_csv_holds_every_image_and_any_path(folder, run_job):
+    result, place = export(run_job, folder, "all", "csv")
     assert result.returncode == 0, result.stderr
     with place.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -64,8 +64,8 @@ def test_csv_holds_every_image_and_any_path(folder, resident):
     assert [float(row["label"]) for row in rows[1:]] == [50, 40, 30, 20, 10, 0]
 
 
-def test_json_lines_hold_every_column(folder, spark, resident):
-    result, place = export(resident, folder, "all", "jsonl")
+def test_json_lines_hold_every_column(folder, spark, run_job):
+    result, place = export(run_job, folder, "all", "jsonl")
     assert result.returncode == 0, result.stderr
     objects = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
     assert [item["path"] for item in objects] == ["z/none.jpg", *PATHS[::-1]]
@@ -75,32 +75,32 @@ def test_json_lines_hold_every_column(folder, spark, resident):
     assert objects == [stored[item["path"]] for item in objects]
 
 
-def test_a_path_with_white_space_is_refused_by_name_for_tface(folder, resident):
-    result, place = export(resident, folder, "all", "tface", image_root="/faces")
+def test_a_path_with_white_space_is_refused_by_name_for_tface(folder, run_job):
+    result, place = export(run_job, folder, "all", "tface", image_root="/faces")
     assert result.returncode == 2
     assert "has white space" in message(result)
     assert "'/faces/ d/1.jpg'" in message(result)
     assert not place.exists()
 
 
-def test_a_relative_path_is_refused_for_tface(folder, resident):
-    result, place = export(resident, folder, "plain", "tface", destination="relative")
+def test_a_relative_path_is_refused_for_tface(folder, run_job):
+    result, place = export(run_job, folder, "plain", "tface", destination="relative")
     assert result.returncode == 2
     assert "'a/1.jpg' is not absolute; set --image-root" in message(result)
     assert not place.exists()
 
 
-def test_labels_that_are_not_there_are_told(folder, resident):
-    result, _ = export(resident, folder, "none", "csv", image_list_file=folder / "all.txt")
+def test_labels_that_are_not_there_are_told(folder, run_job):
+    result, _ = export(run_job, folder, "none", "csv", image_list_file=folder / "all.txt")
     assert result.returncode == 2
     assert f"--labels {folder / 'none'}: no labels and no recognizability there" in message(result)
 
 
-def test_a_folder_of_something_else_than_labels_is_told(folder, spark, resident):
+def test_a_folder_of_something_else_than_labels_is_told(folder, spark, run_job):
     features = folder / "features"
     spark.createDataFrame([("a/1", [1.0])], "path string, feature array<float>").write.parquet(str(features))
     destination = folder / "none.csv"
-    result = resident.submit("export_labels", *options(labels=features, format="csv", dst=destination))
+    result = run_job("export_labels", *options(labels=features, format="csv", dst=destination))
     assert result.returncode == 2, result.stderr
     assert f"--labels {features}: no column 'label' and no column 'ers', it has path, feature" in message(result)
     assert not destination.exists()

@@ -12,7 +12,7 @@ def features_of(planted):
     return table["path"].to_pylist(), table["feature"].to_pylist()
 
 
-def as_tree(planted, folder, resident=None):
+def as_tree(planted, folder, run_job=None):
     for number, (path, feature) in enumerate(zip(*features_of(planted), strict=True)):
         file = folder / f"{path}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -21,7 +21,7 @@ def as_tree(planted, folder, resident=None):
     return {"feature_root": folder}
 
 
-def as_matrix(planted, folder, resident=None):
+def as_matrix(planted, folder, run_job=None):
     paths, features = features_of(planted)
     folder.mkdir()
     np.save(folder / "features.npy", np.array(features, np.float32))
@@ -30,57 +30,57 @@ def as_matrix(planted, folder, resident=None):
     return {"feature_root": folder / "features.npy", "rows_list": folder / "rows.txt", "image_root": "/faces"}
 
 
-def as_imported_tree(planted, folder, resident):
+def as_imported_tree(planted, folder, run_job):
     source = as_tree(planted, folder / "tree")["feature_root"]
-    return imported(resident, folder, source=source)
+    return imported(run_job, folder, source=source)
 
 
-def as_imported_matrix(planted, folder, resident):
+def as_imported_matrix(planted, folder, run_job):
     folder.mkdir()
     matrix = as_matrix(planted, folder / "matrix")
     return imported(
-        resident, folder, source=matrix["feature_root"], rows_list=matrix["rows_list"], image_root=matrix["image_root"]
+        run_job, folder, source=matrix["feature_root"], rows_list=matrix["rows_list"], image_root=matrix["image_root"]
     )
 
 
-def as_imported_parquet(planted, folder, resident):
-    return imported(resident, folder, source=planted.folder / "features")
+def as_imported_parquet(planted, folder, run_job):
+    return imported(run_job, folder, source=planted.folder / "features")
 
 
-def imported(resident, folder, **flags):
-    result = resident.submit("import_features", *options(**flags, dst=folder / "store"))
+def imported(run_job, folder, **flags):
+    result = run_job("import_features", *options(**flags, dst=folder / "store"))
     assert result.returncode == 0, result.stderr
     assert "features of length 16" in result.stdout
     return {"feature_root": folder / "store"}
 
 
 @pytest.mark.parametrize("form", [as_tree, as_matrix, as_imported_tree, as_imported_matrix, as_imported_parquet])
-def test_every_form_of_features_gives_the_same_labels(spark, planted, reference, resident, tmp_path, form):
-    flags = form(planted, tmp_path / "features", resident)
-    result = resident.submit("generate_labels", *planted.arguments(form.__name__, **flags))
+def test_every_form_of_features_gives_the_same_labels(spark, planted, reference, run_job, tmp_path, form):
+    flags = form(planted, tmp_path / "features", run_job)
+    result = run_job("generate_labels", *planted.arguments(form.__name__, **flags))
     assert result.returncode == 0, result.stderr
     assert_same_labels(planted.labels(spark, form.__name__), reference[0])
 
 
-def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted, reference, resident, tmp_path):
+def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted, reference, run_job, tmp_path):
     paths = (planted.folder / "images.txt").read_text(encoding="utf-8").split()
     table = pa.table({"path": [f"/faces/{path}" for path in paths], "identity": [path.split("/")[0] for path in paths]})
     pq.write_table(table, tmp_path / "list.parquet")
     flags = {"image_list_file": tmp_path / "list.parquet", "image_root": "/faces/", "id_key_index": 0}
-    result = resident.submit("generate_labels", *planted.arguments("by_parquet", **flags))
+    result = run_job("generate_labels", *planted.arguments("by_parquet", **flags))
     assert result.returncode == 0, result.stderr
     found = {path.removeprefix("/faces/"): row for path, row in planted.labels(spark, "by_parquet").items()}
     assert_same_labels(found, reference[0])
 
 
-def test_a_matrix_whose_list_is_read_in_several_pieces_is_imported_row_by_row(resident, tmp_path):
+def test_a_matrix_whose_list_is_read_in_several_pieces_is_imported_row_by_row(run_job, tmp_path):
     paths = [
         f"a-person-with-a-long-name-{number % 50:04d}/a-photo-with-a-long-name-{number:06d}" for number in range(2500)
     ]
     (tmp_path / "rows.txt").write_text("".join(f"{path}.jpg\n" for path in paths), encoding="utf-8")
     matrix = np.random.default_rng(0).standard_normal((2500, 16)).astype(np.float32)
     np.save(tmp_path / "features.npy", matrix)
-    imported(resident, tmp_path, source=tmp_path / "features.npy", rows_list=tmp_path / "rows.txt", id_key_index=-2)
+    imported(run_job, tmp_path, source=tmp_path / "features.npy", rows_list=tmp_path / "rows.txt", id_key_index=-2)
     table = pq.read_table(tmp_path / "store", columns=["path", "feature"]).to_pydict()
     found = dict(zip(table["path"], table["feature"], strict=True))
     assert found == {path: vector.tobytes() for path, vector in zip(paths, matrix, strict=True)}

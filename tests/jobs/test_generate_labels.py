@@ -6,8 +6,6 @@ import pytest
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import submit
 
-EVENT_LOG = ("spark.eventLog.enabled=true", "spark.eventLog.compress=false")
-
 
 def test_every_image_has_one_row_with_label_or_reason(planted, reference):
     rows, _ = reference
@@ -39,35 +37,40 @@ def test_the_summary_tells_the_run(planted, reference):
 
 def test_only_the_result_is_left_behind(planted, reference):
     assert sorted(path.name for path in (planted.folder / "reference").iterdir()) == ["labels", "summary.json"]
-    assert not [path.name for path in planted.folder.iterdir() if path.name.startswith(".")]
+    assert not list(planted.folder.glob(".reference*"))
 
 
-def test_settings_come_from_flag_then_configuration_then_default(planted):
-    conf = ("spark.fiqa.rounds=2", "spark.fiqa.fix-num=7", "spark.fiqa.id-key-index=-2")
-    flags = planted.arguments("configured", rounds=3)
+@pytest.fixture(scope="module")
+def configured(planted, tmp_path_factory):
+    """The settings of the reference, some of them from the configuration; the folder of Spark's events of that run."""
+    events = tmp_path_factory.mktemp("events")
+    of_the_job = ("spark.fiqa.rounds=2", "spark.fiqa.fix-num=24", "spark.fiqa.id-key-index=-2")
+    log = ("spark.eventLog.enabled=true", "spark.eventLog.compress=false", f"spark.eventLog.dir={events}")
+    flags = planted.arguments("configured", process_num=3, partition_by="bucket")
     del flags[flags.index("--id-key-index") : flags.index("--id-key-index") + 2]
-    result = submit("generate_labels", *flags, conf=conf)
+    result = submit("generate_labels", *flags, conf=(*of_the_job, *log))
     assert result.returncode == 0, result.stderr
+    return events
+
+
+def test_settings_come_from_flag_then_configuration_then_default(spark, planted, reference, configured):
     settings = json.loads((planted.folder / "configured" / "summary.json").read_text(encoding="utf-8"))["settings"]
-    assert settings["rounds"] == {"value": 3, "origin": "flag"}
-    assert settings["fix_num"] == {"value": 7, "origin": "configuration"}
+    assert settings["rounds"] == {"value": 4, "origin": "flag"}
+    assert settings["fix_num"] == {"value": 24, "origin": "configuration"}
     assert settings["id_key_index"] == {"value": -2, "origin": "configuration"}
     assert settings["min_images"] == {"value": 2, "origin": "default"}
+    assert_same_labels(planted.labels(spark, "configured"), reference[0])
+
+
+def test_process_num_is_the_number_of_parallel_tasks(configured):
+    events = "".join(path.read_text(encoding="utf-8") for path in configured.rglob("*") if path.is_file())
+    assert '"spark.master":"local[3]"' in events
 
 
 @pytest.mark.parametrize("words", [["-load-feature"], ["--load-feature", "False"]])
-def test_load_feature_is_understood_in_all_its_forms(spark, planted, reference, resident, words):
+def test_load_feature_is_understood_in_all_its_forms(spark, planted, reference, run_job, words):
     destination = "loaded" + "".join(words)
-    result = resident.submit("generate_labels", *planted.arguments(destination, partition_by="bucket"), *words)
+    result = run_job("generate_labels", *planted.arguments(destination, partition_by="bucket"), *words)
     assert result.returncode == 0, result.stderr
     assert_same_labels(planted.labels(spark, destination), reference[0])
     assert list((planted.folder / destination / "labels").glob("identity_bucket=*"))
-
-
-def test_process_num_is_the_number_of_parallel_tasks(spark, planted, reference, tmp_path):
-    words = planted.arguments("parallel", process_num=3, partition_by="bucket")
-    result = submit("generate_labels", *words, conf=(*EVENT_LOG, f"spark.eventLog.dir={tmp_path}"))
-    assert result.returncode == 0, result.stderr
-    events = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file())
-    assert '"spark.master":"local[3]"' in events
-    assert_same_labels(planted.labels(spark, "parallel"), reference[0])

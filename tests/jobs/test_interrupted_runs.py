@@ -7,13 +7,13 @@ import time
 import pytest
 
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import command, environment, submit
+from tests.jobs.running import command, environment
 
 
-def test_overwrite_replaces_the_old_result(planted, resident):
+def test_overwrite_replaces_the_old_result(planted, run_job):
     for seed in (1, 2):
         words = planted.arguments("replaced", seed=seed, partition_by="bucket")
-        result = resident.submit("generate_labels", *words, "--overwrite")
+        result = run_job("generate_labels", *words, "--overwrite")
         assert result.returncode == 0, result.stderr
     summary = json.loads((planted.folder / "replaced" / "summary.json").read_text(encoding="utf-8"))
     assert summary["settings"]["seed"]["value"] == 2
@@ -31,7 +31,7 @@ def wait_for(condition, process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, reference, number):
+def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, reference, run_job, number):
     destination = f"killed-{number}"
     line = command("generate_labels", *planted.arguments(destination))
     process = subprocess.Popen(
@@ -41,15 +41,15 @@ def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, 
     os.killpg(process.pid, number)
     process.wait(60)
     assert not (planted.folder / destination).exists()
-    result = submit("generate_labels", *planted.arguments(destination))
+    result = run_job("generate_labels", *planted.arguments(destination))
     assert result.returncode == 0, result.stderr
     assert_same_labels(planted.labels(spark, destination), reference[0])
     assert not list(planted.folder.glob(f".{destination}*"))
 
 
-def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, reference, resident):
+def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, reference, run_job):
     words = planted.arguments("kept", partition_by="bucket")
-    assert resident.submit("generate_labels", *words).returncode == 0
+    assert run_job("generate_labels", *words).returncode == 0
     process = subprocess.Popen(
         command("generate_labels", *words, "--overwrite", "--seed", "5"),
         env=environment(),

@@ -77,7 +77,7 @@ def test_templates_are_those_of_a_plain_loop(recognizing, full):
         assert row["recognizable_images"] == sum(full[0][path].recognizable for path in paths)
 
 
-def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_run(spark, recognizing, full, resident):
+def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_run(spark, recognizing, full, run_job):
     some = FACES.paths[::5]
     flags = {
         "image_list_file": recognizing.write_list("some.txt", some),
@@ -85,7 +85,7 @@ def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_ru
         "ui_centroid": recognizing.folder / "full" / "ui_centroid.npy",
         "partition_by": "bucket",
     }
-    result = resident.submit("score_recognizability", *recognizing.arguments("later", **flags))
+    result = run_job("score_recognizability", *recognizing.arguments("later", **flags))
     assert result.returncode == 0, result.stderr
     assert recognizing.scores(spark, "later") == {path: full[0][path] for path in some}
     assert list((recognizing.folder / "later" / "recognizability").glob("identity_bucket=*"))
@@ -96,13 +96,13 @@ def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_ru
     assert recognizing.summary("later")["ui_centroid"]["path"] == f"file:{first}"
     one = recognizing.write_list("one.txt", ["p1/0.jpg"])
     flags = {**flags, "image_list_file": one, "feature_root": recognizing.folder / "features"}
-    result = resident.submit("score_recognizability", *recognizing.arguments("later", "--overwrite", **flags))
+    result = run_job("score_recognizability", *recognizing.arguments("later", "--overwrite", **flags))
     assert result.returncode == 0, result.stderr
     assert recognizing.scores(spark, "later") == {"p1/0.jpg": full[0]["p1/0.jpg"]}
 
 
 @pytest.mark.parametrize("form", ["parquet", "tree"])
-def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing, full, resident, form):
+def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing, full, run_job, form):
     features = recognizing.folder / "features"
     if form == "tree":
         features = recognizing.folder / "tree"
@@ -116,7 +116,7 @@ def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing,
         "ui_list_file": recognizing.write_list("known.txt", [*known, known[3], "p0/unknown.jpg"]),
         "feature_root": features,
     }
-    result = resident.submit("score_recognizability", *recognizing.arguments(f"by-list-{form}", **flags))
+    result = run_job("score_recognizability", *recognizing.arguments(f"by-list-{form}", **flags))
     assert result.returncode == 0, result.stderr
     # The cluster was found to hold the same images.
     for path, row in recognizing.scores(spark, f"by-list-{form}").items():
@@ -128,19 +128,19 @@ def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing,
     assert (centroid["source"], centroid["listed"], centroid["cluster"]["images"]) == ("list", 46, 45)
 
 
-def test_a_list_of_images_that_are_like_all_others_is_told(recognizing, full, resident):
+def test_a_list_of_images_that_are_like_all_others_is_told(recognizing, full, run_job):
     ordinary = recognizing.write_list("ordinary.txt", FACES.paths)
-    result = resident.submit("score_recognizability", *recognizing.arguments("ordinary", ui_list_file=ordinary))
+    result = run_job("score_recognizability", *recognizing.arguments("ordinary", ui_list_file=ordinary))
     assert result.returncode == 0, result.stderr
     assert "the UI centroid lies close to the mean of all embeddings" in result.stderr
     assert f"scores may say little, check {ordinary}" in result.stderr
 
 
-def test_scores_are_exported_in_every_format(recognizing, full, resident):
+def test_scores_are_exported_in_every_format(recognizing, full, run_job):
     def export(text_format, **changes):
         place = recognizing.folder / f"out.{text_format}"
         flags = options(labels=recognizing.folder / "full", format=text_format, dst=place, **changes)
-        result = resident.submit("export_labels", *flags)
+        result = run_job("export_labels", *flags)
         assert result.returncode == 0, result.stderr
         assert "540 images, 540 with a score and 0 without" in result.stdout
         return place
@@ -164,17 +164,17 @@ def test_scores_are_exported_in_every_format(recognizing, full, resident):
     assert {item["path"]: item["ers"] for item in objects} == scores
 
 
-def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing, full, resident):
+def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing, full, run_job):
     centroid = recognizing.folder / "full" / "ui_centroid.npy"
     words = recognizing.arguments("unclipped", "--no-clip", ui_centroid=centroid)
-    assert resident.submit("score_recognizability", *words).returncode == 0
+    assert run_job("score_recognizability", *words).returncode == 0
     flags = {
         "labels": recognizing.folder / "unclipped",
         "image_root": "/faces",
         "dst": recognizing.folder / "above.txt",
     }
-    result = resident.submit("export_labels", *options(format="tface", **flags))
+    result = run_job("export_labels", *options(format="tface", **flags))
     assert result.returncode == 2
     assert "has the score 1" in message(result)
     assert "its readers know 0 to 100; score again without --no-clip" in message(result)
-    assert resident.submit("export_labels", *options(format="csv", **flags)).returncode == 0
+    assert run_job("export_labels", *options(format="csv", **flags)).returncode == 0
