@@ -183,7 +183,7 @@ def _setting_of_path(path: str, settings: Settings | None) -> str | None:
     matches = [
         (len(folder), item.name)
         for item in fields_of(settings)
-        if item.metadata.get("place")
+        if item.metadata.get("path")
         for folder in _paths_in(getattr(settings, item.name))
         if is_below(path, folder)
     ]

@@ -41,7 +41,7 @@ def _values(item):
     elif kind is bool:
         words = "`True`, `False`; the flag alone is `True`"
     elif kind is str:
-        words = "path" if rules.get("place") else "text"
+        words = "path" if rules.get("path") else "text"
     else:
         bounds = [
             f"{word} {rules[key]:,}"

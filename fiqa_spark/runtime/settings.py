@@ -31,7 +31,7 @@ def setting(default: Any, text: str, **rules: Any) -> Any:
         Shown by ``--help``.
     **rules
         `required`; `least` and `most`, the range of a number; `above`, a bound that it must be above; `choices`;
-        `aliases`; `place`, that data is read or written there; `destination`, that the result is. A field of type
+        `aliases`; `path`, that data is read or written there; `destination`, that the result is. A field of type
         ``tuple[float, ...]`` takes several values, which obey these rules one by one.
 
     Returns
