@@ -60,7 +60,7 @@ def degraded(lfw):
         return {row["path"] for row in csv.DictReader(file)}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Chromium, see `browsing.py`."""
     from tests.browsing import open_browser
