@@ -1,9 +1,9 @@
 """What tests share: one Spark session, started when first asked for, and the data that they may use."""
 
 import csv
-import os
 import pathlib
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ settings.register_profile("steady", derandomize=True, deadline=None, suppress_he
 settings.load_profile("steady")
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+DATA = ROOT / "tests" / "data"
 LFW = ROOT.parent / "shared" / "data" / "lfw"
 
 
@@ -26,7 +27,7 @@ def spark(tmp_path_factory):
     from fiqa_spark.runtime.settings import Settings
     from tests.jobs.running import PROPERTIES, QUICK_JAVA
 
-    os.environ |= {
+    environment = {
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_SUBMIT_ARGS": f"--properties-file {PROPERTIES} pyspark-shell",
         "SPARK_SUBMIT_OPTS": QUICK_JAVA,
@@ -38,26 +39,49 @@ def spark(tmp_path_factory):
         # What workers load by name, the tests among it, is that of this checkout.
         "spark.executorEnv.PYTHONPATH": str(ROOT),
     }
-    SparkContext._ensure_initialized(conf=SparkConf(False).setAll(given.items()))
-    session = open_session("tests", SparkConf(), Settings(), str(tmp_path_factory.mktemp("session")))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        SparkContext._ensure_initialized(conf=SparkConf(False).setAll(given.items()))
+        session = open_session("tests", SparkConf(), Settings(), str(tmp_path_factory.mktemp("session")))
     yield session
     session.stop()
 
 
-@pytest.fixture(scope="session")
-def lfw():
-    """Real embeddings: (paths, features); the tests that need them are skipped where the data is not at hand."""
-    if not LFW.exists():
-        pytest.skip(f"no real embeddings at {LFW}")
+@pytest.fixture(scope="session", params=["sample", *(["whole"] if LFW.exists() else [])])
+def real_faces(request):
+    """RealFaces of the tree, and of the whole data set as well where it is at hand."""
+    return _lfw_sample() if request.param == "sample" else _whole_lfw()
+
+
+class RealFaces(NamedTuple):
+    """Embeddings of photos."""
+
+    name: str
+    """``sample``, of people with 4 to 9 images, or ``whole``."""
+    paths: list
+    features: np.ndarray
+    """Unit embeddings, float32, shape (images, 128)."""
+    degraded: set
+    """Paths of the images that were spoiled before their embeddings were taken."""
+
+
+def _lfw_sample():
+    with open(DATA / "lfw_sample.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    features = np.load(DATA / "lfw_sample.npy", allow_pickle=False).astype(np.float32)
+    # Float16 kept them near unit length only.
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    spoiled = {row["path"] for row in rows if row["degraded"]}
+    return RealFaces("sample", [row["path"] for row in rows], features, spoiled)
+
+
+def _whole_lfw():
     paths = (LFW / "images.txt").read_text(encoding="utf-8").split("\n")
-    return [path for path in paths if path], np.load(LFW / "features.npy", allow_pickle=False)
-
-
-@pytest.fixture(scope="session")
-def degraded(lfw):
-    """Paths of the real images that were spoiled before their embeddings were taken."""
     with open(LFW / "degraded.csv", encoding="utf-8", newline="") as file:
-        return {row["path"] for row in csv.DictReader(file)}
+        spoiled = {row["path"] for row in csv.DictReader(file)}
+    features = np.load(LFW / "features.npy", allow_pickle=False)
+    return RealFaces("whole", [path for path in paths if path], features, spoiled)
 
 
 @pytest.fixture(scope="session")

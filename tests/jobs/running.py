@@ -90,7 +90,7 @@ def run_in(spark, job, *arguments, conf=()):
             code = 1
             traceback.print_exc()
         finally:
-            # A job leaves what it kept to the end of its process. Here the next one would be served from it, if its plan
+            # A job leaves what it kept to the end of its process. Here the next would be served from it if its plan
             # looks the same, even over files that were written anew.
             session.catalog.clearCache()
     return types.SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
