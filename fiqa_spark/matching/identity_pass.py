@@ -123,12 +123,13 @@ def first_of_each_identity(rows: Rows, earlier: set[int]) -> list[int]:
     earlier : set of int
         Hashes of the identities of earlier rows; those of these rows are added.
     """
-    identities, firsts = np.unique(rows.column(schemas.IDENTITY_HASH), return_index=True)
-    has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
-    new = [
-        first
-        for identity, first in zip(identities.tolist(), firsts.tolist(), strict=True)
-        if has_identity[first] and identity not in earlier
-    ]
-    earlier.update(rows.column(schemas.IDENTITY_HASH)[new].tolist())
-    return new
+    hashes = rows.column(schemas.IDENTITY_HASH)
+    # Images of an identity are neighbours.
+    borders = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
+    borders = borders[rows.frame[schemas.IDENTITY].notna().to_numpy()[borders]]
+    firsts = []
+    for first, identity in zip(borders.tolist(), hashes[borders].tolist(), strict=True):
+        if identity not in earlier:
+            earlier.add(identity)
+            firsts.append(first)
+    return firsts

@@ -106,9 +106,9 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser):
 
 
 @pytest.fixture(scope="module")
-def pictured(tmp_path_factory, resident):
+def pictured(tmp_path_factory, run_job):
     """Compared by a tree of features, with image files below the root, one of another form, and some elsewhere."""
-    evaluating = Evaluating(tmp_path_factory.mktemp("pictured"), resident)
+    evaluating = Evaluating(tmp_path_factory.mktemp("pictured"), run_job)
     evaluating.qualities = {**QUALITIES, HOSTILE: -1.0, "/etc/hostname": -2.0, "p1/gone.jpg": -3.0, "p1/text.jpg": -4.0}
     evaluating.write_labels(evaluating.qualities)
     evaluating.write_images([*PATHS, HOSTILE])

@@ -69,7 +69,6 @@ def check_memory(images: int, dimension: int, linkage: str, available: int) -> N
         f"{linkage} linkage of {images} images of {dimension} values needs {needed / 1e9:.2f} GB of memory, and "
         f"{available / 1e9:.2f} GB are free",
         setting="cluster_sample",
-        value=images,
         remedy=f"use {fitting} images, {other}or a driver with more memory",
     )
 

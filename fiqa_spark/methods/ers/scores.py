@@ -80,10 +80,10 @@ def _scores_of(
         for part in parts:
             rows, _, statuses, scores = _scored(part, ui_centroid, settings)
             _add_totals(totals, rows, statuses == schemas.OK, scores, settings.gamma)
-    seen: set[int] = set()
+    earlier: set[int] = set()
     for part in parts:
         rows, list_rows, statuses, scores = _scored(part, ui_centroid, settings)
-        yield _frame(rows, list_rows, statuses, scores, first_of_each_identity(rows, seen), totals, settings.gamma)
+        yield _frame(rows, list_rows, statuses, scores, first_of_each_identity(rows, earlier), totals, settings.gamma)
 
 
 def _scored(

@@ -11,7 +11,7 @@ from fiqa_spark import schemas
 from fiqa_spark.kernels.draws import block_start
 from fiqa_spark.kernels.sdd_fiqa import exact_distances, sampled_distances, sampled_distances_of_some
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows
-from fiqa_spark.matching.identity_pass import pass_over_images, repeated_images, statuses_of
+from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, repeated_images, statuses_of
 from fiqa_spark.methods.sdd_fiqa.mates import Mates
 from fiqa_spark.methods.sdd_fiqa.pool import Pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
@@ -46,9 +46,9 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
     def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:
         batches = _Batches(identity, shared.value, settings)
         mates = _mates_in(batches, settings.max_intra)
-        seen: set[int] = set()
+        earlier: set[int] = set()
         for batch in batches:
-            yield _distances_of(batch, mates, seen, shared.value, settings)
+            yield _distances_of(batch, mates, earlier, shared.value, settings)
 
     return pass_over_images(
         joined,
@@ -134,7 +134,7 @@ def _mates_in(batches: Iterable[_Batch], max_intra: int) -> dict[int, Mates]:
 
 
 def _distances_of(
-    batch: _Batch, mates: Mapping[int, Mates] | None, seen: set[int], pool: Pool, settings: LabelSettings
+    batch: _Batch, mates: Mapping[int, Mates] | None, earlier: set[int], pool: Pool, settings: LabelSettings
 ) -> pd.DataFrame:
     """Statuses and distances of a batch.
 
@@ -143,7 +143,7 @@ def _distances_of(
     batch : _Batch
     mates : dict of int to Mates, or None
         Hash of each identity to its mates; None where the batch holds whole identities, all of whose images are mates.
-    seen : set of int
+    earlier : set of int
         Hashes of the identities of earlier batches; those of this one are added.
     pool : Pool
     settings : LabelSettings
@@ -167,7 +167,7 @@ def _distances_of(
         met = None if mates is None else _met(mates, identities[chosen], here[chosen], batch.places[labelled])
         estimated = _estimated(embeddings, here[chosen], identities[chosen], met, pool, settings)
     truncated = labelled & np.repeat(in_all > settings.max_intra, batch.sizes)
-    return _frame(batch, labelled, estimated, truncated, _first_images(batch, seen), settings)
+    return _frame(batch, labelled, estimated, truncated, first_of_each_identity(batch.rows, earlier), settings)
 
 
 def _met(
@@ -176,7 +176,7 @@ def _met(
     """Of each identity the embeddings of its mates, and the positions of the batch's images among them."""
     of_identity = np.split(places, np.cumsum(sizes)[:-1])
     those = [mates[identity] for identity in identities.tolist()]
-    return [(each.embeddings, each.ranks(own)) for each, own in zip(those, of_identity, strict=True)]
+    return [(met.embeddings, met.ranks(images)) for met, images in zip(those, of_identity, strict=True)]
 
 
 def _estimated(
@@ -235,17 +235,6 @@ def _own_mates(embeddings: np.ndarray, max_intra: int) -> tuple[np.ndarray, np.n
     """The mates of all images of an identity in hash order, and the images' positions among them."""
     mates = embeddings[:max_intra]
     return mates, np.minimum(np.arange(len(embeddings)), len(mates))
-
-
-def _first_images(batch: _Batch, seen: set[int]) -> list[int]:
-    """Numbers of the images whose identity has not come before."""
-    identified = batch.rows.frame[schemas.IDENTITY].notna().to_numpy()[batch.firsts]
-    hashes = batch.identities[identified].tolist()
-    new = [
-        first for first, identity in zip(batch.firsts[identified].tolist(), hashes, strict=True) if identity not in seen
-    ]
-    seen.update(hashes)
-    return new
 
 
 def _frame(
