@@ -110,7 +110,6 @@ def run_job(spark: SparkSession, name: str, settings: Settings) -> str:
 
     Parameters
     ----------
-    spark : SparkSession
     name : str
         Name of the job in `JOBS`.
     settings : Settings
@@ -150,7 +149,6 @@ def error_line(name: str, error: FiqaError, settings: Settings | None) -> str:
     ----------
     name : str
         Name of the job.
-    error : FiqaError
     settings : Settings or None
         Of the job, as far as they are known.
 
@@ -323,10 +321,6 @@ def open_session(name: str, configuration: SparkConf, settings: Settings, scratc
         Of the job; `process_num` counts if there is one.
     scratch : str
         Folder that lives as long as the session.
-
-    Returns
-    -------
-    SparkSession
     """
     defaults = session_conf.EVERYWHERE | {_PROGRESS_BAR: str(_is_terminal()).lower()}
     master = configuration.get("spark.master", "local[*]")

@@ -65,7 +65,6 @@ class SettingsError(FiqaError):
 
     Parameters
     ----------
-    text : str
     key : str, optional
         Key of the Spark configuration that the value comes from.
     **facts

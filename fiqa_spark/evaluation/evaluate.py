@@ -47,13 +47,10 @@ def evaluate(
 
     Parameters
     ----------
-    spark : SparkSession
     storage : Storage
         Where the file of pairs lies, if there is one.
     sets : list of LabelSet
         The first is the one that the others are compared with.
-    settings : EvaluationSettings
-    steps : Steps
     features_of : callable
         Gives the features for a DataFrame of images, `path`.
 

@@ -86,7 +86,6 @@ def read_label_sets(spark: SparkSession, storage: Storage, entries: tuple[str, .
 
     Parameters
     ----------
-    spark : SparkSession
     storage : Storage
         Where they lie.
     entries : tuple of str

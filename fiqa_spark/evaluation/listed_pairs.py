@@ -23,7 +23,6 @@ def read_listed_pairs(spark: SparkSession, storage: Storage, path: str) -> DataF
 
     Parameters
     ----------
-    spark : SparkSession
     storage : Storage
         Where the file lies.
     path : str

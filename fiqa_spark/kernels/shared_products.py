@@ -16,7 +16,6 @@ def stand_alone(
         Position in the pool at which the draws of each identity begin.
     own_pool_positions : dict of int to ndarray of intp
         Positions in the pool of images of an identity, by its number from 0; only of those that have any.
-    pool_size : int
     window : int
         Images that an identity draws from the pool in all rounds.
 

@@ -52,7 +52,6 @@ def mated_of_identity(embeddings: np.ndarray, *, comparisons: int, rounds: int) 
     ----------
     embeddings : ndarray of float32, shape (s, dimension)
         Unit embeddings of all images of the identity in hash order.
-    comparisons, rounds : int
 
     Returns
     -------

@@ -45,7 +45,6 @@ def joined_rows(parts: list[Rows], order: npt.NDArray[np.int64] | None = None) -
 
     Parameters
     ----------
-    parts : list of Rows
     order : ndarray of int, shape (n,), optional
         Numbers of the rows, counted through all parts, as they shall stand.
     """

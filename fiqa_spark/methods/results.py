@@ -112,7 +112,6 @@ def read_labels(spark: SparkSession, folder: str) -> DataFrame:
 
     Parameters
     ----------
-    spark : SparkSession
     folder : str
         The destination of the job, or the folder ``labels`` in it.
 
@@ -134,7 +133,6 @@ def read_recognizability(spark: SparkSession, folder: str) -> DataFrame:
 
     Parameters
     ----------
-    spark : SparkSession
     folder : str
         The destination of the job, or the folder ``recognizability`` in it.
 
@@ -156,10 +154,8 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
 
     Parameters
     ----------
-    spark : SparkSession
     folder : str
         The destination of a job, or the folder of the result in it.
-    *kinds : Kind
 
     Returns
     -------

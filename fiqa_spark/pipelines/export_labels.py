@@ -27,11 +27,6 @@ from fiqa_spark.runtime.storage import Storage
 def run(spark: SparkSession, settings: ExportLabelsSettings) -> str:
     """The job: read labels, put them in order, write text.
 
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : ExportLabelsSettings
-
     Returns
     -------
     str

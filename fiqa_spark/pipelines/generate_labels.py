@@ -41,7 +41,6 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
         Columns `path` and `feature`: array<float>, array<double>, Spark ML vector or little-endian float32 binary.
         Images and features meet on the path below ``settings.image_root`` and ``settings.feature_root``, without
         extension.
-    settings : LabelSettings
 
     Returns
     -------
@@ -67,11 +66,6 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
 
 def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
     """The job: read, label, write.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : GenerateLabelsSettings
 
     Returns
     -------

@@ -19,7 +19,6 @@ class Destination:
 
     Parameters
     ----------
-    storage : Storage
     path : str
         Where the result shall appear.
     setting : str

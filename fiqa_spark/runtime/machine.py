@@ -87,7 +87,6 @@ def check_java_version(text: str, java: str) -> int:
 
     Parameters
     ----------
-    text : str
     java : str
         Which Java it is, for messages.
 

@@ -26,7 +26,6 @@ class RunLease:
 
     Parameters
     ----------
-    storage : Storage
     parent, name : str
         Folder of the destination, and the destination's name in it.
     application : str

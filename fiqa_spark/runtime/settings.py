@@ -26,17 +26,12 @@ def setting(default: Any, text: str, **rules: Any) -> Any:
 
     Parameters
     ----------
-    default : object
     text : str
         Shown by ``--help``.
     **rules
         `required`; `least` and `most`, the range of a number; `above`, a bound that it must be above; `choices`;
         `aliases`; `path`, that data is read or written there; `destination`, that the result is. A field of type
         ``tuple[float, ...]`` takes several values, which obey these rules one by one.
-
-    Returns
-    -------
-    dataclasses.Field
     """
     return field(default=default, metadata={"help": text, **rules})
 
@@ -90,7 +85,6 @@ def resolve(
 
     Parameters
     ----------
-    settings_class : type
     flags : dict
         Field name to text, or list of texts where several values may be given; only for the flags that were given.
     configuration : dict of str to str
@@ -98,10 +92,6 @@ def resolve(
         Several values stand in one text, split and quoted as a shell does it.
     known : iterable of str
         Names of the settings of all jobs, any of which the configuration may hold.
-
-    Returns
-    -------
-    settings_class
 
     Raises
     ------

@@ -74,7 +74,6 @@ def discard_curves(comparison: Comparison, convention: str) -> bytes:
 
     Parameters
     ----------
-    comparison : Comparison
     convention : {'fixed', 'recomputed'}
         The fixed one has a theoretical best, which is drawn too.
 

@@ -41,7 +41,6 @@ def scored_images(
     partitions : int
         Number of partitions by identity that `joined` lies in.
     ui_centroid : ndarray of float32, shape (dimension,)
-    settings : RecognizabilitySettings
     templates : bool
         Whether templates are computed too.
 
@@ -181,10 +180,6 @@ def score_counts(scores: DataFrame, dimension: int, *, given: str | None) -> Sco
         Length of the UI centroid.
     given : str or None
         Setting that gave the centroid, None if it was found among these images.
-
-    Returns
-    -------
-    ScoreCounts
 
     Raises
     ------

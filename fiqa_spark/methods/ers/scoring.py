@@ -48,9 +48,6 @@ def score_images(
     ----------
     paths : DataFrame
         Column `path`, and perhaps `identity`, as from `read_paths`.
-    features : Features
-    settings : RecognizabilitySettings
-    steps : Steps
     known : UiCentroid, optional
         The centroid; default: that of the images of `unrecognizable`, or found where there are none either.
     unrecognizable : DataFrame, optional
@@ -59,10 +56,6 @@ def score_images(
         Where these are listed.
     templates : bool
         Whether templates are computed too.
-
-    Returns
-    -------
-    Scoring
 
     Raises
     ------

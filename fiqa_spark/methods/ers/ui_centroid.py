@@ -56,11 +56,6 @@ def found_centroid(sample: UsableImages, settings: RecognizabilitySettings) -> U
     ----------
     sample : UsableImages
         With few images of an identity.
-    settings : RecognizabilitySettings
-
-    Returns
-    -------
-    UiCentroid
 
     Raises
     ------
@@ -136,15 +131,6 @@ def _no_cluster(
 def read_centroid(storage: Storage, path: str) -> UiCentroid:
     """The centroid that an earlier run wrote, or any other vector in a .npy file.
 
-    Parameters
-    ----------
-    storage : Storage
-    path : str
-
-    Returns
-    -------
-    UiCentroid
-
     Raises
     ------
     InputError
@@ -163,14 +149,8 @@ def given_centroid(vector: ArrayLike, provenance: dict[str, Any], **blame: str) 
 
     Parameters
     ----------
-    vector : array_like of float
-    provenance : dict
     **blame
         Facts for an error: the `setting` or `path` that it comes from.
-
-    Returns
-    -------
-    UiCentroid
 
     Raises
     ------
@@ -205,10 +185,6 @@ def centroid_of_images(images: DataFrame, features: DataFrame, path: str) -> UiC
         `key`, `key_hash` and `feature`.
     path : str
         Where the list is.
-
-    Returns
-    -------
-    UiCentroid
 
     Raises
     ------

@@ -28,10 +28,8 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
     ----------
     joined : DataFrame
         From `join_features`.
-    pool : Pool
     partitions : int
         Number of partitions by identity that `joined` lies in.
-    settings : LabelSettings
 
     Returns
     -------
@@ -140,13 +138,10 @@ def _distances_of(
 
     Parameters
     ----------
-    batch : _Batch
     mates : dict of int to Mates, or None
         Hash of each identity to its mates; None where the batch holds whole identities, all of whose images are mates.
     earlier : set of int
         Hashes of the identities of earlier batches; those of this one are added.
-    pool : Pool
-    settings : LabelSettings
 
     Returns
     -------
@@ -198,8 +193,6 @@ def _estimated(
     mates : list of (ndarray, ndarray), or None
         Of each identity the embeddings of its mates and the images' positions among them; None where the images are
         all of their identities, in hash order.
-    pool : Pool
-    settings : LabelSettings
 
     Returns
     -------

@@ -34,13 +34,6 @@ def label_images(paths: DataFrame, features: Features, settings: LabelSettings, 
     ----------
     paths : DataFrame
         Column `path`, and perhaps `identity`, as from `read_paths`.
-    features : Features
-    settings : LabelSettings
-    steps : Steps
-
-    Returns
-    -------
-    Labelling
 
     Raises
     ------

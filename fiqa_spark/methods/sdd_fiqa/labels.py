@@ -39,10 +39,6 @@ def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
     rounds : int
         Number of distances an image.
 
-    Returns
-    -------
-    DistanceRanges
-
     Raises
     ------
     NothingUsableError

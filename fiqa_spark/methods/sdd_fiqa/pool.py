@@ -59,10 +59,6 @@ def _pool_of_bytes(embeddings: bytes, dimension: int, identities: tuple[str, ...
 def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_size: int) -> Pool:
     """Draw the pool, see `draw_usable`.
 
-    Returns
-    -------
-    Pool
-
     Raises
     ------
     NothingUsableError
