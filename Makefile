@@ -1,6 +1,6 @@
 # Two commands do all that is needed on a fresh machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-lowest test-clone test-yarn maven package bench lint clean
+.PHONY: help setup demo docs test test-lowest test-clone test-yarn maven package bench lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -49,6 +49,9 @@ lint: $(VENV)/.lint-installed ## check style, imports and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: setup ## write docs/options.md anew from the settings
+	$(VENV)/bin/python -m tests.options_page
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse

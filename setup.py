@@ -1,20 +1,32 @@
 """Installation of fiqa-spark."""
 
 import pathlib
-import re
+import runpy
 
 from setuptools import find_packages, setup
 
 ROOT = pathlib.Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "fiqa_spark" / "version.py").read_text(encoding="utf-8"))[1]
 
 setup(
     name="fiqa-spark",
-    version=VERSION,
+    # The module, not the package: what that imports is not installed yet.
+    version=runpy.run_path(str(ROOT / "fiqa_spark" / "version.py"))["__version__"],
     description="Quality labels for tens of millions of face images, from their embeddings, with Apache Spark",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    keywords="face recognition, face image quality assessment, FIQA, SDD-FIQA, embeddings, Apache Spark, PySpark",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
     packages=find_packages(include=["fiqa_spark", "fiqa_spark.*"]),
     package_data={"fiqa_spark": ["py.typed"], "fiqa_spark.evaluation.report": ["report_template.html"]},

@@ -39,3 +39,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"fiqa_spark.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
@@ -110,7 +110,6 @@ def run_job(spark: SparkSession, name: str, settings: Settings) -> str:
 
     Parameters
     ----------
-    spark : SparkSession
     name : str
         Name of the job in `JOBS`.
     settings : Settings
@@ -135,8 +134,12 @@ def run_job(spark: SparkSession, name: str, settings: Settings) -> str:
 
 def resolved_settings(name: str, flags: dict[str, Text], configuration: SparkConf) -> Settings:
     """Settings of a job out of its flags and the Spark configuration; SettingsError as from `resolve`."""
-    known = [item.name for job in JOBS.values() for item in fields_of(job)]
-    return resolve(JOBS[name], flags, dict(configuration.getAll()), known)
+    return resolve(JOBS[name], flags, dict(configuration.getAll()), _names_of_settings())
+
+
+def _names_of_settings() -> set[str]:
+    """Of all jobs."""
+    return {item.name for settings_class in JOBS.values() for item in fields_of(settings_class)}
 
 
 def error_line(name: str, error: FiqaError, settings: Settings | None) -> str:
@@ -146,7 +149,6 @@ def error_line(name: str, error: FiqaError, settings: Settings | None) -> str:
     ----------
     name : str
         Name of the job.
-    error : FiqaError
     settings : Settings or None
         Of the job, as far as they are known.
 
@@ -155,43 +157,42 @@ def error_line(name: str, error: FiqaError, settings: Settings | None) -> str:
     str
         Such as ``generate_labels: error: --feature-root /data/f: no such file or folder; give ...``.
     """
-    names = {item.name for job in JOBS.values() for item in fields_of(job)}
-    message = error.in_words(*_subject(error, settings))
-    message = re.sub(r"`([a-z_]+)`", lambda named: flag(named[1]) if named[1] in names else named[0], message)
+    known = _names_of_settings()
+    sentence = re.sub(r"`([a-z_]+)`", lambda named: flag(named[1]) if named[1] in known else named[0], error.sentence)
+    message = ": ".join(filter(None, (_subject(error, settings), sentence)))
     return f"{name}: error: {' '.join(message.split())}"
 
 
-def _subject(error: FiqaError, settings: Settings | None) -> list[str]:
-    """What an error is about: the flag or key, and its value or the path."""
+def _subject(error: FiqaError, settings: Settings | None) -> str:
+    """What an error is about: the flag or key, and its value or the path; empty if it is about neither."""
     key = error.key if isinstance(error, SettingsError) else None
-    setting = error.setting or (_setting_of_path(error.path, settings) if error.path is not None else None)
-    subject = key or (flag(setting) if setting else None)
-    value = error.seen
-    if value is None and setting and not isinstance(error, SettingsError):
+    setting = error.setting or (_setting_of_path(error.path, settings) if error.path else None)
+    value = error.shown_value
+    if value is None and setting:
         given = getattr(settings, setting, None)
-        value = None if given in (None, "", ()) else as_typed(given)
-    return [word for word in (subject, value) if word is not None]
+        value = None if given is None else as_typed(given)
+    return " ".join(filter(None, (key or (flag(setting) if setting else None), value)))
 
 
 def _setting_of_path(path: str, settings: Settings | None) -> str | None:
     """The setting that names a path, or the nearest folder above it."""
     if settings is None:
         return None
-    places = [
-        (len(place), item.name)
+    matches = [
+        (len(folder), item.name)
         for item in fields_of(settings)
-        if item.metadata.get("place")
-        for place in _places(getattr(settings, item.name))
-        if is_below(path, place)
+        if item.metadata.get("path")
+        for folder in _paths_in(getattr(settings, item.name))
+        if is_below(path, folder)
     ]
-    return max(places)[1] if places else None
+    return max(matches)[1] if matches else None
 
 
-def _places(value: str | tuple[str, ...]) -> list[str]:
-    """Places that a setting names, those of ``NAME=PATH`` too."""
+def _paths_in(value: str | tuple[str, ...]) -> list[str]:
+    """Paths that a setting names, those of ``NAME=PATH`` too."""
     if isinstance(value, str):
         return [value] if value else []
-    return [place for text in value for place in (text, text.partition("=")[2]) if place]
+    return [path for text in value for path in (text, text.partition("=")[2]) if path]
 
 
 def _stop(spark: SparkSession, code: int) -> None:
@@ -204,19 +205,26 @@ def _stop(spark: SparkSession, code: int) -> None:
 def _end_application(line: str) -> None:
     """Let YARN know in cluster mode, where the driver's own exit code and stderr reach nobody but its log."""
     # Where YARN cannot be told, Spark ends the application, with the exit code alone.
+    java = _java()
     with contextlib.suppress(Py4JError):
-        if SparkContext._jvm is not None and is_application_master(SparkContext._jvm):
-            end_application(SparkContext._jvm, line)
+        if java is not None and is_application_master(java):
+            end_application(java, line)
 
 
 def _say(text: str) -> None:
     """Write a line to stderr. What a program of spark-submit writes there itself ends up in stdout."""
-    if _runs_in_spark_submit() and SparkContext._jvm is not None:
+    java = _java()
+    if _runs_in_spark_submit() and java is not None:
         # A Java process that has died cannot write; the text must not be lost with it.
         with contextlib.suppress(Py4JError):
-            SparkContext._jvm.System.err.println(text)
+            java.System.err.println(text)
             return
     print(text, file=sys.stderr)
+
+
+def _java() -> Any:
+    """The Java process of Spark, by the names of its classes; None if there is none yet."""
+    return SparkContext._jvm
 
 
 def _runs_in_spark_submit() -> bool:
@@ -227,7 +235,7 @@ def _is_terminal() -> bool:
     """Whether a person watches; asked of the process that writes to the terminal."""
     if not _runs_in_spark_submit():
         return sys.stderr.isatty()
-    system = SparkContext._jvm.System  # type: ignore[union-attr]
+    system = _java().System
     console_of_java = system.console()
     always_has_console = check_java_version(system.getProperty("java.version"), "Java") >= 22
     return console_of_java is not None and (not always_has_console or console_of_java.isTerminal())
@@ -273,10 +281,12 @@ def parse_flags(name: str, arguments: Sequence[str] | None = None) -> dict[str, 
             text += f" (default: {as_typed(item.default)})"
         choices = item.metadata.get("choices")
         metavar = "|".join(choices) if choices else {bool: "True|False", int: "N", float: "X"}.get(kind, "PATH")
-        optional = {"nargs": "?", "const": "True"} if kind is bool else {"nargs": "*"} if has_several else {}
+        nargs, const = ("?", "True") if kind is bool else ("*" if has_several else None, None)
         # A % in a text would be taken for a placeholder.
         text = text.replace("%", "%%")
-        parser.add_argument(flag(item.name), *aliases, dest=item.name, help=text, metavar=metavar, **optional)
+        parser.add_argument(
+            flag(item.name), *aliases, dest=item.name, help=text, metavar=metavar, nargs=nargs, const=const
+        )
     return vars(parser.parse_args(arguments))
 
 
@@ -294,8 +304,7 @@ def _spark_configuration() -> SparkConf:
         started_here = SparkConf(False).set(_PROGRESS_BAR, str(_is_terminal()).lower())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext._ensure_initialized(conf=started_here)
-    java = SparkContext._jvm.System  # type: ignore[union-attr]
-    check_java_version(java.getProperty("java.version"), "the Java that runs Spark")
+    check_java_version(_java().System.getProperty("java.version"), "the Java that runs Spark")
     return SparkConf()
 
 
@@ -312,10 +321,6 @@ def open_session(name: str, configuration: SparkConf, settings: Settings, scratc
         Of the job; `process_num` counts if there is one.
     scratch : str
         Folder that lives as long as the session.
-
-    Returns
-    -------
-    SparkSession
     """
     defaults = session_conf.EVERYWHERE | {_PROGRESS_BAR: str(_is_terminal()).lower()}
     master = configuration.get("spark.master", "local[*]")

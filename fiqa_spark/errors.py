@@ -39,20 +39,25 @@ class FiqaError(Exception):
         self.text, self.setting, self.value, self.path, self.remedy = text, setting, value, path, remedy
 
     def __str__(self) -> str:
-        name = _IN_A_NOTEBOOK.get(self.setting, self.setting) if self.setting else None
-        return self.in_words(*(str(fact) for fact in (name, self.seen) if fact is not None))
+        subject = " ".join(filter(None, (self.shown_name, self.shown_value)))
+        return f"{subject}: {self.sentence}" if subject else self.sentence
 
     @property
-    def seen(self) -> str | None:
-        """The path or value that is to blame, as it is shown; None if neither is known."""
+    def shown_name(self) -> str | None:
+        """What a notebook calls the setting that is to blame; None if none is known."""
+        return _IN_A_NOTEBOOK.get(self.setting, self.setting) if self.setting else None
+
+    @property
+    def shown_value(self) -> str | None:
+        """The path or value that is to blame; None if neither is known."""
         if self.path is not None or self.value is None:
             return self.path
         return repr(self.value) if isinstance(self.value, str) else str(self.value)
 
-    def in_words(self, *subject: str) -> str:
-        """The error as a sentence about a subject, of words that are put one after the other."""
-        begin = f"{' '.join(subject)}: " if subject else ""
-        return f"{begin}{self.text}{f'; {self.remedy}' if self.remedy else ''}"
+    @property
+    def sentence(self) -> str:
+        """What is wrong and the way out."""
+        return f"{self.text}; {self.remedy}" if self.remedy else self.text
 
 
 class SettingsError(FiqaError):
@@ -60,7 +65,6 @@ class SettingsError(FiqaError):
 
     Parameters
     ----------
-    text : str
     key : str, optional
         Key of the Spark configuration that the value comes from.
     **facts
@@ -70,6 +74,11 @@ class SettingsError(FiqaError):
     def __init__(self, text: str, *, key: str | None = None, **facts: Any) -> None:
         super().__init__(text, **facts)
         self.key = key
+
+    @property
+    def shown_name(self) -> str | None:
+        """The key of the Spark configuration, or the name of the setting; None if neither is known."""
+        return self.key or super().shown_name
 
 
 class InputError(FiqaError):
@@ -82,8 +91,7 @@ class NothingUsableError(InputError):
     def with_keys(self, listed: str, feature: str) -> "NothingUsableError":
         """The same error, which shows one key of the list beside one key of the features."""
         text = f"{self.text} (list key {listed!r}, feature key {feature!r})"
-        facts = {name: getattr(self, name) for name in ("setting", "value", "path", "remedy")}
-        return NothingUsableError(text, **facts)
+        return NothingUsableError(text, setting=self.setting, value=self.value, path=self.path, remedy=self.remedy)
 
 
 class DestinationError(FiqaError):

@@ -26,7 +26,7 @@ TOO_FEW_IMAGES = "too_few_images"
 NO_IDENTITY = "no_identity"
 STATUSES = (OK, MISSING_FEATURE, INVALID_FEATURE, TOO_FEW_IMAGES, NO_IDENTITY)
 
-# Vectors out of files, and the feature store that is made of them: rows of a cluster lie together.
+# Vectors out of files, and the feature store that is made of them: rows of an identity lie together.
 PROBLEM = "problem"
 IDENTITY_KEY = "identity_key"
 KEY_HASH = "key_hash"
@@ -75,17 +75,17 @@ LABELS = StructType(
 )
 
 
-def round_distance(number):
+def round_distance(number: int) -> str:
     """Column with the distances of a round, counted from 0."""
     return f"distance_{number + 1}"
 
 
-def distances(rounds):
+def distances(rounds: int) -> StructType:
     """Schema of what a pass over the features yields: a row an image, a column a round.
 
-    `list_rows` sums up to the lines of the list, if no key has several features; `first_of_identity` is 1 for one image of
-    each identity; `intra_truncated` is 1 for an image whose identity has more images than the exact estimator compares it
-    with. The distances are null unless the status is ``ok``.
+    `list_rows` sums up to the rows of the list, if no key has several features; `first_of_identity` is 1 for one image
+    of each identity; `intra_truncated` is 1 for an image whose identity has more images than the exact estimator
+    compares it with. The distances are null unless the status is ``ok``.
     """
     return StructType(
         [

@@ -84,7 +84,7 @@ def _whole_lfw():
     return RealFaces("whole", [path for path in paths if path], features, spoiled)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Chromium, see `browsing.py`."""
     from tests.browsing import open_browser

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 from graphlib import TopologicalSorter
 
 import pytest
@@ -118,6 +119,26 @@ def test_workers_end_without_a_word():
     assert len(found) >= 7
     for function in found:
         assert ast.unparse(function.decorator_list[-1]) == "in_worker", function.name
+
+
+def frames_cross_in(name):
+    """Whether rows of Spark become a pandas frame in a module, or a frame becomes rows."""
+    tree = tree_of(name)
+    fetches = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
+        "collect",
+        "toArrow",
+        "toPandas",
+    }
+    # It runs the functions of those that import it in workers, with what its own imports hold.
+    in_pass = name in own_imports("matching.identity_pass") or "matching.identity_pass" in own_imports(name)
+    return bool(fetches) or in_pass or any(worker_functions(tree))
+
+
+@each_module
+def test_pandas_appears_only_where_frames_cross(name):
+    uses = re.findall(r"\b(?:pandas|pd)\.(\w+)", ast.unparse(tree_of(name)))
+    if "pandas" in {full.split(".")[0] for full in imports(name)} and set(uses) != {"__version__"}:
+        assert frames_cross_in(name)
 
 
 @each_module

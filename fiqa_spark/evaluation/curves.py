@@ -1,17 +1,19 @@
 """Curves and areas of all label sets over the same pairs, with bootstrap intervals over identities."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from fiqa_spark.evaluation.findings import Area, Comparison, Curve, Similarities
+from fiqa_spark.evaluation.findings import Comparison, Curve, Interval, OperatingPoint, PartialAuc, Similarities
+from fiqa_spark.evaluation.pair_similarities import ComparedPairs
+from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.kernels.edc import (
     are_errors,
-    best_area,
+    best_partial_auc,
     coarser_levels,
-    curve_of_levels,
     error_versus_discard,
-    partial_area,
+    partial_auc,
     quality_levels,
     recomputed_error_versus_discard,
     resampled_weights,
@@ -25,184 +27,183 @@ _BINS = 120
 # More levels of quality make the areas of resamples no surer, but slower.
 _RESAMPLED_LEVELS = 10_000
 
+# From the levels and weights of the pairs to the discards, shape (points,), and the error rates, shape (operating
+# points, points), of a label set.
+_CurvesOf = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
 
-def starts_of(settings):
-    """What curves are asked for: (error, start, at), see `findings.Comparison`."""
+
+class _SharedPairs(NamedTuple):
+    """The pairs that an error is about, which all curves of that error share."""
+
+    similarities: np.ndarray
+    mated: np.ndarray
+    identities: tuple[np.ndarray, np.ndarray]
+    levels: tuple[np.ndarray, ...]
+    """Level of the quality of each pair, an array a label set."""
+
+
+def operating_points(settings: EvaluationSettings) -> Iterator[OperatingPoint]:
+    """The operating points that curves are asked for, those of an error together."""
     for error in settings.error:
         if not _is_recomputed(settings):
-            yield from ((error, "error", at) for at in settings.starting_error)
+            yield from (OperatingPoint(error, "error", value) for value in settings.starting_error)
         if error == "fnmr":
-            yield from ((error, "fmr", at) for at in settings.at_fmr)
+            yield from (OperatingPoint(error, "fmr", value) for value in settings.at_fmr)
 
 
-def compare(pairs, names, settings):
-    """Compare label sets.
+def compare(pairs: ComparedPairs, names: Sequence[str], settings: EvaluationSettings) -> tuple[Comparison, ...]:
+    """Compare label sets at every operating point.
 
     Parameters
     ----------
     pairs : ComparedPairs
         With the pairs of either kind that the curves need.
-    names : list of str
+    names : sequence of str
         Names of the label sets, in the order of ``pairs.qualities``.
     settings : EvaluationSettings
-
-    Returns
-    -------
-    tuple of Comparison
+        What curves and areas are wanted, and the seed of the bootstrap.
     """
-    found = []
+    comparisons: list[Comparison] = []
     for error in settings.error:
-        starts = [start for start in starts_of(settings) if start[0] == error]
-        found += _compare(pairs, names, starts, settings) if starts else []
-    return tuple(found)
+        points = [point for point in operating_points(settings) if point.error == error]
+        comparisons += _compare(pairs, names, points, settings) if points else []
+    return tuple(comparisons)
 
 
-def _compare(pairs, names, starts, settings):
+def _compare(
+    pairs: ComparedPairs, names: Sequence[str], points: list[OperatingPoint], settings: EvaluationSettings
+) -> Iterator[Comparison]:
     """Comparisons by one error, which share the pairs and their resamples."""
-    of_kind = np.ones(len(pairs.mated), bool) if _is_recomputed(settings) else pairs.mated == (starts[0][0] == "fnmr")
-    chosen = _Chosen(
-        pairs.similarities[of_kind],
-        pairs.mated[of_kind],
-        tuple(owners[of_kind] for owners in pairs.owners),
-        tuple(quality_levels(qualities[of_kind]) for qualities in pairs.qualities),
+    shared = _shared_pairs(pairs, points[0].error, settings)
+    thresholds = [_threshold(pairs, point) for point in points]
+    curves_of = _curves_of(shared, points, thresholds, settings)
+    curves = [curves_of(levels, None) for levels in shared.levels]
+    _, error_rates_of_first = curves[0]
+    starting_errors = error_rates_of_first[:, 0].tolist()
+    areas = _areas(curves, settings.discard_limit)
+    paucs = _partial_aucs(areas, _spread(shared, curves_of, settings), starting_errors, settings)
+    for number, point in enumerate(points):
+        own = (
+            Curve(name, discards, error_rates[number], of_set[number])
+            for name, (discards, error_rates), of_set in zip(names, curves, paucs, strict=True)
+        )
+        yield Comparison(point, thresholds[number], starting_errors[number], len(shared.mated), tuple(own))
+
+
+def _shared_pairs(pairs: ComparedPairs, error: str, settings: EvaluationSettings) -> _SharedPairs:
+    """Mated pairs for FNMR, non-mated ones for FMR; all where thresholds are taken anew."""
+    chosen = pairs.mated == (error == "fnmr")
+    if _is_recomputed(settings):
+        chosen = np.ones(len(pairs.mated), bool)
+    identities_a, identities_b = pairs.identities
+    return _SharedPairs(
+        pairs.similarities[chosen],
+        pairs.mated[chosen],
+        (identities_a[chosen], identities_b[chosen]),
+        tuple(quality_levels(qualities[chosen]) for qualities in pairs.qualities),
     )
-    thresholds = [_threshold(pairs, start) for start in starts]
-    draw = _recomputed if _is_recomputed(settings) else _fixed
-    curves, estimates, resampled = draw(chosen, starts, thresholds, settings)
-    comparisons = []
-    for number, (error, start, at) in enumerate(starts):
-        starting_error = float(curves[number][0][1][0])
-        spread = resampled[:, number] - estimates[number]
-        areas = _areas(curves[number], spread, settings.discard_limit, _best(starting_error, settings))
-        found = tuple(Curve(name, *points, own) for name, points, own in zip(names, curves[number], areas, strict=True))
-        count = len(chosen.similarities)
-        comparisons.append(Comparison(error, start, at, thresholds[number], starting_error, count, found))
-    return comparisons
 
 
-class _Chosen(NamedTuple):
-    """The pairs that an error is about, and the levels of their quality in each label set."""
-
-    similarities: np.ndarray
-    mated: np.ndarray
-    owners: tuple
-    levels: tuple
-
-
-def _is_recomputed(settings):
+def _is_recomputed(settings: EvaluationSettings) -> bool:
     return settings.convention == "recomputed"
 
 
-def _threshold(pairs, start):
-    error, from_what, at = start
-    of_mated = from_what == "error" and error == "fnmr"
+def _threshold(pairs: ComparedPairs, point: OperatingPoint) -> float:
+    """The threshold of an operating point before any discard."""
+    of_mated = point.fixed_by == "error" and point.error == "fnmr"
     similarities = pairs.similarities[pairs.mated == of_mated]
-    return starting_threshold(similarities, at, error="fnmr" if of_mated else "fmr")
+    return starting_threshold(similarities, point.value, error="fnmr" if of_mated else "fmr")
 
 
-def _fixed(chosen, starts, thresholds, settings):
-    """Curves by start and set; their areas as resamples estimate them; and areas of resamples.
-
-    Resampled curves have coarser levels where there are very many; what that does to an area it does to the estimate
-    from all pairs as well, so that the spread around it is right.
-    """
-    errors = [
-        np.flatnonzero(are_errors(chosen.similarities, threshold, error=error))
-        for (error, *_), threshold in zip(starts, thresholds, strict=True)
-    ]
-    curves = [[error_versus_discard(levels, _mask(own, levels)) for levels in chosen.levels] for own in errors]
-    coarse = [coarser_levels(levels, _RESAMPLED_LEVELS) for levels in chosen.levels]
-
-    def areas_of(weights):
-        areas = np.zeros((len(errors), len(coarse), len(settings.discard_limit)))
-        for place, levels in enumerate(coarse):
-            count = int(levels.max()) + 1
-            pairs = np.bincount(levels, weights, count)
-            for number, own in enumerate(errors):
-                points = curve_of_levels(pairs, np.bincount(levels[own], weights[own], count))
-                areas[number, place] = [partial_area(*points, limit) for limit in settings.discard_limit]
-        return areas
-
-    estimates = areas_of(np.ones(len(chosen.mated)))
-    return curves, estimates, np.array([areas_of(weights) for weights in _resamples(chosen, settings.seed)])
-
-
-def _mask(places, like):
-    mask = np.zeros(len(like), bool)
-    mask[places] = True
-    return mask
-
-
-def _recomputed(chosen, starts, thresholds, settings):
-    """What `_fixed` gives, with the threshold taken anew at every step."""
-
-    def curves_of(weights):
-        return [
-            [
-                recomputed_error_versus_discard(levels, chosen.similarities, chosen.mated, at, weights)
-                for levels in chosen.levels
-            ]
-            for _, _, at in starts
-        ]
-
-    def areas_of(curves):
-        return np.array(
-            [[[partial_area(*points, limit) for limit in settings.discard_limit] for points in own] for own in curves]
+def _curves_of(
+    shared: _SharedPairs, points: list[OperatingPoint], thresholds: list[float], settings: EvaluationSettings
+) -> _CurvesOf:
+    """The function that draws the curves of a label set by the convention that is asked for."""
+    if _is_recomputed(settings):
+        fmrs = [point.value for point in points]
+        return lambda levels, weights: recomputed_error_versus_discard(
+            levels, shared.similarities, shared.mated, fmrs, weights
         )
+    errors = [
+        np.flatnonzero(are_errors(shared.similarities, threshold, error=point.error))
+        for point, threshold in zip(points, thresholds, strict=True)
+    ]
+    return lambda levels, weights: error_versus_discard(levels, errors, weights)
 
-    curves = curves_of(None)
-    resampled = np.array([areas_of(curves_of(weights)) for weights in _resamples(chosen, settings.seed)])
-    return curves, areas_of(curves), resampled
+
+def _areas(curves: list[tuple[np.ndarray, np.ndarray]], limits: Sequence[float]) -> np.ndarray:
+    """Areas under the curves of all label sets, shape (label sets, operating points, limits)."""
+    return np.array(
+        [
+            [[partial_auc(discards, rates, limit) for limit in limits] for rates in error_rates]
+            for discards, error_rates in curves
+        ]
+    )
 
 
-def _resamples(chosen, seed):
+def _spread(shared: _SharedPairs, curves_of: _CurvesOf, settings: EvaluationSettings) -> np.ndarray:
+    """How areas of resamples differ from those of all pairs, shape (resamples, label sets, operating points, limits).
+
+    Resamples of a fixed threshold have coarser levels where there are very many; what that does to an area it does to
+    the one of all pairs as well, so that the difference is right.
+    """
+    levels = shared.levels
+    if not _is_recomputed(settings):
+        levels = tuple(coarser_levels(of_set, _RESAMPLED_LEVELS) for of_set in levels)
+
+    def areas(weights: np.ndarray | None) -> np.ndarray:
+        return _areas([curves_of(of_set, weights) for of_set in levels], settings.discard_limit)
+
+    return np.array([areas(weights) for weights in _resamples(shared, settings.seed)]) - areas(None)
+
+
+def _resamples(shared: _SharedPairs, seed: int) -> Iterator[np.ndarray]:
     """Weights of the pairs for each resample: identities drawn with replacement as often as there are identities."""
-    identities, owners = np.unique(np.concatenate(chosen.owners), return_inverse=True)
-    owners_a, owners_b = np.split(owners.reshape(-1), 2)
-    needed = [kind for kind in (chosen.mated, ~chosen.mated) if kind.any()]
+    identities, numbers = np.unique(np.concatenate(shared.identities), return_inverse=True)
+    numbers_a, numbers_b = np.split(numbers.reshape(-1), 2)
+    needed = [kind for kind in (shared.mated, ~shared.mated) if kind.any()]
     random = np.random.default_rng(seed & (2**64 - 1))
     count, made = len(identities), 0
     while made < RESAMPLES:
         counts = np.bincount(random.integers(count, size=count), minlength=count).astype(np.float64)
-        weights = resampled_weights(owners_a, owners_b, counts)
+        weights = resampled_weights(numbers_a, numbers_b, counts)
         # Of few identities a draw may hold no pair of a kind at all.
         if all(weights[kind].any() for kind in needed):
             made += 1
             yield weights
 
 
-def _best(starting_error, settings):
-    """Theoretical best up to each limit; None where there is none."""
-    if _is_recomputed(settings):
-        return [None] * len(settings.discard_limit)
-    return [best_area(starting_error, limit) for limit in settings.discard_limit]
+def _partial_aucs(
+    areas: np.ndarray, spread: np.ndarray, starting_errors: list[float], settings: EvaluationSettings
+) -> list[list[tuple[PartialAuc, ...]]]:
+    """By label set and operating point, a pAUC a limit; `areas` and `spread` as from `_areas` and `_spread`."""
+    limits = settings.discard_limit
+    deltas = areas - areas[:1]
+    lows, highs = areas + np.percentile(spread, INTERVAL, axis=0)
+    delta_lows, delta_highs = deltas + np.percentile(spread - spread[:, :1], INTERVAL, axis=0)
+
+    def pauc(label_set: int, point: int, limit: int) -> PartialAuc:
+        place = label_set, point, limit
+        value = float(areas[place])
+        best = None if _is_recomputed(settings) else best_partial_auc(starting_errors[point], limits[limit])
+        return PartialAuc(
+            limits[limit],
+            value,
+            Interval(float(lows[place]), float(highs[place])),
+            None if best is None else value - best,
+            float(deltas[place]),
+            Interval(float(delta_lows[place]), float(delta_highs[place])),
+        )
+
+    sets, points, _ = areas.shape
+    return [
+        [tuple(pauc(label_set, point, limit) for limit in range(len(limits))) for point in range(points)]
+        for label_set in range(sets)
+    ]
 
 
-def _areas(curves, spread, limits, best):
-    """Areas of each set's curve; `spread`, shape (resamples, sets, limits), is how those of resamples differ."""
-    for place, points in enumerate(curves):
-        found = []
-        for number, limit in enumerate(limits):
-            value, first = (partial_area(*each, limit) for each in (points, curves[0]))
-            low, high = (value + np.percentile(spread[:, place, number], INTERVAL)).tolist()
-            of_difference = spread[:, place, number] - spread[:, 0, number]
-            less, more = (value - first + np.percentile(of_difference, INTERVAL)).tolist()
-            over_best = None if best[number] is None else value - best[number]
-            found.append(Area(limit, value, over_best, low, high, value - first, less, more))
-        yield tuple(found)
-
-
-def similarity_histograms(pairs):
-    """Histograms of the similarities of mated and non-mated pairs over the same bins.
-
-    Parameters
-    ----------
-    pairs : ComparedPairs
-
-    Returns
-    -------
-    Similarities
-    """
+def similarity_histograms(pairs: ComparedPairs) -> Similarities:
+    """Histograms of the similarities of mated and non-mated pairs over the same bins."""
     edges = np.histogram_bin_edges(pairs.similarities, _BINS)
     mated, non_mated = (np.histogram(pairs.similarities[pairs.mated == kind], edges)[0] for kind in (True, False))
     return Similarities(edges, mated, non_mated)

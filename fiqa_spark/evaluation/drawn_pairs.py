@@ -6,11 +6,12 @@ often, and as seldom as there are images for.
 """
 
 from pyspark import StorageLevel
-from pyspark.sql import Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.runtime.row_numbers import PIECE, numbered_in_pieces
 
 # Beyond so many mated pairs they are drawn of a part of the identities, those of the smallest hashes.
 MATED_AT_MOST = 5_000_000
@@ -22,7 +23,7 @@ _LEAST_HASH, _HASHES = -(2**63), 2**64
 _IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY)
 
 
-def players_of_match(players, number):
+def players_of_match(players: Column, number: Column) -> tuple[Column, Column]:
     """Who meets in a match of a round-robin tournament.
 
     Parameters
@@ -46,7 +47,7 @@ def players_of_match(players, number):
     return (played + step) % rounds, opposite
 
 
-def draw_mated(images, columns, per_identity):
+def draw_mated(images: DataFrame, columns: tuple[str, ...], per_identity: int) -> tuple[DataFrame, dict[str, int]]:
     """Mated pairs of every identity with two images or more.
 
     Parameters
@@ -75,21 +76,19 @@ def draw_mated(images, columns, per_identity):
     size = F.size("members").cast("long")
     matches = F.least(F.lit(per_identity), F.floor(size * (size - 1) / 2))
     groups = groups.where(size >= 2).withColumn("matches", matches).persist(StorageLevel.MEMORY_AND_DISK)
-    seen = groups.agg(F.count("*").alias("identities"), F.sum("matches").alias("pairs")).first()
-    part = min(1.0, MATED_AT_MOST / (seen["pairs"] or 1))
+    [totals] = groups.agg(F.count("*").alias("identities"), F.sum("matches").alias("pairs")).collect()
+    part = min(1.0, MATED_AT_MOST / (totals["pairs"] or 1))
     chosen = groups.where(F.col(schemas.IDENTITY_HASH) <= _hash_bound(part))
-    drawn_from = chosen.count() if part < 1 else seen["identities"]
-    each = chosen.withColumn(schemas.NUMBER, F.explode(F.expr("sequence(0L, matches - 1L)")))
+    drawn_from = chosen.count() if part < 1 else totals["identities"]
+    numbered = chosen.withColumn(schemas.NUMBER, F.explode(F.expr("sequence(0L, matches - 1L)")))
     first, second = (
-        each["members"][player.cast("int")]["image"] for player in players_of_match(size, F.col(schemas.NUMBER))
+        numbered["members"][player.cast("int")]["image"] for player in players_of_match(size, F.col(schemas.NUMBER))
     )
-    return each.select(first.alias("a"), second.alias("b")), {
-        "with_mated_pairs": seen["identities"],
-        "drawn_from": drawn_from,
-    }
+    identities = {"with_mated_pairs": totals["identities"], "drawn_from": drawn_from}
+    return numbered.select(first.alias("a"), second.alias("b")), identities
 
 
-def draw_non_mated(images, columns, count):
+def draw_non_mated(images: DataFrame, columns: tuple[str, ...], count: int) -> DataFrame:
     """Non-mated pairs of images.
 
     Parameters
@@ -116,17 +115,19 @@ def draw_non_mated(images, columns, count):
         .count()
         .agg(F.sum("count").alias("all"), F.sum(F.col("count") ** 2).alias("squared"))
     )
-    total, squared = sizes.first()
+    [(total, squared)] = sizes.collect()
     if not total:
         raise InputError(
-            "--id-key-index: no image with a label in every set has an identity; use -2 for the parent folder, or give "
-            "--pairs-file"
+            "no image with a label in every set has an identity",
+            setting="id_key_index",
+            remedy="use -2 for the parent folder, or give `pairs_file`",
         )
     non_mated = (total**2 - squared) / 2
     if not non_mated:
         raise InputError(
-            "--labels: all images with a label in every set are of one identity, so that there is no non-mated pair; "
-            "check --id-key-index, or give --pairs-file"
+            "all images with a label in every set are of one identity, so that there is no non-mated pair",
+            setting="labels",
+            remedy="check `id_key_index`, or give `pairs_file`",
         )
     wanted = min(count, non_mated)
     share = non_mated / (total * (total - 1) / 2)
@@ -134,39 +135,33 @@ def draw_non_mated(images, columns, count):
     places, players = _in_hash_order(images, columns, min(1.0, 2 * candidates / total))
     matches = min(candidates, players * (players - 1) // 2)
     first, second = players_of_match(F.lit(players).cast("long"), F.col(schemas.NUMBER))
-    met = (
+    pairs = (
         images.sparkSession.range(matches)
         .select(F.col("id").alias(schemas.NUMBER))
         .select(schemas.NUMBER, first.alias("first"), second.alias("second"))
     )
-    pairs = met
     for side, place in (("a", "first"), ("b", "second")):
         pairs = pairs.join(places.select(F.col("place").alias(place), F.col("image").alias(side)), place)
-    strangers = pairs.where(F.col("a")[schemas.IDENTITY] != F.col("b")[schemas.IDENTITY])
-    strangers = strangers.select(schemas.NUMBER, "a", "b").persist(StorageLevel.MEMORY_AND_DISK)
-    return _first_by_number(strangers, count).select("a", "b")
+    of_two = pairs.where(F.col("a")[schemas.IDENTITY] != F.col("b")[schemas.IDENTITY])
+    of_two = of_two.select(schemas.NUMBER, "a", "b").persist(StorageLevel.MEMORY_AND_DISK)
+    return _first_by_number(of_two, count).select("a", "b")
 
 
-def _hash_bound(part):
+def _hash_bound(part: float) -> int:
     """The largest of a part of all hashes."""
     return min(_LEAST_HASH + int(part * _HASHES), 2**63 - 1)
 
 
-def _in_hash_order(images, columns, part):
+def _in_hash_order(images: DataFrame, columns: tuple[str, ...], part: float) -> tuple[DataFrame, int]:
     """A part of the images, those of the smallest hashes, with their place in that order, and how many there are."""
     piece = F.shiftright(schemas.IMAGE_HASH, 64 - _RANGE_BITS)
-    chosen = images.where(F.col(schemas.IMAGE_HASH) <= _hash_bound(part)).withColumn("piece", piece)
-    sizes = dict(chosen.groupBy("piece").count().orderBy("piece").collect())
-    starts, total = [], 0
-    for number, size in sizes.items():
-        starts += [F.lit(number), F.lit(total)]
-        total += size
-    inside = F.row_number().over(Window.partitionBy("piece").orderBy(*_IN_ORDER)) - 1
-    place = (F.create_map(*starts)[F.col("piece")] + inside).cast("long") if total else F.lit(0)
-    return chosen.select(place.alias("place"), F.struct(*columns).alias("image")), total
+    chosen = images.where(F.col(schemas.IMAGE_HASH) <= _hash_bound(part)).withColumn(PIECE, piece)
+    inside = F.row_number().over(Window.partitionBy(PIECE).orderBy(*_IN_ORDER))
+    in_order, total = numbered_in_pieces(chosen, inside, first=F.lit(1))
+    return in_order.select(F.col(schemas.ROW).alias("place"), F.struct(*columns).alias("image")), total
 
 
-def _first_by_number(pairs, count):
+def _first_by_number(pairs: DataFrame, count: int) -> DataFrame:
     """The pairs of the smallest numbers, which need not be without gaps; exactly so many if there are as many."""
     block = F.floor(F.col(schemas.NUMBER) / _PAIRS_A_BLOCK)
     before = 0

@@ -1,25 +1,39 @@
 """What an evaluation found: the numbers that the curves' files, summary.json and the page are made of."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-class Area(NamedTuple):
+class OperatingPoint(NamedTuple):
+    """The error that curves show, and what fixes its threshold before any discard."""
+
+    error: str
+    """``"fnmr"`` or ``"fmr"``."""
+    fixed_by: str
+    """``"error"``: the error itself starts at `value`; ``"fmr"``: the threshold is that of FMR `value`."""
+    value: float
+
+
+class Interval(NamedTuple):
+    """95 % bootstrap interval over identities."""
+
+    low: float
+    high: float
+
+
+class PartialAuc(NamedTuple):
     """Area under a curve up to a discard limit, pAUC; lower is better."""
 
     limit: float
     value: float
-    minus_best: float | None
+    interval: Interval
+    delta_to_best: float | None
     """Less the theoretical best; None where the convention has none."""
-    low: float
-    high: float
-    """95 % bootstrap interval over identities."""
-    minus_first: float
+    delta_to_first: float
     """Less the area of the first label set."""
-    minus_first_low: float
-    minus_first_high: float
-    """95 % interval of that, from the same resamples."""
+    delta_to_first_interval: Interval
+    """From the same resamples as `interval`."""
 
 
 class Curve(NamedTuple):
@@ -30,17 +44,14 @@ class Curve(NamedTuple):
     """Fraction of the pairs that have gone, from 0 to 1, float64."""
     error_rates: np.ndarray
     """Error among those left, float64; it holds until the next discard."""
-    areas: tuple[Area, ...]
+    areas: tuple[PartialAuc, ...]
+    """One a discard limit."""
 
 
 class Comparison(NamedTuple):
-    """All label sets by one error from one start."""
+    """All label sets at one operating point."""
 
-    error: str
-    """``"fnmr"`` or ``"fmr"``."""
-    start: str
-    """``"error"``: the error itself begins at `at`; ``"fmr"``: the threshold is that of FMR `at`."""
-    at: float
+    operating_point: OperatingPoint
     threshold: float
     """Similarity from which a pair counts as mated; before any discard, where it is taken anew."""
     starting_error: float
@@ -48,6 +59,7 @@ class Comparison(NamedTuple):
     pairs: int
     """Pairs that the discards are fractions of."""
     curves: tuple[Curve, ...]
+    """One a label set."""
 
 
 class Similarities(NamedTuple):
@@ -63,14 +75,14 @@ class Similarities(NamedTuple):
 class SizeClass(NamedTuple):
     """Identities with about the same number of images, and the mean label of each."""
 
-    least: int
+    fewest: int
     most: int
-    """Images of an identity, from least to most."""
+    """Images of an identity."""
     identities: int
-    low: float
+    lower_quartile: float
     median: float
-    high: float
-    """Quartiles of the identities' mean labels."""
+    upper_quartile: float
+    """Of the identities' mean labels."""
 
 
 class IdentityLabels(NamedTuple):
@@ -90,7 +102,7 @@ class Thumbnail(NamedTuple):
     path: str
     label: float
     jpeg: bytes | None
-    """None where the image file is not or cannot be read."""
+    """None where the image file is not read, or cannot be."""
 
 
 class Sheet(NamedTuple):
@@ -104,11 +116,11 @@ class Profile(NamedTuple):
     """What a label set says of its images, pairs aside."""
 
     name: str
-    place: str
-    """Where it was read."""
+    path: str
+    """File or folder that it was read from."""
     quantity: str
     """``"label"`` (0 to 100), ``"ERS"`` (0 to 1) or ``"score"``; higher is better."""
-    statuses: dict
+    statuses: dict[str, int]
     """Status to number of images."""
     edges: np.ndarray
     """Edges of the histogram, shape (bins + 1,)."""
@@ -122,11 +134,11 @@ class Profile(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """All of it."""
+    """All that an evaluation found."""
 
     convention: str
     """``"fixed"`` or ``"recomputed"``."""
-    pairs: dict
+    pairs: dict[str, Any]
     """Counts of pairs: where they come from, mated, non-mated, and those left out, by reason; nested, JSON-ready."""
     comparisons: tuple[Comparison, ...]
     """Empty where no pair can be compared, as a note tells then."""

@@ -1,12 +1,16 @@
 """What a label set says of its images, pairs aside: how labels are spread, by identity and by number of images."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from pyspark import StorageLevel
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.evaluation.findings import IdentityLabels, Profile, Sheet, SizeClass, Thumbnail
-from fiqa_spark.evaluation.label_sets import with_identity
+from fiqa_spark.evaluation.label_sets import LabelSet, with_identity
+from fiqa_spark.evaluation.settings import EvaluationSettings
 
 _BINS = 50
 _LOWEST_IDENTITIES = 15
@@ -15,45 +19,35 @@ _TILES, _TILES_OF_IDENTITY = 12, 24
 _SCALES = {"label": (0.0, 100.0), "ERS": (0.0, 1.0)}
 
 
-def profile(labels, settings):
-    """Profile of a label set.
-
-    Parameters
-    ----------
-    labels : LabelSet
-    settings : EvaluationSettings
-        `id_key_index`.
-
-    Returns
-    -------
-    Profile
-    """
+def profile(labels: LabelSet, settings: EvaluationSettings) -> Profile:
+    """Profile of a label set; its contact sheets have no pictures yet."""
     images = with_identity(labels, settings.id_key_index)
     scored = images.where(F.col(schemas.QUALITY).isNotNull())
-    statuses = dict(images.groupBy(schemas.STATUS).count().orderBy(schemas.STATUS).collect())
+    statuses: dict[str, int] = dict(images.groupBy(schemas.STATUS).count().orderBy(schemas.STATUS).collect())
     edges, counts, median = _histogram(scored, labels.quantity)
     identities = _identities(images).persist(StorageLevel.MEMORY_AND_DISK)
     sizes, lowest = _sizes(identities), _lowest(identities)
     sheets = tuple(_sheets(scored, identities, median, labels.quantity))
     identities.unpersist()
-    return Profile(labels.name, labels.place, labels.quantity, statuses, edges, counts, sizes, lowest, sheets)
+    return Profile(labels.name, labels.path, labels.quantity, statuses, edges, counts, sizes, lowest, sheets)
 
 
-def _histogram(scored, quantity):
+def _histogram(scored: DataFrame, quantity: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Edges and counts of equal bins, and the median."""
     quality = F.col(schemas.QUALITY)
     median = F.percentile_approx(quality, 0.5, 10_000)
-    seen = scored.agg(F.min(quality).alias("low"), F.max(quality).alias("high"), median.alias("median")).first()
-    low, high = _SCALES.get(quantity, (seen.low, seen.high))
-    low, high = min(low, seen.low), max(high, seen.high)
+    [(lowest, highest, middle)] = scored.agg(F.min(quality), F.max(quality), median).collect()
+    low, high = _SCALES.get(quantity, (lowest, highest))
+    low, high = min(low, lowest), max(high, highest)
     place = F.least(F.floor((quality - low) / (high - low) * _BINS), F.lit(_BINS - 1)).cast("int")
     counts = np.zeros(_BINS, np.int64)
     for number, count in scored.groupBy(place.alias("bin")).count().collect():
         counts[number] = count
-    return np.linspace(low, high, _BINS + 1), counts, seen.median
+    return np.linspace(low, high, _BINS + 1), counts, middle
 
 
-def _identities(images):
+def _identities(images: DataFrame) -> DataFrame:
+    """Each identity with its numbers of images, and mean, lowest and highest label."""
     quality = F.col(schemas.QUALITY)
     return (
         images.where(F.col(schemas.IDENTITY).isNotNull())
@@ -69,7 +63,7 @@ def _identities(images):
     )
 
 
-def _sizes(identities):
+def _sizes(identities: DataFrame) -> tuple[SizeClass, ...]:
     """Identities of 1, 2 to 3, 4 to 7, ... images."""
     doublings = F.length(F.bin("images")) - 1
     quartiles = F.percentile_approx("mean", [0.25, 0.5, 0.75], 10_000)
@@ -82,18 +76,18 @@ def _sizes(identities):
     )
 
 
-def _lowest(identities):
+def _lowest(identities: DataFrame) -> tuple[IdentityLabels, ...]:
     """Identities of the lowest mean label; those of one image only where there are no others."""
     in_order = identities.orderBy("mean", schemas.IDENTITY)
     several = in_order.where(F.col("labelled") >= _IMAGES_OF_A_MEAN).head(_LOWEST_IDENTITIES)
     return tuple(IdentityLabels(*row) for row in several or in_order.head(_LOWEST_IDENTITIES))
 
 
-def _sheet(title, images):
+def _sheet(title: str, images: Iterable[tuple[str, float]]) -> Sheet:
     return Sheet(title, tuple(Thumbnail(path, label, None) for path, label in images))
 
 
-def _sheets(scored, identities, median, quantity):
+def _sheets(scored: DataFrame, identities: DataFrame, median: float, quantity: str) -> Iterator[Sheet]:
     """The contact sheets that a set should have, before their image files are read."""
     quality, rows = F.col(schemas.QUALITY), scored.select(schemas.PATH, schemas.QUALITY)
     near = rows.orderBy(F.abs(quality - median), schemas.PATH).head(_TILES)
@@ -106,7 +100,7 @@ def _sheets(scored, identities, median, quantity):
     widest = identities.orderBy(spread.desc(), schemas.IDENTITY).head(1)
     if widest:
         name = widest[0][schemas.IDENTITY]
-        own = scored.where(F.col(schemas.IDENTITY) == name).select(schemas.PATH, schemas.QUALITY)
-        own = own.orderBy(quality, schemas.PATH).collect()
+        of_identity = scored.where(F.col(schemas.IDENTITY) == name).select(schemas.PATH, schemas.QUALITY)
+        own = of_identity.orderBy(quality, schemas.PATH).collect()
         places = np.unique(np.linspace(0, len(own) - 1, min(len(own), _TILES_OF_IDENTITY)).round().astype(int))
         yield _sheet(f"{name}, from worst to best: the identity of the widest range", [own[place] for place in places])

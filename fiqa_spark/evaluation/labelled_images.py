@@ -1,15 +1,18 @@
 """The images of several label sets, put together by their keys."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation.label_sets import has_every_label, quality_columns, with_identity
+from fiqa_spark.evaluation.label_sets import IS_OF_SET, LabelSet, has_every_label, quality_columns, with_identity
+from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs import keys
+
+_SET_NUMBER, _RANKED_IDENTITY = "set_number", "ranked_identity"
 
 
 class LabelledImages(NamedTuple):
@@ -18,22 +21,19 @@ class LabelledImages(NamedTuple):
     table: DataFrame
     """`key`, `path`, `identity` (null if none), `identity_hash`, `image_hash`, and a column `quality_<i>` a set, null
     where the set has none. Kept until it is unpersisted."""
-    counts: dict
+    counts: dict[str, int]
     """``images``, of all sets together; ``labelled``, those that have a label in every set."""
 
 
-def labelled_images(sets, settings):
+def labelled_images(sets: list[LabelSet], settings: EvaluationSettings) -> LabelledImages:
     """Put label sets together: a row for every key that occurs in any.
 
     Parameters
     ----------
     sets : list of LabelSet
+        Whose keys agree below `image_root`.
     settings : EvaluationSettings
         `image_root`, `id_key_index` for sets that do not tell identities, `seed`.
-
-    Returns
-    -------
-    LabelledImages
 
     Raises
     ------
@@ -46,67 +46,89 @@ def labelled_images(sets, settings):
     union = rows[0]
     for more in rows[1:]:
         union = union.unionByName(more)
-    aggregates = [F.min(schemas.PATH).alias(schemas.PATH), F.min("ranked").alias("ranked")]
+    aggregates = [F.min(column).alias(column) for column in (schemas.PATH, _RANKED_IDENTITY)]
     for number, name in enumerate(names):
-        of_set = F.when(F.col("number") == number, F.col(schemas.QUALITY))
-        aggregates += [F.max(of_set).alias(name), F.min(of_set).alias(f"least_{name}")]
-    images = union.groupBy(schemas.KEY).agg(*aggregates).withColumn(schemas.IDENTITY, F.col("ranked")[schemas.IDENTITY])
+        of_set = F.when(F.col(_SET_NUMBER) == number, F.col(schemas.QUALITY))
+        aggregates += [F.max(of_set).alias(name), F.min(of_set).alias(_lowest(name))]
+    identity = F.col(_RANKED_IDENTITY)[schemas.IDENTITY]
+    images = union.groupBy(schemas.KEY).agg(*aggregates).withColumn(schemas.IDENTITY, identity)
     hashes = {
         # An image without identity is one of its own.
         schemas.IDENTITY_HASH: keys.seeded_hash(settings.seed, F.coalesce(schemas.IDENTITY, schemas.KEY)),
         schemas.IMAGE_HASH: keys.seeded_hash(settings.seed, schemas.KEY),
     }
-    table = images.drop("ranked").withColumns(hashes).persist(StorageLevel.MEMORY_AND_DISK)
+    table = images.drop(_RANKED_IDENTITY).withColumns(hashes).persist(StorageLevel.MEMORY_AND_DISK)
     counts = _checked(table, sets, names)
-    return LabelledImages(table.drop(*[f"least_{name}" for name in names]), counts)
+    return LabelledImages(table.drop(*map(_lowest, names)), counts)
 
 
-def _rows_of(labels, number, settings):
-    """Rows of a set with their key, the set's number, and the identity with the rank of who tells it."""
+def _lowest(name: str) -> str:
+    """Column beside a quality column, which holds the highest, that differs where a set has two labels for a key."""
+    return f"lowest_{name}"
+
+
+def _rows_of(labels: LabelSet, number: int, settings: EvaluationSettings) -> DataFrame:
+    """Rows of a set with their key, the set's number, and the identity after the rank of its source."""
     identity = F.col(schemas.IDENTITY)
     # What a set says of the identity counts before what the path says, and an earlier set before a later one.
-    rank = F.when(F.col("told"), number).otherwise(number + (1 << 16))
+    rank = F.when(F.col(IS_OF_SET), number).otherwise(number + (1 << 16))
     ranked = F.when(identity.isNotNull(), F.struct(rank.alias("rank"), identity.alias(schemas.IDENTITY)))
     keyed = keys.with_key(with_identity(labels, settings.id_key_index), settings.image_root)
     return keyed.select(
-        schemas.KEY, schemas.PATH, ranked.alias("ranked"), F.lit(number).alias("number"), schemas.QUALITY
+        schemas.KEY,
+        schemas.PATH,
+        ranked.alias(_RANKED_IDENTITY),
+        F.lit(number).alias(_SET_NUMBER),
+        schemas.QUALITY,
     )
 
 
-def _checked(table, sets, names):
+def _checked(table: DataFrame, sets: list[LabelSet], names: list[str]) -> dict[str, int]:
     """Counts of images, once it is sure that the sets can be compared."""
     everywhere = has_every_label(names)
-    aggregates = [F.count("*").alias("images"), F.count_if(everywhere).alias("labelled")]
-    for name in names:
-        quality, key = F.col(name), F.col(schemas.KEY)
-        of_compared = F.when(everywhere, quality)
-        of_set = {
-            "count": F.count(quality),
-            "key": F.min(F.when(quality.isNotNull(), key)),
-            "twice": F.min(F.when(quality != F.col(f"least_{name}"), key)),
-            "low": F.min(of_compared),
-            "high": F.max(of_compared),
-        }
-        aggregates.append(F.struct(*[column.alias(what) for what, column in of_set.items()]).alias(name))
-    seen = table.agg(*aggregates).first()
-    for labels, name in zip(sets, names, strict=True):
-        if seen[name].twice is not None:
+    counts = [F.count("*").alias("images"), F.count_if(everywhere).alias("labelled")]
+    [row] = table.agg(*counts, *(_facts_of(name, everywhere) for name in names)).collect()
+    named = [(labels, row[name]) for labels, name in zip(sets, names, strict=True)]
+    for labels, facts in named:
+        if facts["twice"] is not None:
             raise InputError(
-                f"{labels.place}: two different labels for the key {seen[name].twice!r}, and which one is meant cannot "
-                "be told; keep one"
+                f"two different labels for the key {facts['twice']!r}, and which one is meant cannot be told",
+                path=labels.path,
+                remedy="keep one",
             )
-        if not seen[name]["count"]:
-            raise InputError(f"{labels.place}: no image has a label there; give a set in which some have one")
-    if not seen["labelled"]:
-        shown = ", ".join(f"{seen[name].key!r} in {labels.name}" for labels, name in zip(sets, names, strict=True))
-        raise InputError(
-            f"--labels: no image has a label in every set, keys are such as {shown}; compare sets of the same images, "
-            "and set --image-root so that the keys below it agree"
-        )
-    for labels, name in zip(sets, names, strict=True):
-        if seen[name].low == seen[name].high:
+        if not facts["labelled"]:
+            raise InputError("no image has a label there", path=labels.path, remedy="give a set in which some have one")
+    if not row["labelled"]:
+        raise _no_image_in_every_set(named)
+    for labels, facts in named:
+        if facts["low"] == facts["high"]:
             raise InputError(
-                f"{labels.place}: all {seen['labelled']} labels are {seen[name].low:g}, by which nothing can be "
-                "discarded; give labels that differ"
+                f"all {row['labelled']} labels are {facts['low']:g}, by which nothing can be discarded",
+                path=labels.path,
+                remedy="give labels that differ",
             )
-    return {"images": seen["images"], "labelled": seen["labelled"]}
+    return {"images": row["images"], "labelled": row["labelled"]}
+
+
+def _facts_of(name: str, everywhere: Column) -> Column:
+    """Aggregate of what has to be checked of a set, by the name of its quality column."""
+    quality, key = F.col(name), F.col(schemas.KEY)
+    of_compared = F.when(everywhere, quality)
+    facts = {
+        "labelled": F.count(quality),
+        "key": F.min(F.when(quality.isNotNull(), key)),
+        "twice": F.min(F.when(quality != F.col(_lowest(name)), key)),
+        "low": F.min(of_compared),
+        "high": F.max(of_compared),
+    }
+    return F.struct(*[column.alias(fact) for fact, column in facts.items()]).alias(name)
+
+
+def _no_image_in_every_set(named: list[tuple[LabelSet, Any]]) -> InputError:
+    """The error of sets that have no labelled image in common, each with what is known of it."""
+    keys_shown = ", ".join(f"{facts['key']!r} in {labels.name}" for labels, facts in named)
+    return InputError(
+        f"no image has a label in every set, keys are such as {keys_shown}",
+        setting="labels",
+        remedy="compare sets of the same images, and set `image_root` so that the keys below it agree",
+    )

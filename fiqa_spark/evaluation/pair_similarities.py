@@ -1,16 +1,18 @@
 """The similarity of every pair: vectors meet at the first image of the pair, and only numbers leave the executors."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.functions import pandas_udf
+from pyspark.sql.pandas.functions import pandas_udf
 
 from fiqa_spark import schemas
-from fiqa_spark.errors import InputError
+from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.parquet_features import vector_length
+from fiqa_spark.inputs.parquet_features import Features, vector_length
 from fiqa_spark.inputs.vectors import partitions_for, stack_vectors, vector_lengths
 from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -28,6 +30,7 @@ _FILTERED_AT_MOST = 4_000_000
 # Fewer pairs are not worth the start of a task.
 _PARTITIONS_AT_LEAST, _PAIRS_A_PARTITION = 2, 2048
 _FEATURE_A, _FEATURE_B = "feature_a", "feature_b"
+_BOTH_MATCHED = "both_matched"
 _MISSING, _INVALID = "missing_feature", "invalid_feature"
 
 
@@ -38,13 +41,13 @@ class ComparedPairs(NamedTuple):
     """float64, shape (pairs,)."""
     mated: np.ndarray
     """bool."""
-    owners: tuple
+    identities: tuple[np.ndarray, np.ndarray]
     """Hash of the identity of either image, two arrays of int64."""
-    qualities: tuple
+    qualities: tuple[np.ndarray, ...]
     """Lower quality of the two images, an array of float64 a label set."""
 
 
-def flat_pairs(pairs, quality_columns):
+def flat_pairs(pairs: DataFrame, quality_columns: list[str]) -> DataFrame:
     """Pairs with the numbers that are compared, out of structs of images.
 
     Parameters
@@ -52,6 +55,7 @@ def flat_pairs(pairs, quality_columns):
     pairs : DataFrame
         `same`, and structs `a` and `b` with `path`, `key`, `identity_hash` and the qualities.
     quality_columns : list of str
+        From `label_sets.quality_columns`.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def flat_pairs(pairs, quality_columns):
     )
 
 
-def images_of(pairs):
+def images_of(pairs: DataFrame) -> DataFrame:
     """The distinct images of pairs, `path` and `key`."""
     sides = [
         pairs.select(F.col(path).alias(schemas.PATH), F.col(key).alias(schemas.KEY))
@@ -80,26 +84,31 @@ def images_of(pairs):
     return sides[0].union(sides[1]).dropDuplicates([schemas.KEY])
 
 
-def check_memory(spark, pairs, sets):
+def check_memory(spark: SparkSession, pairs: int, sets: int) -> None:
     """Raise InputError if the numbers of so many pairs would not fit in the driver, or not reach it."""
-    fewer = "lower --mated-per-identity or --non-mated, list fewer pairs, or"
+    fewer = "lower `mated_per_identity` or `non_mated`, list fewer pairs, or"
     needed = pairs * (_PAIR_BYTES + sets * _QUALITY_BYTES) * _COPIES
     free = free_bytes(spark)
     if needed > free:
         raise InputError(
-            f"{pairs} pairs take {needed / 1e9:.1f} GB in the driver, and {free / 1e9:.1f} GB are free there; {fewer} "
-            "give the driver more memory"
+            f"{pairs} pairs take {needed / 1e9:.1f} GB in the driver, and {free / 1e9:.1f} GB are free there",
+            remedy=f"{fewer} give the driver more memory",
         )
     key = "spark.driver.maxResultSize"
     limit = spark.conf.get(key, "1g")
-    most = spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(limit)
+    jvm: Any = spark._jvm
+    most = jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(limit)
     result = pairs * (_RESULT_BYTES + sets * _QUALITY_BYTES // 2)
     # No limit is set by 0.
     if 0 < most < result:
-        raise InputError(f"{pairs} pairs are {result / 1e9:.1f} GB, more than {key} {limit}; {fewer} raise it")
+        raise InputError(
+            f"{pairs} pairs are {result / 1e9:.1f} GB, more than {key} {limit}", remedy=f"{fewer} raise it"
+        )
 
 
-def compared_pairs(pairs, features, quality_columns, count):
+def compared_pairs(
+    pairs: DataFrame, features: Features, quality_columns: list[str], count: int
+) -> tuple[ComparedPairs, dict[str, int]]:
     """Pairs with the similarity of their features.
 
     Parameters
@@ -107,7 +116,9 @@ def compared_pairs(pairs, features, quality_columns, count):
     pairs : DataFrame
         From `flat_pairs`.
     features : Features
+        Of their images and perhaps of others.
     quality_columns : list of str
+        From `label_sets.quality_columns`.
     count : int
         Number of pairs.
 
@@ -119,31 +130,41 @@ def compared_pairs(pairs, features, quality_columns, count):
 
     Raises
     ------
+    NothingUsableError
+        If no pair has two features that can be used.
     InputError
-        If no pair has two features that can be used, or a key has several.
+        If no image has a feature at all, or one has several.
     """
     images = images_of(pairs)
     with planned_by_identity(pairs.sparkSession):
         frame = _collected(_similar(pairs, _of_images(features, images, count), count))
     if len(frame) > count:
-        raise InputError(repeated_key(images, features))
-    similarities = frame[schemas.SIMILARITY].to_numpy(np.float64)
-    held = np.isfinite(similarities)
+        raise repeated_key(images, features)
+    usable = np.isfinite(frame[schemas.SIMILARITY].to_numpy(np.float64))
     matched = frame[schemas.MATCHED].to_numpy(bool)
-    left_out = {_MISSING: int((~matched).sum()), _INVALID: int((matched & ~held).sum())}
-    if not held.any():
+    left_out = {_MISSING: int((~matched).sum()), _INVALID: int((matched & ~usable).sum())}
+    if not usable.any():
         check_any_match(images, features)
-        raise InputError(
-            f"--feature-root: none of {count} pairs has two features that can be used ({left_out[_MISSING]} lack one, "
-            f"of {left_out[_INVALID]} one is empty, not finite, zero or of another length); compute the features again"
+        raise NothingUsableError(
+            f"none of {count} pairs has two features that can be used ({left_out[_MISSING]} lack one, of "
+            f"{left_out[_INVALID]} one is empty, not finite, zero or of another length)",
+            setting="feature_root",
+            remedy="compute the features again",
         )
-    owners = tuple(frame[name].to_numpy(np.int64)[held] for name in (schemas.IDENTITY_A, schemas.IDENTITY_B))
-    qualities = tuple(frame[name].to_numpy(np.float64)[held] for name in quality_columns)
-    compared = ComparedPairs(similarities[held], frame[schemas.SAME].to_numpy(bool)[held], owners, qualities)
+    compared = _as_arrays(frame[usable], quality_columns)
     return compared, {reason: number for reason, number in left_out.items() if number}
 
 
-def _of_images(features, images, count):
+def _as_arrays(frame: pd.DataFrame, quality_columns: list[str]) -> ComparedPairs:
+    return ComparedPairs(
+        frame[schemas.SIMILARITY].to_numpy(np.float64),
+        frame[schemas.SAME].to_numpy(bool),
+        (frame[schemas.IDENTITY_A].to_numpy(np.int64), frame[schemas.IDENTITY_B].to_numpy(np.int64)),
+        tuple(frame[name].to_numpy(np.float64) for name in quality_columns),
+    )
+
+
+def _of_images(features: Features, images: DataFrame, count: int) -> Features:
     """The features of the images of pairs, so that no others are moved; as they are where none is moved anyway."""
     if features.buckets or count > _FILTERED_AT_MOST:
         return features
@@ -151,7 +172,7 @@ def _of_images(features, images, count):
     return features._replace(table=features.table.join(F.broadcast(hashes), schemas.KEY_HASH, "left_semi"))
 
 
-def _partitions(features, count):
+def _partitions(features: Features, count: int) -> int:
     """Number of partitions for the vectors of so many pairs, or for all features where all are moved."""
     dimension = vector_length(features.table)
     if count > _FILTERED_AT_MOST:
@@ -159,55 +180,58 @@ def _partitions(features, count):
     return min(partitions_for(count, dimension), max(_PARTITIONS_AT_LEAST, count // _PAIRS_A_PARTITION))
 
 
-def _similar(pairs, features, count):
+def _similar(pairs: DataFrame, features: Features, count: int) -> DataFrame:
     """Pairs with `similarity`, null where a feature cannot be used, and `matched`: whether there are two."""
     partitions = features.buckets or _partitions(features, count)
-    beside = pairs.withColumn("both", F.lit(True))
-    for side, feature in ((schemas.KEY_B, _FEATURE_B), (schemas.KEY_A, _FEATURE_A)):
-        key = F.col(side)
-        placed = beside.withColumns(
-            {
-                schemas.KEY: key,
-                schemas.KEY_HASH: F.xxhash64(key),
-                schemas.IDENTITY_KEY: keys.identity_key(key, features.id_key_index),
-            }
-        )
-        joined = join_features(placed, features, partitions, identities_in_keys=True)
-        beside = joined.withColumn("both", F.col("both") & F.col(schemas.MATCHED)).withColumnRenamed(
-            schemas.FEATURE, feature
-        )
-        beside = beside.drop(schemas.KEY, schemas.KEY_HASH, schemas.IDENTITY_KEY, schemas.PROBLEM, schemas.MATCHED)
+    with_features = pairs.withColumn(_BOTH_MATCHED, F.lit(True))
+    for key_column, feature in ((schemas.KEY_B, _FEATURE_B), (schemas.KEY_A, _FEATURE_A)):
+        with_features = _with_feature(with_features, features, F.col(key_column), partitions)
+        with_features = with_features.withColumnRenamed(schemas.FEATURE, feature)
     similarity = _similarity()(F.col(_FEATURE_A), F.col(_FEATURE_B)).alias(schemas.SIMILARITY)
-    kept = [
-        name for name in pairs.columns if name not in (schemas.PATH_A, schemas.PATH_B, schemas.KEY_A, schemas.KEY_B)
-    ]
-    return beside.select(*kept, F.col("both").alias(schemas.MATCHED), similarity)
+    of_images = (schemas.PATH_A, schemas.PATH_B, schemas.KEY_A, schemas.KEY_B)
+    kept = [name for name in pairs.columns if name not in of_images]
+    return with_features.select(*kept, F.col(_BOTH_MATCHED).alias(schemas.MATCHED), similarity)
 
 
-def _similarity():
+def _with_feature(pairs: DataFrame, features: Features, key: Column, partitions: int) -> DataFrame:
+    """Pairs with the feature of one of their images, and whether all that were looked for so far are there."""
+    keyed = pairs.withColumns(
+        {
+            schemas.KEY: key,
+            schemas.KEY_HASH: F.xxhash64(key),
+            schemas.IDENTITY_KEY: keys.identity_key(key, features.id_key_index),
+        }
+    )
+    joined = join_features(keyed, features, partitions, identities_in_keys=True)
+    joined = joined.withColumn(_BOTH_MATCHED, F.col(_BOTH_MATCHED) & F.col(schemas.MATCHED))
+    return joined.drop(schemas.KEY, schemas.KEY_HASH, schemas.IDENTITY_KEY, schemas.PROBLEM, schemas.MATCHED)
+
+
+def _similarity() -> Callable[..., Column]:
     """UDF: similarity of two features, null where one cannot be used or they are of two lengths."""
 
-    @pandas_udf("double")
+    # Spark's stubs know no function whose kind is told by its type hints.
+    @pandas_udf("double")  # type: ignore[call-overload]
     @in_worker
     def similarity(features_a: pd.Series, features_b: pd.Series) -> pd.Series:
         lengths = vector_lengths(features_a)
         fitting = (lengths > 0) & (lengths == vector_lengths(features_b))
-        found = np.full(len(lengths), np.nan)
+        similarities = np.full(len(lengths), np.nan)
         for length in np.unique(lengths[fitting]).tolist():
             chosen = np.flatnonzero(fitting & (lengths == length))
             (a, sound_a), (b, sound_b) = (
                 unit_embeddings(stack_vectors(features.iloc[chosen], length)) for features in (features_a, features_b)
             )
-            found[chosen] = np.where(sound_a & sound_b, pair_similarities(a, b), np.nan)
-        return pd.Series(found)
+            similarities[chosen] = np.where(sound_a & sound_b, pair_similarities(a, b), np.nan)
+        return pd.Series(similarities)
 
     return similarity
 
 
-def _collected(table):
+def _collected(table: DataFrame) -> pd.DataFrame:
     """Rows as a pandas frame, by way of Arrow."""
     spark, key = table.sparkSession, "spark.sql.execution.arrow.pyspark.enabled"
-    before = spark.conf.get(key)
+    before: Any = spark.conf.get(key)
     spark.conf.set(key, "true")
     try:
         return table.toPandas()

@@ -11,7 +11,7 @@ from fiqa_spark.runtime.settings import setting
 class EvaluationSettings(ImageSettings):
     """How label sets are compared; see `fiqa_spark.evaluation`."""
 
-    pairs_file: str = setting("", "CSV with path_a, path_b and same (1 or 0); default: pairs are drawn", place=True)
+    pairs_file: str = setting("", "CSV with path_a, path_b and same (1 or 0); default: pairs are drawn", path=True)
     mated_per_identity: int = setting(20, "mated pairs drawn of an identity at most", least=1, most=1000)
     non_mated: int = setting(1_000_000, "non-mated pairs drawn at most", least=1, most=20_000_000)
     error: tuple[str, ...] = setting(("fnmr",), "errors to look at", choices=("fnmr", "fmr"))

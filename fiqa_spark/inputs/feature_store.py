@@ -1,8 +1,10 @@
-"""The feature store: Parquet vectors in buckets by cluster, sorted inside, to be joined where they lie."""
+"""The feature store: Parquet vectors in buckets by identity key, sorted inside, to be joined where they lie."""
 
 import json
 import uuid
+from typing import Any, NamedTuple
 
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -10,24 +12,37 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.inputs.vectors import partitions_for, with_binary_vectors
-from fiqa_spark.runtime.storage import literal
+from fiqa_spark.runtime.storage import Storage, literal
 
 # Spark, pandas and DuckDB leave files alone whose names begin with an underscore.
 DESCRIPTION_FILE = "_feature_store.json"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+# How each version that can be read names the column that the buckets follow.
+_BUCKET_COLUMNS = {1: "cluster", _FORMAT_VERSION: schemas.IDENTITY_KEY}
+_SORTED_BY = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.PATH)
 # Read as a whole: what is small is gone again before Java's collector moves it to its old generation.
 _ROW_GROUP_BYTES = 8 << 20
-_SORTED_BY = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.PATH)
+_IMPORT_AGAIN = "import the features again"
 
 
-def write_store(storage, vectors, folder, *, index, rows, dimension):
+class _Description(NamedTuple):
+    """What the description file tells those who open a store."""
+
+    format_version: int
+    buckets: int
+    files: int
+    id_key_index: int
+
+
+def write_store(
+    storage: Storage, vectors: DataFrame, folder: str, *, index: int, rows: int, dimension: int
+) -> dict[str, Any]:
     """Write vectors as a feature store.
 
     Their digits are random, so that neither compression nor a dictionary would save anything.
 
     Parameters
     ----------
-    storage : Storage
     vectors : DataFrame
         `path` (the key), `feature` (binary or array<float>), `problem`.
     folder : str
@@ -44,18 +59,18 @@ def write_store(storage, vectors, folder, *, index, rows, dimension):
     """
     buckets = partitions_for(rows, dimension)
     path = F.col(schemas.PATH)
-    clustered = vectors.withColumns(
+    keyed = vectors.withColumns(
         {schemas.IDENTITY_KEY: keys.identity_key(path, index), schemas.KEY_HASH: F.xxhash64(path)}
     ).select(*schemas.FEATURE_STORE.names)
-    table = _new_name()
-    placed = with_binary_vectors(clustered.repartition(buckets, schemas.IDENTITY_KEY))
+    table = _new_table_name()
+    by_identity = with_binary_vectors(keyed.repartition(buckets, schemas.IDENTITY_KEY))
     options = {
         "path": folder,
         "compression": "none",
         f"parquet.enable.dictionary#{schemas.FEATURE}": "false",
         "parquet.block.size": str(_ROW_GROUP_BYTES),
     }
-    writer = placed.write.options(**options).bucketBy(buckets, schemas.IDENTITY_KEY).sortBy(*_SORTED_BY)
+    writer = by_identity.write.options(**options).bucketBy(buckets, schemas.IDENTITY_KEY).sortBy(*_SORTED_BY)
     writer.format("parquet").saveAsTable(table)
     vectors.sparkSession.sql(f"DROP TABLE {table}")
     written = vectors.sparkSession.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))
@@ -63,73 +78,80 @@ def write_store(storage, vectors, folder, *, index, rows, dimension):
     counts = {row.length: row["count"] for row in lengths.collect()}
     description = {
         "format_version": _FORMAT_VERSION,
-        "dimension": max((length for length in counts if length), key=counts.get, default=None),
+        "dimension": max((length for length in counts if length), key=lambda length: counts[length], default=None),
         "rows": sum(counts.values()),
         "buckets": buckets,
-        "files": len(_files(storage, folder)),
+        "files": _count_files(storage, folder),
         "id_key_index": index,
     }
     storage.write_text(f"{folder}/{DESCRIPTION_FILE}", json.dumps(description, indent=2) + "\n")
     return description
 
 
-def is_store(storage, folder):
+def is_store(storage: Storage, folder: str) -> bool:
     """Whether a folder is a feature store."""
-    return storage.is_folder(folder) and storage.exists(f"{folder.rstrip('/')}/{DESCRIPTION_FILE}")
+    return storage.is_folder(folder) and storage.exists(_description_path(folder))
 
 
-def open_store(spark, storage, folder):
+def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
     """Features in a store, in their buckets.
 
     Parameters
     ----------
     spark : SparkSession
         Its catalog must be its own, since a table for the buckets is made there.
-    storage : Storage
-    folder : str
-
-    Returns
-    -------
-    Features
 
     Raises
     ------
     InputError
-        If the store is of another version, damaged, or lacks files.
+        If the store is of a version that cannot be read, damaged, or lacks files.
     """
-    description = _description(storage, folder)
-    table, place = _new_name(), storage.qualified(folder).replace("\\", "\\\\").replace("'", "\\'")
-    columns = ", ".join(f"{item.name} {item.dataType.simpleString()}" for item in schemas.FEATURE_STORE)
-    spark.sql(
-        f"CREATE TABLE {table} ({columns}) USING parquet CLUSTERED BY ({schemas.IDENTITY_KEY}) "
-        f"SORTED BY ({', '.join(_SORTED_BY)}) INTO {description['buckets']} BUCKETS LOCATION '{place}'"
+    description = _read_description(storage, folder)
+    bucket_column = _BUCKET_COLUMNS[description.format_version]
+    names = {schemas.IDENTITY_KEY: bucket_column}
+    columns = ", ".join(
+        f"{names.get(item.name, item.name)} {item.dataType.simpleString()}" for item in schemas.FEATURE_STORE
     )
-    vectors = spark.table(table).withColumnRenamed(schemas.PATH, schemas.KEY)
-    return Features(vectors, description["id_key_index"], description["buckets"])
+    sorted_by = ", ".join(names.get(name, name) for name in _SORTED_BY)
+    table, location = _new_table_name(), storage.qualified(folder).replace("\\", "\\\\").replace("'", "\\'")
+    spark.sql(
+        f"CREATE TABLE {table} ({columns}) USING parquet CLUSTERED BY ({bucket_column}) "
+        f"SORTED BY ({sorted_by}) INTO {description.buckets} BUCKETS LOCATION '{location}'"
+    )
+    # Spark follows the new names back to the buckets, so that vectors stay where they lie.
+    vectors = spark.table(table).withColumnsRenamed({bucket_column: schemas.IDENTITY_KEY, schemas.PATH: schemas.KEY})
+    return Features(vectors, description.id_key_index, description.buckets)
 
 
-def _description(storage, folder):
-    """The checked content of the JSON file."""
-    where = f"{folder.rstrip('/')}/{DESCRIPTION_FILE}"
+def _read_description(storage: Storage, folder: str) -> _Description:
+    """What the description file tells, checked against the files."""
+    path = _description_path(folder)
     try:
-        description = json.loads(storage.read_text(where))
-        version = description["format_version"]
-        numbers = {name: int(description[name]) for name in ("buckets", "files", "id_key_index")}
+        content = json.loads(storage.read_text(path))
+        version = content["format_version"]
+        numbers = {name: int(content[name]) for name in ("buckets", "files", "id_key_index")}
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{where}: not the description of a feature store ({error}); import the features again"
-        ) from None
-    if version != _FORMAT_VERSION:
-        raise InputError(f"{where}: format version {version!r}, not {_FORMAT_VERSION}; import the features again")
-    found = len(_files(storage, folder))
-    if found != numbers["files"]:
-        raise InputError(f"{folder}: {found} of the {numbers['files']} files of the store; import the features again")
-    return numbers
+        text = f"not the description of a feature store ({error})"
+        raise InputError(text, path=path, remedy=_IMPORT_AGAIN) from None
+    if not isinstance(version, int) or version not in _BUCKET_COLUMNS:
+        readable = " or ".join(map(str, _BUCKET_COLUMNS))
+        raise InputError(f"format version {version!r}, not {readable}", path=path, remedy=_IMPORT_AGAIN)
+    description = _Description(version, **numbers)
+    files = _count_files(storage, folder)
+    if files != description.files:
+        text = f"{files} of the {description.files} files of the store"
+        raise InputError(text, path=folder, remedy=_IMPORT_AGAIN)
+    return description
 
 
-def _files(storage, folder):
-    return [name for name, *_ in storage.entries(folder) if name.startswith("part-")]
+def _description_path(folder: str) -> str:
+    return f"{folder.rstrip('/')}/{DESCRIPTION_FILE}"
 
 
-def _new_name():
+def _count_files(storage: Storage, folder: str) -> int:
+    """Number of Parquet files in a store."""
+    return sum(name.startswith("part-") for name, *_ in storage.entries(folder))
+
+
+def _new_table_name() -> str:
     return f"fiqa_features_{uuid.uuid4().hex}"

@@ -1,19 +1,18 @@
 """Image list to DataFrame: one row for every distinct path, with its identity and key."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
-from pyspark.sql import Observation, Window
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.runtime.storage import literal
+from fiqa_spark.inputs.settings import ImageSettings, PathSettings
+from fiqa_spark.runtime.storage import Storage, literal
 
 _PATHS_FOR_ADVICE = 1000
-
-
 # What is known of the first images of a list; these columns are their order, path and key settling ties.
 _IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
 _OF_FIRST = (*_IN_ORDER, schemas.KEY_HASH, schemas.IDENTITY, schemas.IDENTITY_HASH)
@@ -25,18 +24,16 @@ class CheckedList(NamedTuple):
     list_rows: int
     """Rows of the list, those whose path occurred before included."""
     identities_in_keys: bool
-    """Whether each image's cluster is that of its identity."""
+    """Whether each image's identity key is that of its identity."""
     first: pd.DataFrame
     """The images of the smallest hashes, in their order, each path once."""
 
 
-def read_paths(spark, storage, path):
+def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     """Paths of an image list, in order, repeats and all.
 
     Parameters
     ----------
-    spark : SparkSession
-    storage : Storage
     path : str
         UTF-8 text, one image a line, the path up to the first TAB; or Parquet with `path` and perhaps `identity`.
 
@@ -58,28 +55,28 @@ def read_paths(spark, storage, path):
     lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
     before_tab = F.substring_index("value", "\t", 1)
     ended = F.endswith(before_tab, F.lit("\r"))
-    path = F.when(ended, before_tab.substr(F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
-    return lines.select(path.alias(schemas.PATH)).where(F.trim(schemas.PATH) != "")
+    listed = F.when(ended, before_tab.substr(F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
+    return lines.select(listed.alias(schemas.PATH)).where(F.trim(schemas.PATH) != "")
 
 
-def check_encoding(paths, *, setting, path=None):
+def check_encoding(paths: DataFrame, *, setting: str, path: str | None = None) -> None:
     """Raise InputError if one of the paths is not UTF-8; `setting` and `path` tell the file that holds them."""
     unreadable = paths.where(~_is_utf8(schemas.PATH)).select(schemas.PATH).head(1)
     if unreadable:
         raise _not_utf8(unreadable[0][0], setting=setting, path=path)
 
 
-def _not_utf8(text, **blame):
+def _not_utf8(text: str, **blame: str | None) -> InputError:
     return InputError(f"not UTF-8, seen {text[:80]!r}", remedy="convert it, for example with iconv", **blame)
 
 
-def _is_parquet(storage, path):
+def _is_parquet(storage: Storage, path: str) -> bool:
     if storage.is_folder(path):
         return storage.first_file(path, (".parquet",)) is not None
     return path.endswith(".parquet") or storage.head(path, 4) == b"PAR1"
 
 
-def _read_parquet(spark, storage, path):
+def _read_parquet(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     reader = spark.read
     if storage.is_folder(path) and any(name.startswith("identity=") for name, *_ in storage.entries(path)):
         # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
@@ -91,15 +88,15 @@ def _read_parquet(spark, storage, path):
     return table.select([F.col(column).cast("string") for column in columns]).where(F.trim(schemas.PATH) != "")
 
 
-def _is_utf8(column):
-    """True where the bytes of a column of paths are UTF-8; decoding replaces what is not."""
+def _is_utf8(column: str) -> Column:
+    """True where the bytes of a column of text are UTF-8; decoding replaces what is not."""
     if hasattr(F, "is_valid_utf8"):
         return F.is_valid_utf8(column)
-    raw = F.col(schemas.PATH).cast("binary")
+    raw = F.col(column).cast("binary")
     return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
 
 
-def identified_images(paths, settings, identity_index):
+def identified_images(paths: DataFrame, settings: ImageSettings, identity_index: int) -> DataFrame:
     """Images with identity, key and the hashes that all draws come from.
 
     Parameters
@@ -107,15 +104,15 @@ def identified_images(paths, settings, identity_index):
     paths : DataFrame
         `path`, and perhaps `identity`, which then wins over `id_key_index`; of several for one path the smallest
         counts.
-    settings : LabelSettings
     identity_index : int
         Part of the key by which images and features are brought together, see `keys.identity_key`.
 
     Returns
     -------
     DataFrame
-        `path`, `lines` (lines of the list in this row), `identity` (null if there is none), `key`, `cluster`,
-        `key_hash`, `image_hash`, `identity_hash`. A path may come in several rows, each with the same identity.
+        `path`, `list_rows` (how many rows of the list stand in this one), `identity` (null if there is none), `key`,
+        `identity_key`, `key_hash`, `image_hash`, `identity_hash`. A path may come in several rows, each with the same
+        identity.
     """
     path, key = F.col(schemas.PATH), F.col(schemas.KEY)
     if schemas.IDENTITY in paths.columns:
@@ -134,29 +131,26 @@ def identified_images(paths, settings, identity_index):
     )
 
 
-def index_in_key(paths, settings):
+def index_in_key(paths: DataFrame, settings: PathSettings) -> int:
     """The index of the identity among the parts of a key, where `id_key_index` counts those of a path."""
     index = settings.id_key_index
     first = keys.with_key(paths.select(schemas.PATH), settings.image_root).head(1) if index >= 0 else ()
     return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
 
 
-def check_images(images, settings, count, *, several_identities=True):
-    """Read the list once: count its lines, find its first images, and refuse a list that cannot be used.
+def check_images(
+    images: DataFrame, settings: ImageSettings, count: int, *, several_identities: bool = True
+) -> CheckedList:
+    """Read the list once: count its rows, find its first images, and refuse a list that cannot be used.
 
     Parameters
     ----------
     images : DataFrame
         From `identified_images`.
-    settings : LabelSettings or RecognizabilitySettings
     count : int
-        Lines to take those images from that have an identity and the smallest hashes, at least 1.
+        Rows to take the first images from, those that have an identity and the smallest hashes; at least 1.
     several_identities : bool
         Whether a list of one identity is refused.
-
-    Returns
-    -------
-    CheckedList
 
     Raises
     ------
@@ -166,9 +160,9 @@ def check_images(images, settings, count, *, several_identities=True):
     """
     path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
     # Gathered while the first images are looked for, so that the list is read once for both.
-    seen = Observation()
+    observation = Observation()
     observed = images.observe(
-        seen,
+        observation,
         F.sum(schemas.LIST_ROWS).alias("list_rows"),
         F.max(identity.isNotNull()).alias("identified"),
         F.min(F.when(~_is_utf8(schemas.PATH), path)).alias("unreadable"),
@@ -179,11 +173,12 @@ def check_images(images, settings, count, *, several_identities=True):
         F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.IDENTITY_KEY)).alias("identities_in_keys"),
     )
     first = first_images(observed.where(identity.isNotNull()), count)
-    _check(seen.get, images, settings, several_identities)
-    return CheckedList(seen.get["list_rows"], seen.get["identities_in_keys"], first)
+    facts = observation.get
+    _check(facts, images, settings, several_identities)
+    return CheckedList(facts["list_rows"], facts["identities_in_keys"], first)
 
 
-def first_images(images, count, per_identity=None):
+def first_images(images: DataFrame, count: int, per_identity: int | None = None) -> pd.DataFrame:
     """The images in the first so many rows by their hash, each path once, as a pandas frame in that order.
 
     With `per_identity`, rows that are not of the first so many images of their identity do not count.
@@ -194,46 +189,45 @@ def first_images(images, count, per_identity=None):
         # Rows of one path have one rank.
         ranked = rows.withColumn("rank", F.dense_rank().over(in_identity))
         rows = ranked.where(F.col("rank") <= per_identity).select(*_OF_FIRST)
-    rows = rows.orderBy(*_IN_ORDER).limit(count).collect()
-    return pd.DataFrame(rows, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
+    first = rows.orderBy(*_IN_ORDER).limit(count).collect()
+    return pd.DataFrame(first, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
 
 
-def few_of_each(first, per_identity):
+def few_of_each(first: pd.DataFrame, per_identity: int | None) -> pd.DataFrame:
     """Those of the images from `first_images` that are of the first so many of their identity; all for None."""
     if not per_identity:
         return first
     return first[first.groupby(schemas.IDENTITY).cumcount() < per_identity].reset_index(drop=True)
 
 
-def _check(seen, images, settings, several_identities):
-    """Raise InputError for what was seen in a list."""
-    if not seen["list_rows"]:
+def _check(facts: dict[str, Any], images: DataFrame, settings: ImageSettings, several_identities: bool) -> None:
+    """Raise InputError for what a list holds."""
+    if not facts["list_rows"]:
         raise InputError("no image in the list", setting="image_list_file", remedy="it must hold one path a line")
-    if seen["unreadable"] is not None:
-        raise _not_utf8(seen["unreadable"], setting="image_list_file")
-    if seen["climbing"] is not None:
+    if facts["unreadable"] is not None:
+        raise _not_utf8(facts["unreadable"], setting="image_list_file")
+    if facts["climbing"] is not None:
         raise InputError(
-            f"path {seen['climbing']!r} climbs out of its root",
+            f"path {facts['climbing']!r} climbs out of its root",
             setting="image_list_file",
             remedy="remove its '..' parts",
         )
-    if not seen["identified"]:
-        raise _index_out_of_range(seen["example"], settings.id_key_index)
-    if several_identities and seen["first_identity"] == seen["last_identity"]:
+    if not facts["identified"]:
+        raise _index_out_of_range(facts["example"], settings.id_key_index)
+    if several_identities and facts["first_identity"] == facts["last_identity"]:
         paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
-        raise _one_identity(seen, paths, settings.id_key_index)
+        raise _one_identity(facts["first_identity"], facts["example"], paths, settings.id_key_index)
 
 
-def _index_out_of_range(path, index):
+def _index_out_of_range(path: str, index: int) -> InputError:
     parts = path.count("/") + 1
     text = f"path {path!r} has {f'{parts} parts' if parts > 1 else 'no folder'}"
     remedy = "use -2 for the parent folder" if parts > 1 else "list paths as identity/name"
     return InputError(text, setting="id_key_index", value=index, remedy=remedy)
 
 
-def _one_identity(seen, paths, index):
+def _one_identity(only: str, example: str, paths: list[str], index: int) -> InputError:
     """The error of a list of one identity, with an index that tells the paths into several groups if there is one."""
-    only, example = seen["first_identity"], seen["example"]
     text = f"every image has the identity {only!r}, as in {example!r}; labels need at least two"
     remedy = "list the images of others too"
     shortest = min(path.count("/") + 1 for path in paths)

@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote, urlparse
 
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -16,7 +18,7 @@ _EXTENSIONS = (
 _EXTENSION = "extension of the key"
 
 
-def with_key(table, *roots):
+def with_key(table: DataFrame, *roots: str) -> DataFrame:
     """Rows with the key of their path: relative to the first root that it begins with, without image extension.
 
     Parameters
@@ -55,12 +57,12 @@ def with_key(table, *roots):
     )
 
 
-def climbs(path):
+def climbs(path: Column) -> Column:
     """True where a path has a part '..', with which it could leave its root."""
     return path.rlike(r"(^|/)\.\.(/|$)")
 
 
-def identity(path, index):
+def identity(path: Column, index: int) -> Column:
     """Identity in a path, ``path.split("/")[index]`` as Python means it; null if there is none or it is empty."""
     # Cut off from either end, which costs less than splitting the path into all its parts.
     count = index if index < 0 else index + 1
@@ -72,14 +74,14 @@ def identity(path, index):
     return F.nullif(part, F.lit(""))
 
 
-def identity_key(key, index):
+def identity_key(key: Column, index: int) -> Column:
     """Number that is the same for all keys of an identity, as far as keys tell it: images and features meet there.
 
     Parameters
     ----------
     key : Column of string
     index : int
-        Part of the key that names the identity; a key without that part is a cluster of its own.
+        Part of the key that names the identity; a key without that part stands alone.
 
     Returns
     -------
@@ -88,14 +90,14 @@ def identity_key(key, index):
     return F.xxhash64(F.coalesce(identity(key, index), key))
 
 
-def seeded_hash(seed, *columns):
+def seeded_hash(seed: int, *columns: str | Column) -> Column:
     """64-bit hash of the seed and the columns: the source of every random choice."""
     return F.xxhash64(F.lit(seed).cast("long"), *columns)
 
 
-def _prefixes(roots):
+def _prefixes(roots: Iterable[str]) -> list[str]:
     """Ways in which a path may begin with one of the roots, each with its final slash; the shortest first."""
-    prefixes = set()
+    prefixes: set[str] = set()
     for root in filter(None, roots):
         plain = unquote(urlparse(root).path) if re.match(r"[a-z][a-z0-9+.-]*:/", root) else root
         forms = {root, plain} if plain != root else {root, os.path.abspath(root), "file://" + os.path.abspath(root)}
@@ -103,7 +105,7 @@ def _prefixes(roots):
     return sorted(prefixes, key=len)
 
 
-def no_match(list_key, feature_key):
+def no_match(list_key: str, feature_key: str) -> InputError:
     """The error of a list and features that have no key in common."""
     return InputError(
         f"no feature matched an image; list key {list_key!r}, feature key {feature_key!r}",

@@ -2,41 +2,30 @@
 
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BinaryType, DoubleType, FloatType, UserDefinedType
+from pyspark.sql.types import ArrayType, BinaryType, DataType, DoubleType, FloatType, UserDefinedType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.runtime.storage import literal
+from fiqa_spark.runtime.storage import Storage, literal
 
 
 class Features(NamedTuple):
     """Features that can meet images."""
 
     table: DataFrame
-    """`cluster` (see `keys.identity_key`), `key_hash`, `key`, `feature` (array<float> or little-endian float32 binary) and
-    `problem` (why a feature has no vector)."""
+    """`identity_key` (see `keys.identity_key`), `key_hash`, `key`, `feature` (array<float> or little-endian float32
+    binary) and `problem` (why a feature has no vector)."""
     id_key_index: int
-    """Part of the key that the clusters are told by."""
+    """Part of the key that the identity key comes from."""
     buckets: int | None
-    """Number of buckets by cluster that the table lies in on disk, each sorted; None if it lies in none."""
+    """Number of buckets by identity key that the table lies in on disk, each sorted; None if it lies in none."""
 
 
-def read_features(spark, storage, path):
-    """Parquet data set of features.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    storage : Storage
-    path : str
-        Data set with the columns `path` and `feature`.
-
-    Returns
-    -------
-    DataFrame
+def read_features(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
+    """Parquet data set of features, with the columns `path` and `feature`.
 
     Raises
     ------
@@ -50,31 +39,29 @@ def read_features(spark, storage, path):
     return table
 
 
-def check_columns(table, **blame):
+def check_columns(table: DataFrame, **blame: str) -> None:
     """Raise InputError unless a DataFrame has `path` and a `feature` that holds vectors.
 
     Parameters
     ----------
-    table : DataFrame
     **blame
         Facts for the error: the `setting` or `path` that the table comes from.
     """
     missing = [column for column in (schemas.PATH, schemas.FEATURE) if column not in table.columns]
     if missing:
+        text = f"no column {' and no column '.join(map(repr, missing))}; it has {', '.join(table.columns)}"
+        raise InputError(text, **blame)
+    vector_type = table.schema[schemas.FEATURE].dataType
+    is_list = isinstance(vector_type, ArrayType) and isinstance(vector_type.elementType, (FloatType, DoubleType))
+    if not (is_list or isinstance(vector_type, BinaryType) or _is_ml_vector(vector_type)):
         raise InputError(
-            f"no column {' and no column '.join(map(repr, missing))}; it has {', '.join(table.columns)}", **blame
-        )
-    held = table.schema[schemas.FEATURE].dataType
-    is_list = isinstance(held, ArrayType) and isinstance(held.elementType, (FloatType, DoubleType))
-    if not (is_list or isinstance(held, BinaryType) or _is_ml_vector(held)):
-        raise InputError(
-            f"'feature' is {held.simpleString()}",
+            f"'feature' is {vector_type.simpleString()}",
             remedy="use array<float>, array<double>, an ML vector or float32 binary",
             **blame,
         )
 
 
-def keyed_features(table, index, *roots):
+def keyed_features(table: DataFrame, index: int, *roots: str) -> Features:
     """Features with their key and a vector that crosses to Python as it is.
 
     Parameters
@@ -85,19 +72,15 @@ def keyed_features(table, index, *roots):
         Part of the key by which images and features are brought together, see `keys.identity_key`.
     *roots : str
         Folders that paths may begin with; empty ones are ignored.
-
-    Returns
-    -------
-    Features
     """
     feature = F.col(schemas.FEATURE)
-    held = table.schema[schemas.FEATURE].dataType
-    if _is_ml_vector(held):
+    vector_type = table.schema[schemas.FEATURE].dataType
+    if _is_ml_vector(vector_type):
         # Loads a good part of Spark's library for machine learning, which few features need.
         from pyspark.ml.functions import vector_to_array
 
         feature = F.when(feature.isNotNull(), vector_to_array(feature, "float32"))
-    elif isinstance(held, ArrayType) and not isinstance(held.elementType, FloatType):
+    elif isinstance(vector_type, ArrayType) and not isinstance(vector_type.elementType, FloatType):
         feature = feature.cast("array<float>")
     problem = F.col(schemas.PROBLEM) if schemas.PROBLEM in table.columns else F.lit(None).cast("string")
     # A key that is never null spares a join the question, and asking it would compute the key once more.
@@ -113,11 +96,11 @@ def keyed_features(table, index, *roots):
     return Features(keyed.select(*columns), index, None)
 
 
-def _is_ml_vector(held):
-    return isinstance(held, UserDefinedType) and held.simpleString() == "vector"
+def _is_ml_vector(vector_type: DataType) -> bool:
+    return isinstance(vector_type, UserDefinedType) and vector_type.simpleString() == "vector"
 
 
-def vector_length(table):
+def vector_length(table: DataFrame) -> int:
     """Length of the first vector in a DataFrame with `feature`, 1 if there is none."""
     first = table.where(F.col(schemas.FEATURE).isNotNull()).select(schemas.FEATURE).head(1)
     if not first:

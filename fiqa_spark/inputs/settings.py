@@ -1,6 +1,7 @@
 """Settings of what is read: images and their features."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from fiqa_spark.runtime.settings import Settings, setting
 
@@ -13,17 +14,61 @@ class ImageSettings(Settings):
 
     image_root: str = setting("", "folder that the paths of the image list begin with")
     feature_root: str = setting(
-        "", "Parquet data set, tree of .npy files, or one .npy matrix", required=True, place=True
+        "", "Parquet data set, tree of .npy files, or one .npy matrix", required=True, path=True
     )
     id_key_index: int = setting(-3, "part of the path, split at '/', that names the identity")
     seed: int = setting(0, "seed of all draws", least=-_INT64 - 1, most=_INT64)
 
 
 @dataclass(frozen=True)
-class ListSettings(Settings):
+class RowsSettings(Settings):
+    """Of a job that may read a .npy matrix."""
+
+    rows_list: str = setting(
+        "", "paths of the rows of a .npy matrix, in order; default: the image list, where there is one", path=True
+    )
+
+
+@dataclass(frozen=True)
+class ListSettings(RowsSettings):
     """Of a job that reads an image list."""
 
     image_list_file: str = setting(
-        "", "text with one image path a line, or Parquet with a column 'path'", required=True, place=True
+        "", "text with one image path a line, or Parquet with a column 'path'", required=True, path=True
     )
-    rows_list: str = setting("", "paths of the rows of a .npy matrix, in order; default: the image list", place=True)
+
+
+class PathSettings(Protocol):
+    """What the parts of a path mean, as the settings of several jobs tell it."""
+
+    @property
+    def image_root(self) -> str:
+        """As of `ImageSettings`."""
+
+    @property
+    def id_key_index(self) -> int:
+        """As of `ImageSettings`."""
+
+
+class FeatureSettings(PathSettings, Protocol):
+    """Settings of a job that brings images and features together."""
+
+    @property
+    def feature_root(self) -> str:
+        """As of `ImageSettings`."""
+
+    @property
+    def rows_list(self) -> str:
+        """As of `ListSettings`."""
+
+
+class ImportSettings(PathSettings, Protocol):
+    """Settings of a job that turns features of any form into a feature store."""
+
+    @property
+    def source(self) -> str:
+        """File or folder of the features."""
+
+    @property
+    def rows_list(self) -> str:
+        """As of `ListSettings`."""

@@ -1,6 +1,11 @@
 """Vectors as they cross from Spark to Python: binary or arrays, to NumPy."""
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql.types import BinaryType, StructField, StructType
 
 from fiqa_spark import schemas
@@ -10,20 +15,27 @@ from fiqa_spark.runtime.workers import in_worker
 _STRAY_SHARE, _STRAY = 0.01, 3
 # Vectors that a task brings together: enough to make its start-up small, few enough to be sorted in memory.
 _PARTITION_BYTES = 128 << 20
-_PARTITIONS_AT_LEAST = 16
+# Small data: enough parts for the cores of a machine, but none whose task takes longer to start than to run.
+_SMALL_PARTITION_BYTES, _SMALL_PARTITIONS = 256 << 10, 16
+_PARTITIONS_AT_LEAST = 2
 
 
-def partitions_for(rows, dimension):
-    """Number of partitions for so many float32 vectors: a function of the data alone, as files follow it."""
-    return max(_PARTITIONS_AT_LEAST, -(-rows * dimension * 4 // _PARTITION_BYTES))
+def partitions_for(rows: int, dimension: int) -> int:
+    """Number of partitions for so many float32 vectors: a function of the data alone, as files follow it.
+
+    One for each 256 KiB begun, up to 16; beyond that, one for each 128 MiB begun; at least 2.
+    """
+    size = rows * dimension * 4
+    small = min(_SMALL_PARTITIONS, -(-size // _SMALL_PARTITION_BYTES))
+    return max(_PARTITIONS_AT_LEAST, small, -(-size // _PARTITION_BYTES))
 
 
-def are_too_many_strays(strays, features):
+def are_too_many_strays(strays: int, features: int) -> bool:
     """Whether so many features of another length, out of all of them, tell of another model rather than of damage."""
     return strays > max(_STRAY, _STRAY_SHARE * features)
 
 
-def with_binary_vectors(table):
+def with_binary_vectors(table: DataFrame) -> DataFrame:
     """The same rows with `feature` as little-endian float32 binary."""
     if isinstance(table.schema[schemas.FEATURE].dataType, BinaryType):
         return table
@@ -34,7 +46,7 @@ def with_binary_vectors(table):
 
 
 @in_worker
-def _arrays_to_binary(frames):
+def _arrays_to_binary(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     for frame in frames:
         frame[schemas.FEATURE] = [
             None if vector is None else np.asarray(vector, "<f4").tobytes() for vector in frame[schemas.FEATURE]
@@ -42,8 +54,8 @@ def _arrays_to_binary(frames):
         yield frame
 
 
-def vector_lengths(features):
-    """Number of values in each vector of a pandas Series of binary or arrays; 0 for none, -1 for a cut-off value.
+def vector_lengths(features: pd.Series) -> npt.NDArray[np.int64]:
+    """Number of values in each vector; 0 for none, -1 for a cut-off value.
 
     Parameters
     ----------
@@ -53,19 +65,19 @@ def vector_lengths(features):
     -------
     ndarray of int64, shape (n,)
     """
-    held = features.to_numpy()
-    lengths = np.fromiter(map(len, held[features.notna().to_numpy()]), np.int64)
-    if len(lengths) and isinstance(held[features.notna().to_numpy().argmax()], (bytes, bytearray)):
+    vectors, present = features.to_numpy(), features.notna().to_numpy()
+    lengths = np.fromiter(map(len, vectors[present]), np.int64)
+    if len(lengths) and isinstance(vectors[present.argmax()], (bytes, bytearray)):
         lengths = np.where(lengths % 4, -1, lengths // 4)
-    if len(lengths) == len(held):
+    if len(lengths) == len(vectors):
         return lengths
-    padded = np.zeros(len(held), np.int64)
-    padded[features.notna().to_numpy()] = lengths
+    padded = np.zeros(len(vectors), np.int64)
+    padded[present] = lengths
     return padded
 
 
-def stack_vectors(features, dimension):
-    """Matrix of the vectors of a pandas Series.
+def stack_vectors(features: pd.Series, dimension: int) -> npt.NDArray[np.float32]:
+    """Matrix of vectors of one length.
 
     Parameters
     ----------
@@ -81,7 +93,7 @@ def stack_vectors(features, dimension):
     fitting = vector_lengths(features) == dimension
     vectors = features[fitting].to_numpy() if not fitting.all() else features.to_numpy()
     if len(vectors) and isinstance(vectors[0], (bytes, bytearray)):
-        stacked = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, dimension)
+        stacked = np.frombuffer(b"".join(vectors), np.dtype("<f4")).reshape(-1, dimension)
     else:
         stacked = np.concatenate([*vectors, np.empty(0, np.float32)], dtype=np.float32).reshape(-1, dimension)
     if fitting.all():

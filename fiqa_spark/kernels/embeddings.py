@@ -6,7 +6,7 @@ import numpy as np
 _SAFE_SQUARED_NORM = (1e-30, 1e30)
 
 
-def unit_embeddings(vectors):
+def unit_embeddings(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scale vectors to unit length and tell which of them can be used.
 
     Parameters

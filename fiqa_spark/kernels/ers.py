@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def recognizability_scores(embeddings, ui_centroid, *, clip):
+def recognizability_scores(embeddings: np.ndarray, ui_centroid: np.ndarray, *, clip: bool) -> np.ndarray:
     """ERS of images: the cosine distance from the UI centroid (arXiv 2106.04112, section 3).
 
     Parameters
@@ -26,7 +26,7 @@ def recognizability_scores(embeddings, ui_centroid, *, clip):
     return np.clip(1 - similarities, 0, 1 if clip else 2)
 
 
-def weighted_sums(embeddings, weights, owners, count):
+def weighted_sums(embeddings: np.ndarray, weights: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
     """Sums of embeddings by owner, each times its weight: set templates before they are scaled to unit length.
 
     Parameters
@@ -54,7 +54,7 @@ def weighted_sums(embeddings, weights, owners, count):
     return sums
 
 
-def mean_direction(vectors_sum):
+def mean_direction(vectors_sum: np.ndarray) -> np.ndarray:
     """Unit vector of a sum or mean of embeddings.
 
     Parameters

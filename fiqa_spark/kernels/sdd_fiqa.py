@@ -1,21 +1,38 @@
-"""Distance of intra- and inter-identity similarities for whole identities (arXiv 2103.05977, eq. 5 and 6)."""
+"""Distance of intra- and inter-identity similarities (arXiv 2103.05977, eq. 5 and 6), sampled or exact."""
 
-from functools import lru_cache
+from collections.abc import Mapping
 
 import numpy as np
 
-from fiqa_spark.kernels.draws import inter_positions, intra_positions
+from fiqa_spark.kernels.draws import inter_positions, intra_positions, slots_to_drop
+from fiqa_spark.kernels.shared_products import sharing_neighbours, stand_alone
+from fiqa_spark.kernels.similarities import (
+    mated_of_identity,
+    mated_of_small_identities,
+    mated_with,
+    non_mated_with,
+    row_blocks,
+    rows_at_once,
+    similarities_but,
+)
 from fiqa_spark.kernels.wasserstein import wasserstein_distance_sorted
 
-# Similarities held at once: few enough for a processor's cache, enough to make the calls around them cheap.
-_SIMILARITIES_AT_ONCE = 1 << 20
+_NONE = np.empty(0, np.intp)
 
 
-def sampled_distances(embeddings, sizes, starts, own, pool, *, comparisons, rounds):
-    """W1 distances of all rounds for the images of several identities, from `comparisons` draws a side and round.
+def sampled_distances(
+    embeddings: np.ndarray,
+    sizes: np.ndarray,
+    starts: np.ndarray,
+    own_pool_positions: Mapping[int, np.ndarray],
+    pool: np.ndarray,
+    *,
+    comparisons: int,
+    rounds: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """W1 distances of all rounds for the images of whole identities, from `comparisons` draws a side and round.
 
-    Neighbouring identities that begin at the same place of the pool share one matrix product with it: their order
-    decides about the speed, not about the result.
+    Neighbouring identities that begin at the same place of the pool share one matrix product with it.
 
     Parameters
     ----------
@@ -25,7 +42,7 @@ def sampled_distances(embeddings, sizes, starts, own, pool, *, comparisons, roun
         Number of images of each identity, at least 2 and n in all.
     starts : ndarray of int, shape (g,)
         Position in the pool at which the inter draws of each identity begin.
-    own : dict of int to ndarray of intp
+    own_pool_positions : dict of int to ndarray of intp
         Positions in the pool of images of an identity, by its number from 0; only of those that have any.
     pool : ndarray of float32, shape (P, dimension)
         Unit embeddings of the pool in hash order.
@@ -41,31 +58,60 @@ def sampled_distances(embeddings, sizes, starts, own, pool, *, comparisons, roun
     counts : ndarray of int32, shape (n, 2)
         Intra and inter comparisons a round.
     """
+    options = {"comparisons": comparisons, "rounds": rounds}
     distances = np.empty((len(embeddings), rounds), np.float32)
     counts = np.empty((len(embeddings), 2), np.int32)
     edges = np.concatenate([[0], np.cumsum(sizes)])
-    rows_at_once = max(1, _SIMILARITIES_AT_ONCE // (rounds * (2 * comparisons + 1)))
-    alone = _alone(sizes, starts, own, len(pool), comparisons, rounds) | (np.asarray(sizes) > rows_at_once)
-    for first, last in _pieces(edges, starts, alone, rows_at_once):
+    most_rows = rows_at_once(rounds * (2 * comparisons + 1))
+    alone = stand_alone(starts, own_pool_positions, len(pool), rounds * comparisons) | (np.asarray(sizes) > most_rows)
+    for first, last in sharing_neighbours(sizes, starts, alone, most_rows):
         rows = slice(edges[first], edges[last])
-        taken = own.get(first, np.empty(0, np.intp)) if alone[first] else np.empty(0, np.intp)
-        inter = inter_positions(starts[first], taken, len(pool), comparisons, rounds)
+        if alone[first]:
+            own = own_pool_positions.get(first, _NONE)
+            mates = embeddings[rows][: rounds * (comparisons + 1)]
+            ranks = np.minimum(np.arange(sizes[first]), len(mates))
+            distances[rows], counts[rows] = sampled_distances_of_some(
+                embeddings[rows], ranks, mates, starts[first], own, pool, **options
+            )
+            continue
+        inter = inter_positions(starts[first], _NONE, len(pool), comparisons, rounds)
+        non_mated = non_mated_with(embeddings[rows], pool[inter])
+        distances[rows] = _against(non_mated, embeddings[rows], sizes[first:last], comparisons)
         counts[rows, 0] = np.repeat(np.minimum(comparisons, sizes[first:last] - 1), sizes[first:last])
         counts[rows, 1] = inter.shape[1]
-        if alone[first]:
-            mates = embeddings[rows][: rounds * (comparisons + 1)]
-            intra = intra_positions(sizes[first], comparisons, rounds)
-            ranks = np.minimum(np.arange(sizes[first]), len(mates))
-            distances[rows] = drawn_distances(embeddings[rows], ranks, mates, pool, intra, inter)
-        else:
-            non_mated = (embeddings[rows] @ pool[inter.ravel()].T).reshape(-1, *inter.shape)
-            non_mated.sort(axis=2)
-            distances[rows] = _against(non_mated, embeddings[rows], sizes[first:last], comparisons)
     return distances, counts
 
 
-def drawn_distances(embeddings, ranks, mates, pool, intra, inter):
-    """W1 distances of images of one identity, whose comparisons are the same but for an image's own place.
+def _against(non_mated: np.ndarray, embeddings: np.ndarray, sizes: np.ndarray, comparisons: int) -> np.ndarray:
+    """Distances of the rows of whole identities to sorted non-mated similarities, shape (n, rounds, m)."""
+    distances = np.empty(non_mated.shape[:2], np.float32)
+    firsts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes).tolist():
+        of_size = firsts[sizes == size]
+        if size <= comparisons + 1:
+            rows = (of_size[:, None] + np.arange(size)).ravel()
+            mated = mated_of_small_identities(embeddings[rows].reshape(-1, size, embeddings.shape[1]))
+            distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
+            continue
+        for first in of_size.tolist():
+            one = slice(first, first + size)
+            mated = mated_of_identity(embeddings[one], comparisons=comparisons, rounds=non_mated.shape[1])
+            distances[one] = wasserstein_distance_sorted(mated, non_mated[one])
+    return distances
+
+
+def sampled_distances_of_some(
+    embeddings: np.ndarray,
+    ranks: np.ndarray,
+    mates: np.ndarray,
+    start: int,
+    own_pool_positions: np.ndarray,
+    pool: np.ndarray,
+    *,
+    comparisons: int,
+    rounds: int,
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """W1 distances of all rounds for some images of one identity, wherever the others are.
 
     Parameters
     ----------
@@ -74,141 +120,65 @@ def drawn_distances(embeddings, ranks, mates, pool, intra, inter):
     ranks : ndarray of intp, shape (n,)
         Position of each image among the mates; `c` for one that is not among them.
     mates : ndarray of float32, shape (c, dimension)
-        The first images of the identity in hash order.
+        The first images of the identity in hash order: all of them, or ``rounds * (comparisons + 1)``, c >= 2.
+    start : int
+        Position in the pool at which the inter draws begin.
+    own_pool_positions : ndarray of intp, shape (o,)
+        Positions in the pool of images of this identity, o < P.
     pool : ndarray of float32, shape (P, dimension)
         Unit embeddings of the pool in hash order.
-    intra, inter : ndarray of intp, shapes (K or 1, a + 1) and (K or 1, b)
-        Positions among the mates and in the pool, see `intra_positions` and `inter_positions`.
+    comparisons, rounds : int
+        As for `sampled_distances`.
 
     Returns
     -------
-    ndarray of float32, shape (n, K)
+    distances : ndarray of float32, shape (n, K)
         `d_ik`, in [0, 2]; higher is better.
+    counts : tuple of int
+        Intra and inter comparisons a round.
     """
-    of_mates = _slots_to_drop(len(mates), intra)
-    slots = np.append(of_mates, np.full((1, len(intra)), intra.shape[1] - 1), axis=0)[ranks]
-    drawn, strangers = mates[intra.ravel()], pool[inter.ravel()]
-    distances = np.empty((len(embeddings), max(len(intra), len(inter))), np.float32)
-    for rows in _row_blocks(len(embeddings), len(drawn) + len(strangers)):
-        mated = (embeddings[rows] @ drawn.T).reshape(-1, *intra.shape)
-        np.put_along_axis(mated, slots[rows, :, None], np.float32(np.inf), axis=2)
-        mated.sort(axis=2)
-        non_mated = (embeddings[rows] @ strangers.T).reshape(-1, *inter.shape)
-        non_mated.sort(axis=2)
-        distances[rows] = wasserstein_distance_sorted(mated[:, :, :-1], non_mated)
-    return distances
+    intra = intra_positions(len(mates), comparisons, rounds)
+    inter = inter_positions(start, own_pool_positions, len(pool), comparisons, rounds)
+    # An image that is no mate drops the last of every round, so that all have as many comparisons.
+    last_slot = np.full((1, len(intra)), intra.shape[1] - 1)
+    slots = np.append(slots_to_drop(len(mates), intra), last_slot, axis=0)[ranks]
+    drawn_mates, drawn_others = mates[intra], pool[inter]
+    distances = np.empty((len(embeddings), rounds), np.float32)
+    for rows in row_blocks(len(embeddings), intra.size + inter.size):
+        mated = mated_with(embeddings[rows], drawn_mates, slots[rows])
+        distances[rows] = wasserstein_distance_sorted(mated, non_mated_with(embeddings[rows], drawn_others))
+    return distances, (intra.shape[1] - 1, inter.shape[1])
 
 
-def exact_distances(embeddings, ranks, mates, pool, own):
+def exact_distances(
+    embeddings: np.ndarray,
+    ranks: np.ndarray,
+    mates: np.ndarray,
+    own_pool_positions: np.ndarray,
+    pool: np.ndarray,
+) -> tuple[np.ndarray, tuple[int, int]]:
     """W1 distance for images of one identity, each against all the mates but itself and the whole pool less its own.
 
     An image that is not among the mates is not compared with the last of them, so that all have as many comparisons.
 
     Parameters
     ----------
-    embeddings, ranks, mates, pool
-        As for `drawn_distances`, c >= 2.
-    own : ndarray of intp, shape (o,)
-        Positions in the pool of images of this identity, o < P.
+    embeddings, ranks, own_pool_positions, pool
+        As for `sampled_distances_of_some`.
+    mates : ndarray of float32, shape (c, dimension)
+        The first images of the identity in hash order, c >= 2.
 
     Returns
     -------
-    ndarray of float32, shape (n, 1)
+    distances : ndarray of float32, shape (n, 1)
         `d_i`, in [0, 2]; higher is better. The limit that the mean of `sampled_distances` approaches.
+    counts : tuple of int
+        Intra and inter comparisons.
     """
     distances = np.empty((len(embeddings), 1), np.float32)
-    dropped = np.minimum(ranks, len(mates) - 1)
-    for rows in _row_blocks(len(embeddings), len(mates) + len(pool)):
-        mated = embeddings[rows] @ mates.T
-        np.put_along_axis(mated, dropped[rows, None], np.float32(np.inf), axis=1)
-        mated.sort(axis=1)
-        non_mated = embeddings[rows] @ pool.T
-        # What is not compared sorts to the end and is cut off there.
-        non_mated[:, own] = np.inf
-        non_mated.sort(axis=1)
-        distances[rows, 0] = wasserstein_distance_sorted(mated[:, :-1], non_mated[:, : len(pool) - len(own)])
-    return distances
-
-
-def _alone(sizes, starts, own, pool_size, comparisons, rounds):
-    """True for identities whose strangers are not simply the next ones of the pool."""
-    window = rounds * comparisons
-    alone = np.full(len(sizes), pool_size <= window)
-    for number, positions in own.items():
-        alone[number] |= ((positions - starts[number]) % pool_size < window).any()
-    return alone
-
-
-def _pieces(edges, starts, alone, rows_at_once):
-    """Pairs (first, last) of identities to compute together: of one start, or a single one that stands alone."""
-    first = 0
-    for number in range(1, len(starts) + 1):
-        if (
-            number == len(starts)
-            or alone[first]
-            or alone[number]
-            or starts[number] != starts[first]
-            or edges[number + 1] - edges[first] > rows_at_once
-        ):
-            yield first, number
-            first = number
-
-
-def _against(non_mated, embeddings, sizes, comparisons):
-    """Distances of the rows of whole identities to sorted non-mated similarities, shape (n, rounds, m)."""
-    distances = np.empty(non_mated.shape[:2], np.float32)
-    firsts = np.cumsum(sizes) - sizes
-    for size in np.unique(sizes).tolist():
-        of_size = firsts[sizes == size]
-        if size <= comparisons + 1:
-            rows = (of_size[:, None] + np.arange(size)).ravel()
-            mated = _all_mated(embeddings[rows].reshape(-1, size, embeddings.shape[1]))
-            distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
-            continue
-        for first in of_size.tolist():
-            rows = slice(first, first + size)
-            mated = _drawn_mated(embeddings[rows], comparisons, non_mated.shape[1])
-            distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
-    return distances
-
-
-def _all_mated(embeddings):
-    """Sorted similarities of every image with all others of its identity; (g, n, dimension) to (g n, 1, n - 1)."""
-    count, size, _ = embeddings.shape
-    mated = embeddings @ embeddings.transpose(0, 2, 1)
-    # An image's own place sorts to the end and is cut off there.
-    mated[:, np.arange(size), np.arange(size)] = np.inf
-    mated.sort(axis=2)
-    return mated.reshape(count * size, 1, size)[:, :, :-1]
-
-
-def _drawn_mated(embeddings, comparisons, rounds):
-    """Sorted similarities of the images of an identity with those drawn for each round, shape (n, rounds, m)."""
-    intra, dropped = _draw_of_size(len(embeddings), comparisons, rounds)
-    columns = min(len(embeddings), intra.size)
-    mated = np.take(embeddings @ embeddings[:columns].T, intra, axis=1)
-    mated.reshape(-1)[dropped] = np.inf
-    mated.sort(axis=2)
-    return mated[:, :, :-1]
-
-
-@lru_cache(maxsize=256)
-def _draw_of_size(images, comparisons, rounds):
-    """Intra positions of an identity of this size, and what to drop of the flattened similarities at these."""
-    intra = intra_positions(images, comparisons, rounds)
-    slots = _slots_to_drop(images, intra)
-    return intra, (np.arange(slots.size) * intra.shape[1] + slots.ravel()).astype(np.int32)
-
-
-def _row_blocks(rows, columns):
-    """Slices of so many rows that their similarities fit."""
-    at_once = max(1, _SIMILARITIES_AT_ONCE // columns)
-    return [slice(first, first + at_once) for first in range(0, rows, at_once)]
-
-
-def _slots_to_drop(images, intra):
-    """For image i and round k the slot of `intra[k]` that is not compared, shape (images, rounds)."""
-    rounds, size = intra.shape
-    slots = np.full((rounds, images), size - 1)
-    np.put_along_axis(slots, intra, np.arange(size)[None], axis=1)
-    return slots.T
+    dropped = np.minimum(ranks, len(mates) - 1)[:, None]
+    for rows in row_blocks(len(embeddings), len(mates) + len(pool)):
+        mated = similarities_but(embeddings[rows], mates, dropped[rows])
+        non_mated = similarities_but(embeddings[rows], pool, own_pool_positions[None])
+        distances[rows, 0] = wasserstein_distance_sorted(mated, non_mated)
+    return distances, (len(mates) - 1, len(pool) - len(own_pool_positions))

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 
-def wasserstein_distance_sorted(first, second):
+def wasserstein_distance_sorted(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """W1 distance of samples that are already sorted.
 
     W1 is the area between the two quantile functions. These are step functions with steps at multiples of 1/a and
@@ -34,7 +34,7 @@ def wasserstein_distance_sorted(first, second):
 
 
 @lru_cache(maxsize=1024)
-def _quantile_steps(a, b):
+def _quantile_steps(a: int, b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index of the value of each sample on every step, and the steps' widths (whole numbers until the end)."""
     edges = np.union1d(np.arange(a, dtype=np.int64) * b, np.arange(b, dtype=np.int64) * a)
     widths = np.diff(edges, append=a * b) / (a * b)

@@ -1,10 +1,12 @@
-"""Streams of rows, cluster by cluster, in parts that hold whole clusters; one too large for memory waits on disk."""
+"""Streams of rows, identity by identity, in batches of whole ones; an identity too large for memory waits on disk."""
 
 import os
 import tempfile
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -13,61 +15,58 @@ from fiqa_spark import schemas
 _EMBEDDING, _USABLE = "embedding", "usable"
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Rows:
     """Images beside their embeddings."""
 
     frame: pd.DataFrame
     """What is known of each image, without its vector."""
-    embeddings: np.ndarray
+    embeddings: npt.NDArray[np.float32]
     """Unit embeddings, float32, shape (rows, dimension)."""
-    usable: np.ndarray
+    usable: npt.NDArray[np.bool_]
     """Whether an embedding can be used, bool, shape (rows,)."""
 
     @property
-    def count(self):
+    def count(self) -> int:
         """Number of rows."""
         return len(self.usable)
 
-    def column(self, name):
+    def column(self, name: str) -> np.ndarray:
         """Values of a column, shape (rows,)."""
         return self.frame[name].to_numpy()
 
-    def part(self, first, end=None):
+    def part(self, first: int, end: int | None = None) -> "Rows":
         """The rows from one to before another, without copying them."""
         return Rows(self.frame.iloc[first:end], self.embeddings[first:end], self.usable[first:end])
 
 
-def joined_rows(parts, order=None):
+def joined_rows(parts: list[Rows], order: npt.NDArray[np.int64] | None = None) -> Rows:
     """Rows of several parts, one after the other or in another order.
 
     Parameters
     ----------
-    parts : list of Rows
     order : ndarray of int, shape (n,), optional
         Numbers of the rows, counted through all parts, as they shall stand.
-
-    Returns
-    -------
-    Rows
     """
     frame = pd.concat([part.frame for part in parts], ignore_index=True)
     usable = np.concatenate([part.usable for part in parts])
     if order is None:
         return Rows(frame, np.concatenate([part.embeddings for part in parts]), usable)
-    # Each vector goes straight to its place, since they are most of what is copied.
+    # Each vector is copied once, to where it shall stand, since they are most of what is copied.
     embeddings = np.empty((len(order), parts[0].embeddings.shape[1]), np.float32)
-    places = np.full(len(usable), -1)
-    places[order] = np.arange(len(order))
+    targets = np.full(len(usable), -1)
+    targets[order] = np.arange(len(order))
     first = 0
     for part in parts:
-        place = places[first : first + part.count]
-        embeddings[place[place >= 0]] = part.embeddings if (place >= 0).all() else part.embeddings[place >= 0]
+        target = targets[first : first + part.count]
+        wanted = target >= 0
+        embeddings[target[wanted]] = part.embeddings if wanted.all() else part.embeddings[wanted]
         first += part.count
     return Rows(frame.iloc[order], embeddings, usable[order])
 
 
 class SpilledIdentity:
-    """Rows of one cluster, in a file on the worker's disk; iterate over it for parts, as often as needed.
+    """Rows of one identity key, in a file on the worker's disk; iterate over it for parts, as often as needed.
 
     Rows of one image, which are neighbours, come in one part.
 
@@ -79,38 +78,40 @@ class SpilledIdentity:
         Length of an embedding.
     """
 
-    def __init__(self, schema, dimension):
+    def __init__(self, schema: pa.Schema, dimension: int) -> None:
         # Spark's own place for what is too large for memory.
         folder = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives and goes with the object.
-        self._schema, self._tail = schema, None
+        self._schema = schema
         vectors = pa.list_(pa.float32(), dimension)
-        self._held = schema.append(pa.field(_EMBEDDING, vectors)).append(pa.field(_USABLE, pa.bool_()))
-        self._writer = pa.ipc.new_stream(self._file, self._held)
+        self._file_schema = schema.append(pa.field(_EMBEDDING, vectors)).append(pa.field(_USABLE, pa.bool_()))
+        self._writer = pa.ipc.new_stream(self._file, self._file_schema)
+        self._last_image: Rows | None = None
 
-    def add(self, rows):
+    def add(self, rows: Rows) -> None:
         """Append rows, at least one."""
-        joined = rows if self._tail is None else joined_rows([self._tail, rows])
+        joined = rows if self._last_image is None else joined_rows([self._last_image, rows])
         images = joined.column(schemas.IMAGE_HASH)
         border = int(np.argmax(images == images[-1]))
         self._write(joined.part(0, border))
-        # The last image may go on in the next rows.
-        self._tail = joined_rows([joined.part(border)])
+        # It may go on in the next rows.
+        self._last_image = joined_rows([joined.part(border)])
 
-    def complete(self):
+    def complete(self) -> "SpilledIdentity":
         """No more rows will come."""
-        self._write(self._tail)
+        if self._last_image is not None:
+            self._write(self._last_image)
         self._writer.close()
         return self
 
-    def _write(self, rows):
+    def _write(self, rows: Rows) -> None:
         if rows.count:
             known = pa.RecordBatch.from_pandas(rows.frame, self._schema, preserve_index=False)
             vectors = pa.FixedSizeListArray.from_arrays(rows.embeddings.ravel(), rows.embeddings.shape[1])
             columns = [*known.columns, vectors, pa.array(rows.usable)]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._held))
+            self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._file_schema))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Rows]:
         self._file.seek(0)
         with pa.ipc.open_stream(self._file) as batches:
             for batch in batches:
@@ -119,13 +120,15 @@ class SpilledIdentity:
                 yield Rows(batch.select(self._schema.names).to_pandas(), embeddings, usable)
 
 
-def whole_identities(parts, rows_at_once, schema):
-    """Cut a sorted stream of rows anew so that no cluster is spread over two.
+def whole_identities(
+    parts: Iterator[Rows], rows_at_once: int, schema: pa.Schema
+) -> Iterator[list[Rows] | SpilledIdentity]:
+    """Cut a sorted stream of rows anew so that no identity key is spread over two batches.
 
     Parameters
     ----------
     parts : iterator of Rows
-        The rows of a cluster are neighbours, and in it those of an image.
+        The rows of an identity key are neighbours, and in it those of an image.
     rows_at_once : int
         Rows to gather, as far as there are so many.
     schema : pyarrow.Schema
@@ -134,50 +137,57 @@ def whole_identities(parts, rows_at_once, schema):
     Yields
     ------
     list of Rows or SpilledIdentity
-        One or more whole clusters, in several parts, or one cluster that alone has `rows_at_once` rows. Never more than
-        that many rows and two incoming parts are held.
+        One or more whole identities, in several parts, or one that alone has `rows_at_once` rows. Never more than that
+        many rows and two incoming parts are in memory.
     """
-    held, count = [], 0
+    gathered: list[Rows] = []
+    count = 0
     parts = (part for part in parts if part.count)
     part = next(parts, None)
     while part is not None:
-        held.append(part)
+        gathered.append(part)
         count += part.count
         part = next(parts, None)
         if count < rows_at_once:
             continue
-        whole, held = _cut_before_last_cluster(held)
+        whole, gathered = _cut_before_last_identity(gathered)
         if whole:
             yield whole
-        count = sum(each.count for each in held)
+        count = sum(rows.count for rows in gathered)
         if count >= rows_at_once:
-            parked, part = _parked(held, part, parts, schema)
-            yield parked
-            held, count = [], 0
-    if held:
-        yield held
+            spilled, part = _spilled(gathered, part, parts, schema)
+            yield spilled
+            gathered, count = [], 0
+    if gathered:
+        yield gathered
 
 
-def _parked(held, part, parts, schema):
-    """The cluster that begins with the rows held and goes on in `part` and `parts`, and what comes after it."""
-    cluster = held[-1].column(schemas.IDENTITY_KEY)[-1]
-    parked = SpilledIdentity(schema, held[-1].embeddings.shape[1])
-    for each in held:
-        parked.add(each)
+def _spilled(
+    gathered: list[Rows], part: Rows | None, parts: Iterator[Rows], schema: pa.Schema
+) -> tuple[SpilledIdentity, Rows | None]:
+    """The identity that begins with the rows gathered and goes on in `part` and `parts`, and what comes after it."""
+    identity_key = _last_identity_key(gathered[-1])
+    spilled = SpilledIdentity(schema, gathered[-1].embeddings.shape[1])
+    for rows in gathered:
+        spilled.add(rows)
     while part is not None:
-        of_cluster = int((part.column(schemas.IDENTITY_KEY) == cluster).sum())
-        if of_cluster:
-            parked.add(part.part(0, of_cluster))
-        if of_cluster < part.count:
-            return parked.complete(), part.part(of_cluster)
+        count = int((part.column(schemas.IDENTITY_KEY) == identity_key).sum())
+        if count:
+            spilled.add(part.part(0, count))
+        if count < part.count:
+            return spilled.complete(), part.part(count)
         part = next(parts, None)
-    return parked.complete(), None
+    return spilled.complete(), None
 
 
-def _cut_before_last_cluster(parts):
-    """Parts before the rows of the last cluster, which may go on in the next part, and parts of these rows."""
-    cluster = parts[-1].column(schemas.IDENTITY_KEY)[-1]
-    cut = next(number for number, part in enumerate(parts) if part.column(schemas.IDENTITY_KEY)[-1] == cluster)
-    border = int(np.argmax(parts[cut].column(schemas.IDENTITY_KEY) == cluster))
+def _cut_before_last_identity(parts: list[Rows]) -> tuple[list[Rows], list[Rows]]:
+    """Parts before the rows of the last identity, which may go on in the next part, and parts of these rows."""
+    identity_key = _last_identity_key(parts[-1])
+    cut = next(number for number, part in enumerate(parts) if _last_identity_key(part) == identity_key)
+    border = int(np.argmax(parts[cut].column(schemas.IDENTITY_KEY) == identity_key))
     before = [*parts[:cut], parts[cut].part(0, border)]
     return [part for part in before if part.count], [parts[cut].part(border), *parts[cut + 1 :]]
+
+
+def _last_identity_key(rows: Rows) -> int:
+    return rows.column(schemas.IDENTITY_KEY)[-1]

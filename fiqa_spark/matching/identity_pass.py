@@ -1,8 +1,14 @@
-"""One pass over images joined with their features: what a worker sees, whole clusters at a time, and what it yields."""
+"""One pass over images joined with their features: a worker sees whole identities at a time, and yields frames."""
+
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs.vectors import stack_vectors
@@ -22,10 +28,20 @@ _COLUMNS = (
 )
 
 
-def pass_over_images(joined, partitions, dimension, *, of_identities, of_spilled, schema, bytes_at_once, more=()):
+def pass_over_images(
+    joined: DataFrame,
+    partitions: int,
+    dimension: int,
+    *,
+    of_identities: Callable[[list[Rows]], Iterable[pd.DataFrame]],
+    of_spilled: Callable[[SpilledIdentity], Iterable[pd.DataFrame]],
+    schema: StructType,
+    bytes_at_once: int,
+    more: tuple[str, ...] = (),
+) -> DataFrame:
     """What is computed from the embeddings of whole identities.
 
-    A worker sees one cluster after the other and never holds more than one batch of them; a cluster that is larger
+    A worker sees one identity after the other and never holds more than one batch of them; an identity that is larger
     than a batch waits on its disk.
 
     Parameters
@@ -33,23 +49,19 @@ def pass_over_images(joined, partitions, dimension, *, of_identities, of_spilled
     joined : DataFrame
         From `join_features`.
     partitions : int
-        Number of partitions by cluster that `joined` lies in.
+        Number of partitions by identity key that `joined` lies in.
     dimension : int
         Length of an embedding; a feature of another length is not usable.
     of_identities : callable
-        Called in a worker with a list of `Rows`, one or more whole clusters in several parts; yields pandas frames.
+        Called in a worker with a list of `Rows`, one or more whole identities in several parts; yields frames.
     of_spilled : callable
-        Called in a worker with a `SpilledIdentity`, usually one large identity; yields pandas frames.
+        Called in a worker with a `SpilledIdentity`, one large identity; yields frames.
     schema : StructType
         Schema of these frames.
     bytes_at_once : int
         Vectors that a worker gathers before it computes with them.
     more : tuple of str
         Columns that are wanted beside those that every pass needs.
-
-    Returns
-    -------
-    DataFrame
     """
     rows_at_once = max(1, bytes_at_once // (4 * dimension))
     # Cheap, and a plan that spread an identity over two tasks would give wrong results.
@@ -61,21 +73,21 @@ def pass_over_images(joined, partitions, dimension, *, of_identities, of_spilled
     known = to_arrow_schema(checked.drop(schemas.FEATURE).schema)
 
     @in_worker
-    def compute(frames):
+    def compute(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         rows = (_with_embeddings(frame, dimension) for frame in frames)
-        for found in whole_identities(rows, rows_at_once, known):
-            yield from of_spilled(found) if isinstance(found, SpilledIdentity) else of_identities(found)
+        for batch in whole_identities(rows, rows_at_once, known):
+            yield from of_spilled(batch) if isinstance(batch, SpilledIdentity) else of_identities(batch)
 
     return checked.mapInPandas(compute, schema)
 
 
-def _with_embeddings(frame, dimension):
+def _with_embeddings(frame: pd.DataFrame, dimension: int) -> Rows:
     """A frame's rows beside their unit embeddings; while a vector is at hand, it is still in the processor's cache."""
     embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension))
     return Rows(frame.drop(columns=schemas.FEATURE), embeddings, usable)
 
 
-def statuses_of(rows):
+def statuses_of(rows: Rows) -> npt.NDArray[np.object_]:
     """Status of each row, ``ok`` where there is an identity and a usable embedding; object, shape (rows,)."""
     statuses = np.where(rows.usable, schemas.OK, schemas.INVALID_FEATURE).astype(object)
     statuses[~rows.column(schemas.MATCHED).astype(bool)] = schemas.MISSING_FEATURE
@@ -83,45 +95,41 @@ def statuses_of(rows):
     return statuses
 
 
-def distinct_images(rows):
-    """The rows with each path once, and the lines of each; those of what is left out are added to the first."""
-    repeated, lines = repeated_images(rows.frame)
+def distinct_images(rows: Rows) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """The rows with each path once, and the list rows of each; those of what is left out are added to the first."""
+    repeated, list_rows = repeated_images(rows.frame)
     kept = np.flatnonzero(~repeated)
-    return (joined_rows([rows], kept) if repeated.any() else rows), lines[kept]
+    return (joined_rows([rows], kept) if repeated.any() else rows), list_rows[kept]
 
 
-def repeated_images(frame):
-    """True where a path has come before, and the lines of each row, the first of all with those of the repeats."""
-    cluster, image = frame[schemas.IDENTITY_KEY].to_numpy(), frame[schemas.IMAGE_HASH].to_numpy()
-    lines, repeated = frame[schemas.LIST_ROWS].to_numpy(), np.zeros(len(frame), bool)
-    same = (image[1:] == image[:-1]) & (cluster[1:] == cluster[:-1])
+def repeated_images(frame: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """True where a path has come before, and the list rows of each row, the first of all with those of the repeats."""
+    identity_key, image = frame[schemas.IDENTITY_KEY].to_numpy(), frame[schemas.IMAGE_HASH].to_numpy()
+    list_rows, repeated = frame[schemas.LIST_ROWS].to_numpy(), np.zeros(len(frame), bool)
+    same = (image[1:] == image[:-1]) & (identity_key[1:] == identity_key[:-1])
     if same.any():
         near = np.append(False, same) | np.append(same, False)
         repeated[near] = frame.loc[near, schemas.PATH].duplicated()
-        lines = lines.copy()
-        lines[0] += lines[repeated].sum()
-    return repeated, lines
+        list_rows = list_rows.copy()
+        list_rows[0] += list_rows[repeated].sum()
+    return repeated, list_rows
 
 
-def first_of_each_identity(rows, seen):
+def first_of_each_identity(rows: Rows, earlier: set[int]) -> list[int]:
     """Numbers of the rows whose identity has not come before.
 
     Parameters
     ----------
-    rows : Rows
-    seen : set of int
+    earlier : set of int
         Hashes of the identities of earlier rows; those of these rows are added.
-
-    Returns
-    -------
-    list of int
     """
-    identities, firsts = np.unique(rows.column(schemas.IDENTITY_HASH), return_index=True)
-    has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
-    new = [
-        first
-        for identity, first in zip(identities.tolist(), firsts.tolist(), strict=True)
-        if has_identity[first] and identity not in seen
-    ]
-    seen.update(rows.column(schemas.IDENTITY_HASH)[new].tolist())
-    return new
+    hashes = rows.column(schemas.IDENTITY_HASH)
+    # Images of an identity are neighbours.
+    borders = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
+    borders = borders[rows.frame[schemas.IDENTITY].notna().to_numpy()[borders]]
+    firsts = []
+    for first, identity in zip(borders.tolist(), hashes[borders].tolist(), strict=True):
+        if identity not in earlier:
+            earlier.add(identity)
+            firsts.append(first)
+    return firsts

@@ -2,60 +2,63 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.keys import no_match
+from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.inputs.vectors import partitions_for
 
 _log = logging.getLogger("fiqa_spark")
-_OTHER_CLUSTERS = (
+_OTHER_IDENTITY_KEYS = (
     "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved once "
     "more; import them with that --id-key-index to avoid it"
 )
-_MEETING = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY)
+_MEET_ON = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY)
 
 
-def join_features(images, features, partitions, *, identities_in_keys):
+def join_features(images: DataFrame, features: Features, partitions: int, *, identities_in_keys: bool) -> DataFrame:
     """Every image with its feature, or with none; the images of an identity in one partition, as neighbours.
 
-    Both sides are brought to their cluster and met there in order. Where the clusters are the identities, that is the
-    one shuffle of the vectors, and none where the features lie in buckets already; otherwise a second one brings them
-    to their identity.
+    Spark brings both sides together by identity key and merges them there in order. Where that key tells the identity,
+    this is the one shuffle of the vectors, and none where the features lie in buckets already; otherwise a second
+    shuffle brings them to their identity.
 
     Parameters
     ----------
     images : DataFrame
         From `identified_images`.
-    features : Features
     partitions : int
         Number of partitions; that of the buckets where features lie in buckets.
     identities_in_keys : bool
-        Whether each image's cluster is that of its identity.
+        Whether each image's identity key is that of its identity.
 
     Returns
     -------
     DataFrame
-        The columns of both, and `matched`: true where a feature has the key of the image. `cluster` is the same for
-        all images of an identity, and rows are sorted by it.
+        The columns of both, and `matched`: true where a feature has the key of the image. `identity_key` is the same
+        for all images of an identity, and rows are sorted by it.
     """
     vectors = features.table if features.buckets else features.table.repartition(partitions, schemas.IDENTITY_KEY)
     # Added after the shuffle: Spark would plan two bare shuffles below a join anew, by all columns of the join.
     vectors = vectors.withColumn(schemas.MATCHED, F.lit(True))
     # A merge leaves the rows in order, and buckets are in order already.
     listed = images.repartition(partitions, schemas.IDENTITY_KEY).hint("merge")
-    joined = listed.join(vectors, list(_MEETING), "left").withColumn(
+    joined = listed.join(vectors, list(_MEET_ON), "left").withColumn(
         schemas.MATCHED, F.col(schemas.MATCHED).isNotNull()
     )
     if identities_in_keys:
-        return joined.sortWithinPartitions(*_MEETING)
-    cluster = F.xxhash64(F.coalesce(schemas.IDENTITY, schemas.KEY))
+        return joined.sortWithinPartitions(*_MEET_ON)
+    identity_key = F.xxhash64(F.coalesce(schemas.IDENTITY, schemas.KEY))
     return (
-        joined.withColumn(schemas.IDENTITY_KEY, cluster)
+        joined.withColumn(schemas.IDENTITY_KEY, identity_key)
         .repartition(partitions, schemas.IDENTITY_KEY)
-        .sortWithinPartitions(*_MEETING)
+        .sortWithinPartitions(*_MEET_ON)
     )
 
 
@@ -66,25 +69,23 @@ class Matching:
     ----------
     images : DataFrame
         From `identified_images`.
-    features : Features
-    listed : CheckedList
     id_key_index : int
         Part of the path that was asked for as the identity, for messages.
     """
 
-    def __init__(self, images, features, listed, id_key_index):
+    def __init__(self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int) -> None:
         self._images, self._features, self._listed = images, features, listed
         if features.buckets and not listed.identities_in_keys:
-            _log.warning(_OTHER_CLUSTERS, features.id_key_index, id_key_index)
+            _log.warning(_OTHER_IDENTITY_KEYS, features.id_key_index, id_key_index)
 
-    def joined(self, dimension):
+    def joined(self, dimension: int) -> tuple[DataFrame, int]:
         """Every image with its feature, see `join_features`, and the number of partitions that they lie in."""
         partitions = self._features.buckets or partitions_for(self._listed.list_rows, dimension)
         in_keys = self._listed.identities_in_keys
         return join_features(self._images, self._features, partitions, identities_in_keys=in_keys), partitions
 
     @contextlib.contextmanager
-    def telling_keys(self):
+    def telling_keys(self) -> Iterator[None]:
         """While something is computed that needs usable features: an error that there are none shows example keys.
 
         Raises
@@ -101,29 +102,33 @@ class Matching:
             listed, feature = (table.select(schemas.KEY).head(1) for table in (self._images, self._features.table))
             raise error.with_keys(listed[0][0] if listed else "", feature[0][0] if feature else "") from None
 
-    def check_list_rows(self, list_rows):
+    def check_list_rows(self, list_rows: int) -> None:
         """Raise InputError if so many rows of the list came out of the join that a key must have several features."""
         if list_rows > self._listed.list_rows:
             raise repeated_key(self._images, self._features)
 
 
-def check_any_match(images, features):
+def check_any_match(images: DataFrame, features: Features) -> None:
     """Raise InputError unless some image has a feature; only keys are read."""
     if images.join(features.table.select(schemas.KEY), schemas.KEY).select(schemas.KEY).head(1):
         return
-    feature = features.table.agg(F.min(schemas.KEY)).first()[0]
-    if feature is None:
+    feature_key = _smallest_key(features.table)
+    if feature_key is None:
         raise InputError(
             "no feature there", setting="feature_root", remedy="give a Parquet data set or a folder of .npy files"
         )
-    raise no_match(images.agg(F.min(schemas.KEY)).first()[0], feature)
+    raise no_match(_smallest_key(images) or "", feature_key)
 
 
-def repeated_key(images, features):
+def _smallest_key(table: DataFrame) -> str | None:
+    return table.agg(F.min(schemas.KEY)).collect()[0][0]
+
+
+def repeated_key(images: DataFrame, features: Features) -> InputError:
     """The error of features of which several have the key of one image."""
     wanted = images.select(schemas.KEY).distinct()
     counts = features.table.select(schemas.KEY).join(wanted, schemas.KEY).groupBy(schemas.KEY).count()
-    repeated = counts.where("count > 1").orderBy(schemas.KEY).first()
+    [repeated] = counts.where("count > 1").orderBy(schemas.KEY).limit(1).collect()
     return InputError(
         f"{repeated['count']} features have the key {repeated[schemas.KEY]!r}, and which one is meant cannot be told",
         setting="feature_root",

@@ -1,7 +1,9 @@
 """How many images there are, and what became of them, counted where their rows are."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -16,11 +18,11 @@ class ImageCounts(NamedTuple):
     """Number of rows of the list, each counted as often as its key has a feature, but at least once."""
     identities: int
     """Number of identities in the list."""
-    statuses: dict
+    statuses: dict[str, int]
     """Number of images of each status."""
 
 
-def count_columns():
+def count_columns() -> list[Column]:
     """Aggregates over rows with `status`, `list_rows` and `first_of_identity` that `counts_in` reads."""
     return [
         F.count("*").alias("images"),
@@ -30,12 +32,12 @@ def count_columns():
     ]
 
 
-def counts_in(seen, statuses=schemas.STATUSES):
+def counts_in(row: Row | Mapping[str, Any], statuses: Sequence[str] = schemas.STATUSES) -> ImageCounts:
     """Counts in a row with the columns of `count_columns`, of these statuses only."""
-    by_status = {status: seen[status] for status in statuses}
-    return ImageCounts(seen["images"], seen["list_rows"], seen["identities"], by_status)
+    by_status = {status: row[status] for status in statuses}
+    return ImageCounts(row["images"], row["list_rows"], row["identities"], by_status)
 
 
-def listed_statuses(counts):
+def listed_statuses(counts: ImageCounts) -> str:
     """Numbers of images by status in one line, for messages."""
     return ", ".join(f"{count} {status}" for status, count in counts.statuses.items() if count)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, StructType
 
@@ -18,17 +19,25 @@ class Kind(NamedTuple):
     schema: StructType
     job: str
     """Name of the job that writes it."""
+    quality: str
+    """Column with the quality of an image, double, higher is better."""
+    quantity: str
+    """What that number is called."""
+    to_percent: float
+    """Factor that brings it to the scale of 0 to 100."""
 
 
-LABELS = Kind("labels", schemas.LABELS, "generate_labels")
-RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability")
+LABELS = Kind("labels", schemas.LABELS, "generate_labels", schemas.LABEL, "label", 1)
+RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability", schemas.ERS, "ERS", 100)
+KINDS = (LABELS, RECOGNIZABILITY)
+"""The results of all methods: whatever is in this list can be evaluated and exported."""
 
 _FOLDERS_AT_MOST = 10_000
 # Escaping makes at most three bytes of one, and file systems allow 255 in a name.
 _IDENTITY_BYTES_AT_MOST = 80
 
 
-def choose_partitioning(table, identities, asked):
+def choose_partitioning(table: DataFrame, identities: int, asked: str) -> str:
     """Whether each identity gets a folder of its own.
 
     Parameters
@@ -54,26 +63,28 @@ def choose_partitioning(table, identities, asked):
         return "bucket"
     name = F.col(schemas.IDENTITY)
     unfit = (F.octet_length(name) > _IDENTITY_BYTES_AT_MOST) | (name == "__HIVE_DEFAULT_PARTITION__")
-    if table.sparkSession._jvm.System.getProperty("sun.jnu.encoding") != "UTF-8":
+    if Storage(table.sparkSession).encoding_of_names() != "UTF-8":
         unfit = unfit | (F.octet_length(name) != F.length(name))
-    found = table.where(unfit).select(name).head(1)
-    if not found:
+    unfit_names = table.where(unfit).select(name).head(1)
+    if not unfit_names:
         return "identity"
     if asked == "identity":
         raise InputError(
-            f"--partition-by identity: {found[0][0][:100]!r} cannot be the name of a folder here; use bucket"
+            f"{unfit_names[0][0][:100]!r} cannot be the name of a folder here",
+            setting="partition_by",
+            remedy="use bucket",
         )
     return "bucket"
 
 
-def write_result(table, schema, folder, partitioning, buckets):
+def write_result(table: DataFrame, schema: StructType, folder: str, partitioning: str, buckets: int) -> None:
     """Write a result where its rows are: nothing is shuffled.
 
     Parameters
     ----------
     table : DataFrame
-        The columns of `schema`, and `cluster`; all images of an identity lie in one partition, those of several
-        identities that share a partition number ``pmod(hash(cluster), buckets)`` too.
+        The columns of `schema`, and `identity_key`; all images of an identity lie in one partition, those of several
+        identities that share a partition number ``pmod(hash(identity_key), buckets)`` too.
     schema : StructType
         With `path` and `identity`.
     folder : str
@@ -85,7 +96,7 @@ def write_result(table, schema, folder, partitioning, buckets):
     if partitioning == "identity":
         column, placed = schemas.IDENTITY, table.select(*schema.names)
     else:
-        # The number that Spark itself gives to the partition of a cluster.
+        # The number that Spark itself gives to the partition of an identity.
         column, bucket = schemas.IDENTITY_BUCKET, F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(buckets))
         placed = table.select(*schema.names, bucket.alias(column))
     numbers = [item.name for item in schema if isinstance(item.dataType, DoubleType)]
@@ -96,12 +107,11 @@ def write_result(table, schema, folder, partitioning, buckets):
     in_order.write.options(**plain).partitionBy(column).parquet(folder)
 
 
-def read_labels(spark, folder):
+def read_labels(spark: SparkSession, folder: str) -> DataFrame:
     """Labels that `generate_labels` wrote, whichever way they are partitioned.
 
     Parameters
     ----------
-    spark : SparkSession
     folder : str
         The destination of the job, or the folder ``labels`` in it.
 
@@ -118,12 +128,11 @@ def read_labels(spark, folder):
     return read_result(spark, folder, LABELS)[0]
 
 
-def read_recognizability(spark, folder):
+def read_recognizability(spark: SparkSession, folder: str) -> DataFrame:
     """Scores that `score_recognizability` wrote, whichever way they are partitioned.
 
     Parameters
     ----------
-    spark : SparkSession
     folder : str
         The destination of the job, or the folder ``recognizability`` in it.
 
@@ -140,15 +149,13 @@ def read_recognizability(spark, folder):
     return read_result(spark, folder, RECOGNIZABILITY)[0]
 
 
-def read_result(spark, folder, *kinds):
+def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFrame, Kind]:
     """A result of one of several kinds.
 
     Parameters
     ----------
-    spark : SparkSession
     folder : str
         The destination of a job, or the folder of the result in it.
-    *kinds : Kind
 
     Returns
     -------
@@ -169,16 +176,19 @@ def read_result(spark, folder, *kinds):
             break
     else:
         raise InputError(
-            f"{folder}: no {' and no '.join(k.folder for k in kinds)} there; give the folder that {jobs} wrote"
+            f"no {' and no '.join(kind.folder for kind in kinds)} there",
+            path=folder,
+            remedy=f"give the folder that {jobs} wrote",
         )
-    held = spark.read.parquet(literal(example)).columns
+    columns = spark.read.parquet(literal(example)).columns
     missing = [
-        next((name for name in kind.schema.names if name not in (*held, schemas.IDENTITY)), None) for kind in kinds
+        next((name for name in kind.schema.names if name not in (*columns, schemas.IDENTITY)), None) for kind in kinds
     ]
     if all(missing):
         raise InputError(
-            f"{folder}: no column {' and no column '.join(map(repr, missing))}, it has {', '.join(held)}; "
-            f"give the folder that {jobs} wrote"
+            f"no column {' and no column '.join(map(repr, missing))}, it has {', '.join(columns)}",
+            path=folder,
+            remedy=f"give the folder that {jobs} wrote",
         )
     kind = kinds[missing.index(None)]
     # Without a schema Spark would guess the type of a partition column and make 42 of 0042.

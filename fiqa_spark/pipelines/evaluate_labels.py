@@ -23,11 +23,6 @@ _PARQUET, _CSV = "edc.parquet", "edc.csv"
 def run(spark: SparkSession, settings: EvaluateLabelsSettings) -> str:
     """The job: read, compare, write.
 
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : EvaluateLabelsSettings
-
     Returns
     -------
     str

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs.image_list import check_encoding, read_paths
-from fiqa_spark.methods.results import LABELS, RECOGNIZABILITY, read_result
+from fiqa_spark.methods.results import KINDS, LABELS, Kind, read_result
 from fiqa_spark.pipelines.job_run import JobRun
 from fiqa_spark.pipelines.jobs import ExportLabelsSettings
 from fiqa_spark.pipelines.text_formats import (
@@ -27,11 +27,6 @@ from fiqa_spark.runtime.storage import Storage
 def run(spark: SparkSession, settings: ExportLabelsSettings) -> str:
     """The job: read labels, put them in order, write text.
 
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : ExportLabelsSettings
-
     Returns
     -------
     str
@@ -43,13 +38,13 @@ def run(spark: SparkSession, settings: ExportLabelsSettings) -> str:
         If there are no labels, a path cannot be written in this format, or the destination cannot be used.
     """
     job = JobRun(spark, settings, own_entries=("labels.txt", "score_*.txt"))
-    table, _ = read_result(spark, settings.labels, LABELS, RECOGNIZABILITY)
-    in_order = under_root(scored(_in_order(spark, job.storage, table, settings)), settings.image_root)
+    table, kind = read_result(spark, settings.labels, *KINDS)
+    in_order = under_root(scored(_in_order(spark, job.storage, table, settings), kind), settings.image_root)
     # Sorted once, not once a file.
     labels = in_order.persist(StorageLevel.MEMORY_AND_DISK)
     with job:
         with job.steps("checking labels"):
-            account = _account(labels)
+            account = _account(labels, kind)
             if settings.format in ("tface", "seed"):
                 check_paths(labels.where(F.col(schemas.SCORE).isNotNull()), absolute=settings.format == "tface")
                 check_scale(labels)
@@ -70,9 +65,9 @@ def _in_order(spark: SparkSession, storage: Storage, labels: DataFrame, settings
     return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*labels.columns)
 
 
-def _account(labels: DataFrame) -> str:
+def _account(labels: DataFrame, kind: Kind) -> str:
     [counts] = labels.agg(F.count("*").alias("images"), F.count(schemas.SCORE).alias("labelled")).collect()
-    what = "label" if schemas.LABEL in labels.columns else "score"
+    what = "label" if kind is LABELS else "score"
     return f"{counts.images} images, {counts.labelled} with a {what} and {counts.images - counts.labelled} without"
 
 

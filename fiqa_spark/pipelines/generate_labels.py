@@ -41,7 +41,6 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
         Columns `path` and `feature`: array<float>, array<double>, Spark ML vector or little-endian float32 binary.
         Images and features meet on the path below ``settings.image_root`` and ``settings.feature_root``, without
         extension.
-    settings : LabelSettings
 
     Returns
     -------
@@ -67,11 +66,6 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
 
 def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
     """The job: read, label, write.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : GenerateLabelsSettings
 
     Returns
     -------
@@ -129,7 +123,7 @@ def _evaluated(
         for item in fields_of(EvaluationSettings)
         if hasattr(settings, item.name)
     }
-    own = label_set("labels", job.destination, labels, schemas.LABEL)
+    own = label_set("labels", job.destination, labels, results.LABELS)
     return evaluate_own_labels(spark, job.storage, own, EvaluationSettings(**shared), job.steps, features)
 
 

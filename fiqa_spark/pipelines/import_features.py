@@ -17,11 +17,6 @@ _OWN_ENTRIES = ("part-*.parquet", "_SUCCESS", DESCRIPTION_FILE)
 def run(spark: SparkSession, settings: ImportFeaturesSettings) -> str:
     """The job: read features, write them as Parquet.
 
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : ImportFeaturesSettings
-
     Returns
     -------
     str

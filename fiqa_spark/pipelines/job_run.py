@@ -23,7 +23,6 @@ class JobRun:
 
     Parameters
     ----------
-    spark : SparkSession
     settings : Settings
         Of a job; one of them is its destination.
     own_entries : tuple of str

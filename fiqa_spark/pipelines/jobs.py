@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fiqa_spark.errors import SettingsError
 from fiqa_spark.evaluation.settings import EvaluationSettings
-from fiqa_spark.inputs.settings import ListSettings
+from fiqa_spark.inputs.settings import ListSettings, RowsSettings
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.settings import OverwriteSettings, ParallelSettings, Settings, setting
@@ -15,7 +15,7 @@ class ResultSettings(Settings):
     """Of a job that writes a row an image."""
 
     score_dst: str = setting(
-        "", "folder to write the result and summary.json to", required=True, place=True, destination=True
+        "", "folder to write the result and summary.json to", required=True, path=True, destination=True
     )
     partition_by: str = setting(
         "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
@@ -36,9 +36,9 @@ class ScoreRecognizabilitySettings(
     """Score which faces can be recognized at all (ERS): settings of `jobs/score_recognizability.py`."""
 
     ui_list_file: str = setting(
-        "", "list of images known to be unrecognizable; default: found by clustering", place=True
+        "", "list of images known to be unrecognizable; default: found by clustering", path=True
     )
-    ui_centroid: str = setting("", "ui_centroid.npy of an earlier run; default: found by clustering", place=True)
+    ui_centroid: str = setting("", "ui_centroid.npy of an earlier run; default: found by clustering", path=True)
     templates: bool = setting(False, "write a template of every identity to templates/ too")
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class ScoreRecognizabilitySettings(
 
 
 @dataclass(frozen=True)
-class EvaluateLabelsSettings(OverwriteSettings, ParallelSettings, EvaluationSettings):
+class EvaluateLabelsSettings(OverwriteSettings, ParallelSettings, RowsSettings, EvaluationSettings):
     """Compare label sets by error-versus-discard curves: settings of `jobs/evaluate_labels.py`."""
 
     labels: tuple[str, ...] = setting(
@@ -60,38 +60,36 @@ class EvaluateLabelsSettings(OverwriteSettings, ParallelSettings, EvaluationSett
         "folders that generate_labels or score_recognizability wrote, texts of 'path score', CSV files; each as "
         "NAME=PATH or PATH",
         required=True,
-        place=True,
+        path=True,
     )
-    rows_list: str = setting("", "paths of the rows of a .npy matrix, in order", place=True)
     dst: str = setting(
         "",
         "folder to write report.html, the curves and summary.json to",
         required=True,
-        place=True,
+        path=True,
         destination=True,
     )
 
 
 @dataclass(frozen=True)
-class ImportFeaturesSettings(OverwriteSettings, ParallelSettings):
+class ImportFeaturesSettings(OverwriteSettings, ParallelSettings, RowsSettings):
     """Turn features of any form into Parquet vectors: settings of `jobs/import_features.py`."""
 
-    source: str = setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True, place=True)
-    rows_list: str = setting("", "paths of the rows of a .npy matrix, in order", place=True)
+    source: str = setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True, path=True)
     image_root: str = setting("", "folder that the paths in --rows-list begin with, if they are paths of images")
     id_key_index: int = setting(-3, "part of the path, split at '/', by which vectors are put together")
-    dst: str = setting("", "folder to write the Parquet vectors to", required=True, place=True, destination=True)
+    dst: str = setting("", "folder to write the Parquet vectors to", required=True, path=True, destination=True)
 
 
 @dataclass(frozen=True)
 class ExportLabelsSettings(OverwriteSettings):
     """Write labels as text for those who train on them: settings of `jobs/export_labels.py`."""
 
-    labels: str = setting("", "folder that generate_labels or score_recognizability wrote", required=True, place=True)
+    labels: str = setting("", "folder that generate_labels or score_recognizability wrote", required=True, path=True)
     format: str = setting("", "text format to write", required=True, choices=("tface", "seed", "csv", "jsonl"))
-    dst: str = setting("", "file to write; a folder for 'seed'", required=True, place=True, destination=True)
+    dst: str = setting("", "file to write; a folder for 'seed'", required=True, path=True, destination=True)
     image_root: str = setting("", "folder put before relative paths")
-    image_list_file: str = setting("", "write in the order of this list; default: by path", place=True)
+    image_list_file: str = setting("", "write in the order of this list; default: by path", path=True)
 
 
 JOBS: dict[str, type[Settings]] = {

@@ -47,7 +47,6 @@ def score_recognizability(
         Column `path`, and perhaps `identity`, which then wins over ``settings.id_key_index``.
     features : DataFrame
         Columns `path` and `feature`, as for `generate_labels`.
-    settings : RecognizabilitySettings
     ui_centroid : array_like of float, shape (dimension,), optional
         The UI centroid; default: that of the cluster of the most identities in a sample of the images.
 
@@ -77,11 +76,6 @@ def score_recognizability(
 
 def run(spark: SparkSession, settings: ScoreRecognizabilitySettings) -> str:
     """The job: read, find the centroid, score, write.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    settings : ScoreRecognizabilitySettings
 
     Returns
     -------

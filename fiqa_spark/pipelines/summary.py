@@ -2,15 +2,19 @@
 
 import json
 import platform
+from collections.abc import Iterator
+from typing import Any
 
 import numpy
 import pandas
 import pyarrow
 import pyspark
-from pyspark.sql import Observation
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from fiqa_spark.runtime.settings import as_typed, flag, with_origins
+from fiqa_spark.matching.status_counts import ImageCounts
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.settings import Settings, as_typed, flag, with_origins
 from fiqa_spark.version import __version__
 
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
@@ -25,54 +29,42 @@ class Percentiles:
         Name of the column, of doubles.
     """
 
-    def __init__(self, name):
-        self._name, self._seen = name, Observation()
+    def __init__(self, name: str) -> None:
+        self._name, self._observation = name, Observation()
 
-    def observed(self, table):
-        """The same rows.
-
-        Parameters
-        ----------
-        table : DataFrame
-            With the column.
-
-        Returns
-        -------
-        DataFrame
-        """
+    def observed(self, table: DataFrame) -> DataFrame:
+        """The same rows of a table that has the column."""
         shares, value = [percent / 100 for percent in _PERCENTILES], F.col(self._name)
         # As text, since Spark 3.5 hands an observed array over as an object of Java.
         inner = F.to_json(F.percentile_approx(value, shares, 10_000)).alias("inner")
-        return table.observe(self._seen, F.min(value).alias("least"), inner, F.max(value).alias("most"))
+        return table.observe(self._observation, F.min(value).alias("least"), inner, F.max(value).alias("most"))
 
-    def values(self):
-        """Percentiles, each within a ten-thousandth of its rank, once all rows have been computed.
+    def values(self) -> dict[str, float]:
+        """Percentiles by their percents, each within a ten-thousandth of its rank, once all rows have been computed.
 
-        Returns
-        -------
-        dict of str to float
-            ``"0"`` is the smallest and ``"100"`` the largest value.
+        ``"0"`` is the smallest and ``"100"`` the largest value.
         """
-        seen = self._seen.get
-        values = [seen["least"], *json.loads(seen["inner"]), seen["most"]]
+        observed = self._observation.get
+        values = [observed["least"], *json.loads(observed["inner"]), observed["most"]]
         return dict(zip(map(str, (0, *_PERCENTILES, 100)), values, strict=True))
 
 
-def versions(spark):
+def versions(spark: SparkSession) -> dict[str, str]:
     """Versions of everything that the numbers depend on."""
+    jvm: Any = spark._jvm
     return {
         "fiqa_spark": __version__,
         "spark": spark.version,
         "pyspark": pyspark.__version__,
         "python": platform.python_version(),
-        "java": spark._jvm.System.getProperty("java.version"),
+        "java": jvm.System.getProperty("java.version"),
         "numpy": numpy.__version__,
         "pandas": pandas.__version__,
         "pyarrow": pyarrow.__version__,
     }
 
 
-def what_was_listed(counts):
+def what_was_listed(counts: ImageCounts) -> dict[str, Any]:
     """The entries of a summary that tell of the images of the list."""
     return {
         "images": {"distinct": counts.images, "repeated_lines": counts.list_rows - counts.images},
@@ -81,12 +73,12 @@ def what_was_listed(counts):
     }
 
 
-def how_it_ran(spark, settings, steps):
+def how_it_ran(spark: SparkSession, settings: Settings, steps: Steps) -> dict[str, Any]:
     """The entries of a summary that tell of the run."""
     return {"settings": with_origins(settings), "versions": versions(spark), "seconds": steps.seconds}
 
 
-def run_facts(spark, settings):
+def run_facts(spark: SparkSession, settings: Settings) -> dict[str, str]:
     """Settings and versions as lines of a table, name to text."""
     chosen = {
         flag(name): as_typed(entry["value"])
@@ -96,12 +88,12 @@ def run_facts(spark, settings):
     return {**chosen, **versions(spark)}
 
 
-def as_json(summary):
+def as_json(summary: dict[str, Any]) -> str:
     """Text of summary.json."""
     return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
 
 
-def for_a_person(summary, *lines):
+def for_a_person(summary: dict[str, Any], *lines: str) -> str:
     """A few lines that tell what came out of a run.
 
     Parameters
@@ -110,10 +102,6 @@ def for_a_person(summary, *lines):
         As written to summary.json.
     *lines : str
         What this job has to tell beside what every job tells.
-
-    Returns
-    -------
-    str
     """
     images = summary["images"]
     shown = [
@@ -128,14 +116,14 @@ def for_a_person(summary, *lines):
     return "\n".join(shown)
 
 
-def run_lines(summary):
+def run_lines(summary: dict[str, Any]) -> Iterator[str]:
     """The lines for a person that tell of the run: seed, settings and seconds."""
     yield f"seed {summary['settings']['seed']['value']}; {_chosen(summary['settings'])}"
     seconds = summary["seconds"]
     yield f"{sum(seconds.values()):.1f} s: " + ", ".join(f"{step} {value:.1f}" for step, value in seconds.items())
 
 
-def in_a_line(percentiles, digits):
+def in_a_line(percentiles: dict[str, float], digits: int) -> str:
     """Some percentiles as ``min: 2.11   5%: 7.30   ...``."""
     return "   ".join(f"{name}: {percentiles[key]:.{digits}f}" for name, key in _NAMED_PERCENTILES)
 
@@ -151,7 +139,7 @@ _NAMED_PERCENTILES = (
 )
 
 
-def _chosen(settings):
+def _chosen(settings: dict[str, dict[str, Any]]) -> str:
     """The settings that differ from their defaults, but for the paths."""
     given = [
         f"{flag(name)} {as_typed(entry['value'])} ({entry['origin']})"
@@ -161,5 +149,5 @@ def _chosen(settings):
     return "set: " + ", ".join(given) if given else "all other settings at their defaults"
 
 
-def _is_text(value):
-    return isinstance(value, str) or (isinstance(value, tuple) and any(isinstance(each, str) for each in value))
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, tuple) and any(isinstance(item, str) for item in value))

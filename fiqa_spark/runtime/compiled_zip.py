@@ -13,11 +13,11 @@ import sys
 import tempfile
 import zipfile
 
-# A compiled module is told by the hash of its source, which nobody needs to check: both come in one file.
+# A compiled module is known by the hash of its source, which nobody needs to check: both come in one file.
 _HASH_UNCHECKED = (1).to_bytes(4, "little")
 
 
-def write_package(path):
+def write_package(path: str) -> None:
     """Write the package that this module belongs to, wherever it was imported from, to a zip file, its templates too.
 
     A Python of another version leaves the compiled forms in it alone and takes the sources.
@@ -27,7 +27,7 @@ def write_package(path):
     path : str
         Where to write.
     """
-    imported_from = getattr(__loader__, "archive", None)
+    imported_from = getattr(__spec__ and __spec__.loader, "archive", None)
     if imported_from:
         shutil.copyfile(imported_from, path)
         return
@@ -40,26 +40,26 @@ def write_package(path):
                 archive.writestr(f"{name}c", _compiled(source, name))
 
 
-def complete(path):
+def complete(path: str) -> None:
     """Add the compiled forms that a zip file of modules lacks; whoever reads it meanwhile sees the old file or the new.
 
     Parameters
     ----------
     path : str
-        Where the file stays, since this is what Python tells of a module's place.
+        Where the file stays, since Python shows it as the place of its modules.
     """
     path = os.path.abspath(path)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as scratch:
         new = shutil.copy2(path, scratch)
         with zipfile.ZipFile(new, "a", zipfile.ZIP_DEFLATED) as archive:
-            held = set(archive.namelist())
-            for name in sorted(name for name in held if name.endswith(".py") and f"{name}c" not in held):
+            names = set(archive.namelist())
+            for name in sorted(name for name in names if name.endswith(".py") and f"{name}c" not in names):
                 archive.writestr(f"{name}c", _compiled(archive.read(name), f"{path}/{name}"))
         os.replace(new, path)
 
 
-def _compiled(source, place):
-    code = compile(source, place, "exec", dont_inherit=True)
+def _compiled(source: bytes, path: str) -> bytes:
+    code = compile(source, path, "exec", dont_inherit=True)
     return importlib.util.MAGIC_NUMBER + _HASH_UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(code)
 
 

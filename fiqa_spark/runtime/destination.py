@@ -1,11 +1,13 @@
 """A result that appears whole or not at all."""
 
 import fnmatch
+from types import TracebackType
 
 from py4j.protocol import Py4JJavaError
 
 from fiqa_spark.errors import DestinationError
 from fiqa_spark.runtime.run_lease import RunLease
+from fiqa_spark.runtime.storage import Storage
 
 
 class Destination:
@@ -17,7 +19,6 @@ class Destination:
 
     Parameters
     ----------
-    storage : Storage
     path : str
         Where the result shall appear.
     setting : str
@@ -36,7 +37,16 @@ class Destination:
         writes to it.
     """
 
-    def __init__(self, storage, path, *, setting, overwrite, own_entries, application):
+    def __init__(
+        self,
+        storage: Storage,
+        path: str,
+        *,
+        setting: str,
+        overwrite: bool,
+        own_entries: tuple[str, ...],
+        application: str,
+    ) -> None:
         self._storage, self._path, self._setting = storage, path, setting
         self._parent, self._name = storage.parent_and_name(path)
         self._target = storage.qualified(path)
@@ -44,7 +54,7 @@ class Destination:
         self._lease = RunLease(storage, self._parent, self._name, application)
         self.staging = self._lease.folder
 
-    def __enter__(self):
+    def __enter__(self) -> "Destination":
         try:
             self._take_lease()
             self._finish_dead_runs()
@@ -54,15 +64,17 @@ class Destination:
             raise
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._lease.release()
 
-    def publish(self, entry):
+    def publish(self, entry: str) -> None:
         """Move the result, a folder or file below `staging`, to the destination, which may hold one by now."""
         if not self._lease.is_held():
             raise self._refusal(
-                f"another run took this one for dead, as it showed no heartbeat for {self._lease.seconds_until_dead} s, "
-                "and removed what it had written",
+                "another run took this one for dead, as it showed no heartbeat for "
+                f"{self._lease.seconds_until_dead} s, and removed what it had written",
                 "run it again",
             )
         self._check_target()
@@ -71,10 +83,10 @@ class Destination:
         self._storage.rename(f"{self.staging}/{entry}", self._target)
         self._storage.delete(self._lease.replaced)
 
-    def _refusal(self, text, remedy):
+    def _refusal(self, text: str, remedy: str) -> DestinationError:
         return DestinationError(text, setting=self._setting, path=self._path, remedy=remedy)
 
-    def _take_lease(self):
+    def _take_lease(self) -> None:
         try:
             reason = None if self._lease.take() else "the folder cannot be created"
         except Py4JJavaError as error:
@@ -82,7 +94,7 @@ class Destination:
         if reason:
             raise self._refusal(f"cannot write in {self._parent} ({reason})", "choose a folder that you may write to")
 
-    def _check_target(self):
+    def _check_target(self) -> None:
         if not self._storage.exists(self._target):
             return
         is_folder = self._storage.is_folder(self._target)
@@ -96,7 +108,7 @@ class Destination:
                 "choose another folder",
             )
 
-    def _finish_dead_runs(self):
+    def _finish_dead_runs(self) -> None:
         """Remove what killed runs left, put an old result back that was on its way out; refuse to join a live run."""
         for run in self._lease.others():
             if self._lease.has_ended(run):
@@ -111,5 +123,5 @@ class Destination:
                 )
 
 
-def _any_match(name, patterns):
+def _any_match(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -3,6 +3,10 @@
 import os
 import pathlib
 import resource
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import SparkSession
 
 from fiqa_spark.runtime.yarn import is_application_master
 
@@ -16,12 +20,8 @@ _LIMITS = (
 _OTHER_NEEDS, _OVERHEAD_MIB = 0.1, 384
 
 
-def free_bytes(spark):
+def free_bytes(spark: SparkSession) -> int:
     """Bytes that Python may take before the system or YARN would end the process.
-
-    Parameters
-    ----------
-    spark : SparkSession
 
     Returns
     -------
@@ -36,7 +36,7 @@ def free_bytes(spark):
     return max(0, min(bounds))
 
 
-def _free_on_machine():
+def _free_on_machine() -> int:
     meminfo = pathlib.Path("/proc/meminfo")
     if meminfo.exists():
         return 1024 * _number_after(meminfo.read_text(encoding="utf-8"), "MemAvailable:")
@@ -44,23 +44,24 @@ def _free_on_machine():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _free_in_group():
+def _free_in_group() -> Iterator[int]:
     for limit, account, used in _LIMITS:
         if limit.exists() and (text := limit.read_text(encoding="utf-8").strip()).isdigit():
             yield int(text) - _number_after(account.read_text(encoding="utf-8"), used)
 
 
-def _number_after(text, name):
+def _number_after(text: str, name: str) -> int:
     """The number behind a name at the start of a line."""
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name))
 
 
-def _beside_java(spark):
+def _beside_java(spark: SparkSession) -> int:
     """Bytes of the driver's container that neither Java's heap nor its other needs, a tenth of it, take."""
     configuration = spark.sparkContext.getConf()
+    java: Any = spark._jvm
 
-    def mebibytes(key, default):
-        return spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsMb(configuration.get(key, default))
+    def mebibytes(key: str, default: str) -> int:
+        return java.org.apache.spark.network.util.JavaUtils.byteStringAsMb(configuration.get(key, default))
 
     others = int(_OTHER_NEEDS * mebibytes("spark.driver.memory", "1g"))
     return (mebibytes("spark.driver.memoryOverhead", f"{max(_OVERHEAD_MIB, others)}m") - others) << 20

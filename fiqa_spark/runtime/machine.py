@@ -1,8 +1,8 @@
 """What a machine must have before anything is installed: a Java for Spark. Needs nothing but Python's own library.
 
-``python -m fiqa_spark.runtime.machine java`` prints the home of a suitable Java, and installs one where it may;
-``python -m fiqa_spark.runtime.machine venv`` installs what Debian's Python lacks for virtual environments, ``python -m
-fiqa_spark.runtime.machine maven`` Maven, ``python -m fiqa_spark.runtime.machine chromium`` the browser that tests open the report with.
+``python -m fiqa_spark.runtime.machine java`` prints the home of a suitable Java, and installs one where it may. With
+``venv`` it installs what Debian's Python lacks for virtual environments, with ``maven`` Maven, and with ``chromium``
+the browser in which tests open the report.
 """
 
 import glob
@@ -15,7 +15,7 @@ import sys
 from fiqa_spark.errors import MachineError
 
 OLDEST_JAVA = 17
-_WAY_OUT = f"install Java {OLDEST_JAVA} or newer and set JAVA_HOME to it"
+_REMEDY = f"install Java {OLDEST_JAVA} or newer and set JAVA_HOME to it"
 
 _JAVA_HOMES = (
     "/usr/lib/jvm/*",
@@ -25,7 +25,7 @@ _JAVA_HOMES = (
     "/usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
 )
 # Package managers with the packages to try, in order; those in one text are all needed.
-_PACKAGES = {
+_PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "apt-get": {
         "java": ("openjdk-17-jre-headless", "openjdk-21-jre-headless"),
         "venv": ("python3-venv",),
@@ -48,7 +48,9 @@ _PACKAGES = {
     },
     "brew": {"java": ("openjdk@17",), "venv": ("python",), "chromium": ("chromium chromedriver",)},
 }
-_PACKAGES = {manager: {**packages, "maven": ("maven",)} for manager, packages in _PACKAGES.items()}
+# Everywhere by the same name.
+for _packages in _PACKAGES.values():
+    _packages["maven"] = ("maven",)
 _NAMES = {
     "java": f"Java {OLDEST_JAVA} or newer",
     "venv": "Python's venv module",
@@ -60,7 +62,7 @@ _PROGRAMS = {"maven": ("mvn",), "chromium": ("chromium", "chromedriver")}
 _INSTALL = {"apt-get": ("install", "-y", "--no-install-recommends"), "apk": ("add",), "brew": ("install",)}
 
 
-def check_java():
+def check_java() -> int:
     """Version number of the Java that Spark would start.
 
     Returns
@@ -76,45 +78,57 @@ def check_java():
     home = os.environ.get("JAVA_HOME")
     program = os.path.join(home, "bin", "java") if home else shutil.which("java")
     if program is None or not os.path.exists(program):
-        raise MachineError(f"no Java in {f'JAVA_HOME {home}' if home else 'PATH'}; {_WAY_OUT}")
-    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    return check_java_version(answer, program)
+        raise MachineError(f"no Java in {f'JAVA_HOME {home}' if home else 'PATH'}", remedy=_REMEDY)
+    return check_java_version(_version_text(program), program)
 
 
-def check_java_version(text, where):
+def check_java_version(text: str, java: str) -> int:
     """Number of a Java version, from a text such as ``openjdk version "17.0.15"`` or ``1.8.0_402``.
+
+    Parameters
+    ----------
+    java : str
+        Which Java it is, for messages.
 
     Raises
     ------
     MachineError
         If it is too old, or there is no version in the text.
     """
-    found = re.search(r'(?:version "|^)(?:1\.)?(\d+)', text)
-    if found is None:
-        raise MachineError(f"{where} does not tell its version; {_WAY_OUT}")
-    if int(found[1]) < OLDEST_JAVA:
-        raise MachineError(f"{where} is Java {found[1]}, which is too old; {_WAY_OUT}")
-    return int(found[1])
+    match = re.search(r'(?:version "|^)(?:1\.)?(\d+)', text)
+    if match is None:
+        raise MachineError(f"{java} does not tell its version", remedy=_REMEDY)
+    version = int(match[1])
+    if version < OLDEST_JAVA:
+        raise MachineError(f"{java} is Java {version}, which is too old", remedy=_REMEDY)
+    return version
 
 
-def find_java_home():
+def _version_text(program: str) -> str:
+    return subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+
+
+def find_java_home() -> str | None:
     """Home of a Java that is new enough: JAVA_HOME, the one on PATH, one in the usual places, or None."""
     on_path = shutil.which("java")
     homes = [os.environ.get("JAVA_HOME"), on_path and os.path.dirname(os.path.dirname(os.path.realpath(on_path)))]
-    for home in [*homes, *sorted(place for pattern in _JAVA_HOMES for place in glob.glob(pattern))]:
-        program = os.path.join(home or "", "bin", "java")
-        if not os.path.exists(program):
-            continue
-        answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-        try:
-            check_java_version(answer, program)
-        except MachineError:
-            continue
-        return home
+    for home in [*homes, *sorted(path for pattern in _JAVA_HOMES for path in glob.glob(pattern))]:
+        if home and _is_suitable(os.path.join(home, "bin", "java")):
+            return home
     return None
 
 
-def install(need):
+def _is_suitable(program: str) -> bool:
+    if not os.path.exists(program):
+        return False
+    try:
+        check_java_version(_version_text(program), program)
+    except MachineError:
+        return False
+    return True
+
+
+def install(need: str) -> None:
     """Install with the system's package manager.
 
     Parameters
@@ -127,10 +141,10 @@ def install(need):
         If there is no package manager that may be used, or it fails.
     """
     manager = next((name for name in _PACKAGES if shutil.which(name)), None)
-    packages = _PACKAGES.get(manager, {}).get(need, ())
+    packages = _PACKAGES[manager][need] if manager else ()
     is_allowed = manager == "brew" or os.geteuid() == 0
     prefix = () if is_allowed else ("sudo", "-n")
-    if packages and (is_allowed or shutil.which("sudo")):
+    if manager and (is_allowed or shutil.which("sudo")):
         if manager == "apt-get":
             subprocess.run([*prefix, manager, "update"], stdout=sys.stderr, check=False)
         arguments = _INSTALL.get(manager, ("install", "-y"))
@@ -138,18 +152,18 @@ def install(need):
             line = [*prefix, manager, *arguments, *names.split()]
             if subprocess.run(line, stdout=sys.stderr, check=False).returncode == 0:
                 return
-    command = f", for example: sudo {manager} install {packages[0]}" if packages else ""
-    raise MachineError(f"{_NAMES[need]} is missing and cannot be installed from here; install it{command}")
+    command = f", for example: sudo {manager} install {packages[0]}" if manager else ""
+    raise MachineError(f"{_NAMES[need]} is missing and cannot be installed from here", remedy=f"install it{command}")
 
 
-def main(need):
+def main(need: str) -> None:
     """Provide what is needed; print the home of Java."""
     if need == "java":
         if find_java_home() is None:
             install("java")
         home = find_java_home()
         if home is None:
-            raise MachineError(f"no Java {OLDEST_JAVA} or newer was found after installing it; {_WAY_OUT}")
+            raise MachineError(f"no Java {OLDEST_JAVA} or newer was found after installing it", remedy=_REMEDY)
         print(home)
     elif need not in _PROGRAMS or not all(map(shutil.which, _PROGRAMS[need])):
         install(need)

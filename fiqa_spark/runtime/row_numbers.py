@@ -1,14 +1,18 @@
-"""Row numbers of what was read from files, as if the files were read one after the other."""
+"""Row numbers counted piece by piece, so that no task sees all rows."""
 
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 
+PIECE = "piece"
+"""Column that tells the piece that a row is in."""
+_SCAN_ID = "scan_id"
 _ROWS_A_PARTITION = 33  # Bits of a monotonically increasing id that count within the partition.
 
 
-def numbered(rows):
-    """Rows with their number, counted piece by piece so that no step sees all of them.
+def numbered(rows: DataFrame) -> tuple[DataFrame, int]:
+    """Rows with their number, as if the files that they were read from were read one after the other.
 
     Parameters
     ----------
@@ -22,16 +26,41 @@ def numbered(rows):
     total : int
         Number of rows.
     """
-    tagged = rows.withColumn("place", F.monotonically_increasing_id()).withColumn(
-        "piece", F.concat_ws("\t", F.input_file_name(), F.lpad(F.shiftright("place", _ROWS_A_PARTITION), 10, "0"))
+    scan_id = F.col(_SCAN_ID)
+    partition = F.lpad(F.shiftright(scan_id, _ROWS_A_PARTITION), 10, "0")
+    pieces = rows.withColumn(_SCAN_ID, F.monotonically_increasing_id()).withColumn(
+        PIECE, F.concat_ws("\t", F.input_file_name(), partition)
     )
-    pieces = tagged.groupBy("piece").agg(F.count("*").alias("rows"), F.min("place").alias("first")).collect()
+    in_order, total = numbered_in_pieces(pieces, scan_id, first=F.min(scan_id))
+    return in_order.drop(_SCAN_ID), total
+
+
+def numbered_in_pieces(rows: DataFrame, position: Column, *, first: Column) -> tuple[DataFrame, int]:
+    """Rows with their number, the pieces one after the other in ascending order.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With a column `PIECE`, which is left out of the result.
+    position : Column of bigint
+        Where a row stands in its piece; the rows of a piece stand without gaps.
+    first : Column of bigint
+        Aggregate over a piece: the position of its first row.
+
+    Returns
+    -------
+    numbered : DataFrame
+        With a column `row`, from 0.
+    total : int
+        Number of rows.
+    """
+    pieces = rows.groupBy(PIECE).agg(F.count("*").alias("rows"), first.alias("first")).collect()
     shifts, total = [], 0
-    for piece in sorted(pieces, key=lambda piece: piece["piece"]):
-        shifts += [F.lit(piece["piece"]), F.lit(total - piece["first"])]
+    for piece in sorted(pieces, key=lambda piece: piece[PIECE]):
+        shifts += [F.lit(piece[PIECE]), F.lit(total - piece["first"])]
         total += piece["rows"]
     if not total:
-        return tagged.withColumn(schemas.ROW, F.lit(0).cast("long")).drop("place", "piece"), 0
-    fault = F.raise_error(F.lit("a list was read in other pieces than when its rows were counted")).cast("long")
-    row = (F.col("place") + F.coalesce(F.create_map(*shifts)[F.col("piece")], fault)).cast("long")
-    return tagged.withColumn(schemas.ROW, row).drop("place", "piece"), total
+        return rows.withColumn(schemas.ROW, F.lit(0).cast("long")).drop(PIECE), 0
+    fault = F.raise_error(F.lit("rows came in other pieces than when they were counted")).cast("long")
+    shift = F.coalesce(F.create_map(*shifts)[F.col(PIECE)], fault)
+    return rows.withColumn(schemas.ROW, (position + shift).cast("long")).drop(PIECE), total

@@ -26,17 +26,12 @@ def setting(default: Any, text: str, **rules: Any) -> Any:
 
     Parameters
     ----------
-    default : object
     text : str
         Shown by ``--help``.
     **rules
         `required`; `least` and `most`, the range of a number; `above`, a bound that it must be above; `choices`;
-        `aliases`; `place`, that data is read or written there; `destination`, that the result is. A field of type
+        `aliases`; `path`, that data is read or written there; `destination`, that the result is. A field of type
         ``tuple[float, ...]`` takes several values, which obey these rules one by one.
-
-    Returns
-    -------
-    dataclasses.Field
     """
     return field(default=default, metadata={"help": text, **rules})
 
@@ -90,7 +85,6 @@ def resolve(
 
     Parameters
     ----------
-    settings_class : type
     flags : dict
         Field name to text, or list of texts where several values may be given; only for the flags that were given.
     configuration : dict of str to str
@@ -99,26 +93,31 @@ def resolve(
     known : iterable of str
         Names of the settings of all jobs, any of which the configuration may hold.
 
-    Returns
-    -------
-    settings_class
-
     Raises
     ------
     SettingsError
         If a value is missing, malformed or out of range, or a ``spark.fiqa.`` key belongs to no job.
     """
     configured = _configured(configuration, set(known))
+    given = {**configured, **flags}
     values, origins = {}, {}
-    for item in fields_of(settings_class):
-        if item.name in flags:
-            values[item.name], origins[item.name] = _parsed(item, flags[item.name]), "flag"
-        elif item.name in configured:
-            key = CONF_PREFIX + item.name.replace("_", "-")
-            values[item.name], origins[item.name] = _parsed(item, configured[item.name], key), "configuration"
-        elif item.metadata.get("required"):
-            raise SettingsError(f"is missing: {item.metadata['help']}", setting=item.name)
-    return settings_class(**values, origins=origins)
+    try:
+        for item in fields_of(settings_class):
+            if item.name in given:
+                values[item.name] = _parsed(item, given[item.name])
+                origins[item.name] = "flag" if item.name in flags else "configuration"
+            elif _is_required(item):
+                raise _lacks_value("is missing", item)
+        return settings_class(**values, origins=origins)
+    except SettingsError as error:
+        if error.setting and error.setting in configured and error.setting not in flags:
+            error.key = _key(error.setting)
+        raise
+
+
+def _key(name: str) -> str:
+    """The key of the Spark configuration that a setting has."""
+    return CONF_PREFIX + name.replace("_", "-")
 
 
 def _configured(configuration: Mapping[str, str], known: set[str]) -> dict[str, str]:
@@ -130,27 +129,31 @@ def _configured(configuration: Mapping[str, str], known: set[str]) -> dict[str, 
         name = key[len(CONF_PREFIX) :].replace("-", "_")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {CONF_PREFIX}{near[0].replace('_', '-')}?" if near else "remove it"
+            hint = f"did you mean {_key(near[0])}?" if near else "remove it"
             raise SettingsError("no job has such a setting", key=key, value=text, remedy=hint)
         configured[name] = text
     return configured
 
 
-def _parsed(item: dataclasses.Field, text: Any, key: str | None = None) -> Any:
+def _is_required(item: dataclasses.Field) -> bool:
+    return item.metadata.get("required", False)
+
+
+def _lacks_value(problem: str, item: dataclasses.Field) -> SettingsError:
+    return SettingsError(problem, setting=item.name, remedy=f"give the {item.metadata['help']}")
+
+
+def _parsed(item: dataclasses.Field, text: Any) -> Any:
     """The value of a field from its text, or from several, checked against the field's rules."""
     kind, has_several = kind_of(item)
-    try:
-        if not has_several:
-            return _parsed_one(item, kind, text)
-        values = tuple(_parsed_one(item, kind, one) for one in _split(item, text))
-    except SettingsError as error:
-        error.key = key
-        raise
-    if not values and item.metadata.get("required"):
-        raise SettingsError(f"is empty: {item.metadata['help']}", setting=item.name, key=key)
+    if not has_several:
+        return _parsed_one(item, kind, text)
+    values = tuple(_parsed_one(item, kind, one) for one in _split(item, text))
+    if not values and _is_required(item):
+        raise _lacks_value("is empty", item)
     repeated = next((value for value in values if values.count(value) > 1), None)
     if repeated is not None:
-        raise SettingsError(f"{repeated} is given twice", setting=item.name, key=key, remedy="give it once")
+        raise SettingsError(f"{repeated} is given twice", setting=item.name, remedy="give it once")
     return values
 
 
@@ -161,9 +164,8 @@ def _split(item: dataclasses.Field, text: Text) -> Iterable[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise SettingsError(
-            f"{error}".lower(), setting=item.name, value=text, remedy="quote values as in a shell"
-        ) from None
+        problem = str(error).lower()
+        raise SettingsError(problem, setting=item.name, value=text, remedy="quote values as in a shell") from None
 
 
 def _parsed_one(item: dataclasses.Field, kind: type, text: Any) -> Any:
@@ -177,14 +179,15 @@ def _parsed_one(item: dataclasses.Field, kind: type, text: Any) -> Any:
     choices = item.metadata.get("choices")
     if choices and text not in choices:
         raise SettingsError(f"choose one of {', '.join(choices)}", setting=item.name, value=text)
-    if not text and item.metadata.get("required"):
-        raise SettingsError(f"is empty: {item.metadata['help']}", setting=item.name)
+    if not text and _is_required(item):
+        raise _lacks_value("is empty", item)
     return text
 
 
 def _parsed_number(item: dataclasses.Field, kind: type, text: Any) -> float:
     try:
-        number = kind(text)
+        # By way of text, as int(2.7) would be 2.
+        number = kind(str(text))
     except ValueError:
         whole = "whole " if kind is int else ""
         raise SettingsError(f"not a {whole}number", setting=item.name, value=text) from None
@@ -210,7 +213,8 @@ def checked(settings: SettingsClass) -> SettingsClass:
     values = {}
     for item in fields_of(settings):
         value = getattr(settings, item.name)
-        values[item.name] = value if value in ("", None) else _parsed(item, value)
+        is_unset = value in ("", None) and value == item.default
+        values[item.name] = value if is_unset else _parsed(item, value)
     return dataclasses.replace(settings, **values)
 
 

@@ -1,9 +1,13 @@
-"""How Spark shall plan: vectors that lie by cluster stay where they are, and small files are read many at a time."""
+"""How Spark shall plan: vectors that lie by identity stay where they are, and small files are read many at a time."""
 
 import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+
+from pyspark.sql import SparkSession
 
 _BY_IDENTITY = {
-    # A join by cluster and key takes two sides that were brought to their cluster as they are.
+    # A join by identity key and key takes two sides that were shuffled by the identity key as they are.
     "spark.sql.requireAllClusterKeysForCoPartition": "false",
     # Buckets of one file are in the order in which they were written.
     "spark.sql.legacy.bucketedTableScan.outputOrdering": "true",
@@ -13,25 +17,23 @@ _BY_IDENTITY = {
     # Distances are random numbers: looking for ways to make them smaller while they are kept is wasted work.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
-
-
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
 
-def planned_by_identity(spark):
+def planned_by_identity(spark: SparkSession) -> AbstractContextManager[None]:
     """While labels are computed inside; the session's own settings come back afterwards."""
     return _planned(spark, _BY_IDENTITY)
 
 
-def planned_for_small_files(spark):
+def planned_for_small_files(spark: SparkSession) -> AbstractContextManager[None]:
     """While files of a few kilobytes are read inside; the session's own settings come back afterwards."""
     return _planned(spark, _SMALL_FILES)
 
 
 @contextlib.contextmanager
-def _planned(spark, settings):
-    before = {key: spark.conf.get(key) for key in settings}
+def _planned(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    before = {key: str(spark.conf.get(key)) for key in settings}
     try:
         for key, value in settings.items():
             spark.conf.set(key, value)

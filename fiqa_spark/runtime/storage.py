@@ -2,9 +2,13 @@
 
 import os
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from py4j.java_gateway import JavaObject
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from fiqa_spark.errors import InputError
 
@@ -20,47 +24,51 @@ class Storage:
         Its Hadoop configuration decides what a path without a scheme means.
     """
 
-    def __init__(self, spark):
-        self._gateway = spark.sparkContext._gateway
-        self._jvm = spark._jvm
+    def __init__(self, spark: SparkSession) -> None:
+        self._gateway: Any = spark.sparkContext._gateway
+        self._jvm: Any = spark._jvm
         self._configuration = spark._jsc.hadoopConfiguration()
 
-    def qualified(self, path):
-        """Absolute form of a path with its scheme, such as ``file:/data/list.txt``."""
-        file_system, place = self._locate(path)
-        return file_system.makeQualified(place).toString()
+    def encoding_of_names(self) -> str:
+        """How Java writes the names of files on this machine, such as ``UTF-8``."""
+        return self._jvm.System.getProperty("sun.jnu.encoding")
 
-    def local(self, path):
+    def qualified(self, path: str) -> str:
+        """Absolute form of a path with its scheme, such as ``file:/data/list.txt``."""
+        file_system, java_path = self._locate(path)
+        return file_system.makeQualified(java_path).toString()
+
+    def local(self, path: str) -> str | None:
         """Path as Python's own file functions want it, or None if it is not on a local file system."""
         uri = self._locate(self.qualified(path))[1].toUri()
         return uri.getPath() if uri.getScheme() == "file" else None
 
-    def parent_and_name(self, path):
+    def parent_and_name(self, path: str) -> tuple[str, str]:
         """Qualified parent folder and last part of a path."""
-        place = self._locate(self.qualified(path))[1]
-        if place.getParent() is None:
+        java_path = self._locate(self.qualified(path))[1]
+        if java_path.getParent() is None:
             raise InputError("is the root of a file system", path=path, remedy="give a folder below it")
-        return place.getParent().toString(), place.getName()
+        return java_path.getParent().toString(), java_path.getName()
 
-    def exists(self, path):
+    def exists(self, path: str) -> bool:
         """True if there is a file or folder."""
-        file_system, place = self._locate(path)
-        return file_system.exists(place)
+        file_system, java_path = self._locate(path)
+        return file_system.exists(java_path)
 
-    def is_folder(self, path):
+    def is_folder(self, path: str) -> bool:
         """True if there is a folder."""
-        file_system, place = self._locate(path)
-        return file_system.exists(place) and file_system.getFileStatus(place).isDirectory()
+        file_system, java_path = self._locate(path)
+        return file_system.exists(java_path) and file_system.getFileStatus(java_path).isDirectory()
 
-    def entries(self, folder):
+    def entries(self, folder: str) -> Iterator[tuple[str, str, bool]]:
         """Yield (name, qualified path, is_folder) of a folder's entries without listing all of them at once."""
-        file_system, place = self._locate(folder)
-        iterator = file_system.listStatusIterator(place)
+        file_system, java_path = self._locate(folder)
+        iterator = file_system.listStatusIterator(java_path)
         while iterator.hasNext():
             status = iterator.next()
             yield status.getPath().getName(), status.getPath().toString(), status.isDirectory()
 
-    def first_file(self, folder, suffixes):
+    def first_file(self, folder: str, suffixes: tuple[str, ...]) -> str | None:
         """Some file below a folder whose name ends with one of the suffixes, or None; hidden ones do not count."""
         folders = [folder]
         while folders:
@@ -73,78 +81,80 @@ class Storage:
                     return path
         return None
 
-    def check_no_pipe(self, path):
+    def check_no_pipe(self, path: str) -> None:
         """Raise InputError for a local pipe or device: reading it could wait for ever, and once read it is gone."""
         local = self.local(path)
+        if local is None:
+            return
         # Asked of the process that reads: a shell's <(...) is there for Java, and not for every child of it.
-        place = self._jvm.java.io.File(local) if local else None
-        if local and place.exists() and not (place.isFile() or place.isDirectory()):
+        file = self._jvm.java.io.File(local)
+        if file.exists() and not (file.isFile() or file.isDirectory()):
             raise InputError("is a pipe or a device", path=path, remedy="write what it gives to a file first")
 
-    def head(self, path, count):
+    def head(self, path: str, count: int) -> bytes:
         """The first bytes of a file, fewer if it is shorter; InputError if it is a pipe or a device."""
         self.check_no_pipe(path)
-        file_system, place = self._locate(path)
-        stream = file_system.open(place)
+        file_system, java_path = self._locate(path)
+        stream = file_system.open(java_path)
         try:
             return bytes(stream.readNBytes(count))
         finally:
             stream.close()
 
-    def make_folder(self, path):
+    def make_folder(self, path: str) -> bool:
         """Create a folder and its parents; False or a Java error where that is not possible."""
-        file_system, place = self._locate(path)
-        return file_system.mkdirs(place)
+        file_system, java_path = self._locate(path)
+        return file_system.mkdirs(java_path)
 
-    def modified(self, path):
+    def modified(self, path: str) -> int | None:
         """Time of the last change in milliseconds by the clock of the file system, or None if there is no such file."""
-        file_system, place = self._locate(path)
+        file_system, java_path = self._locate(path)
         try:
-            return file_system.getFileStatus(place).getModificationTime()
+            return file_system.getFileStatus(java_path).getModificationTime()
         except Py4JJavaError as error:
             if error.java_exception.getClass().getSimpleName() != "FileNotFoundException":
                 raise
             return None
 
-    def rename(self, source, target):
+    def rename(self, source: str, target: str) -> None:
         """Move a file or folder in one step; a Java error if the target exists, where it would else end up inside."""
         files = self._jvm.org.apache.hadoop.fs
-        place = files.Path(source)
+        source_path = files.Path(source)
         no_options = self._gateway.new_array(getattr(files, "Options$Rename"), 0)
-        context = files.FileContext.getFileContext(place.toUri(), self._configuration)
-        context.rename(place, files.Path(target), no_options)
+        context = files.FileContext.getFileContext(source_path.toUri(), self._configuration)
+        context.rename(source_path, files.Path(target), no_options)
 
-    def delete(self, path):
+    def delete(self, path: str) -> None:
         """Remove a file or folder with all that it holds; nothing happens if there is none."""
-        file_system, place = self._locate(path)
-        file_system.delete(place, True)
+        file_system, java_path = self._locate(path)
+        file_system.delete(java_path, True)
 
-    def write_text(self, path, text):
+    def write_text(self, path: str, text: str) -> None:
         """Write a small UTF-8 file."""
         self.write_bytes(path, text.encode("utf-8"))
 
-    def write_bytes(self, path, content):
+    def write_bytes(self, path: str, content: bytes) -> None:
         """Write a small file."""
-        file_system, place = self._locate(path)
-        stream = file_system.create(place, True)
+        file_system, java_path = self._locate(path)
+        stream = file_system.create(java_path, True)
         try:
             stream.write(bytearray(content))
         finally:
             stream.close()
 
-    def read_text(self, path):
+    def read_text(self, path: str) -> str:
         """Text of a small UTF-8 file."""
-        file_system, place = self._locate(path)
-        stream = file_system.open(place)
+        file_system, java_path = self._locate(path)
+        stream = file_system.open(java_path)
         try:
             return self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
         finally:
             stream.close()
 
-    def concatenate(self, parts, target):
+    def concatenate(self, parts: Iterable[str], target: str) -> None:
         """Write the bytes of several files, in order, into one."""
-        file_system, place = self._locate(target)
-        stream = file_system.create(place, True)
+        file_system, java_path = self._locate(target)
+        stream = file_system.create(java_path, True)
         try:
             for part in parts:
                 source_system, source = self._locate(part)
@@ -156,27 +166,30 @@ class Storage:
         finally:
             stream.close()
 
-    def _locate(self, path):
+    def _locate(self, path: str) -> tuple[JavaObject, JavaObject]:
         """File system and Java path; the local one leaves no checksum files beside those it writes."""
         try:
-            place = self._jvm.org.apache.hadoop.fs.Path(path)
-            file_system = place.getFileSystem(self._configuration)
-        except Py4JJavaError as error:
-            raise InputError(f"no such file system ({error.java_exception.getMessage()})", path=path) from None
+            java_path = self._jvm.org.apache.hadoop.fs.Path(path)
         except PySparkException as error:
             raise InputError(f"not a path ({error})", path=path) from None
+        try:
+            file_system = java_path.getFileSystem(self._configuration)
+        except (Py4JJavaError, PySparkException) as error:
+            reason = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error
+            remedy = "check the scheme and the host of the path"
+            raise InputError(f"no such file system ({reason})", path=path, remedy=remedy) from None
         if file_system.getScheme() == "file":
             file_system.setWriteChecksum(False)
-        return file_system, place
+        return file_system, java_path
 
 
-def literal(path):
+def literal(path: str) -> str:
     """Path for Spark's readers with the characters of file patterns taken literally."""
     return "".join("\\" + character if character in "{}[]*?\\" else character for character in path)
 
 
-def is_below(path, place):
-    """Whether a path is a place or below it, however either is written: relative, absolute, with or without scheme."""
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path is a folder or below it, however either is written: relative, absolute, with or without scheme."""
     path = _SCHEME.sub("", path)
-    forms = _SCHEME.sub("", place).rstrip("/"), os.path.abspath(place)
+    forms = _SCHEME.sub("", folder).rstrip("/"), os.path.abspath(folder)
     return any(path.rstrip("/") == form or path.startswith(f"{form}/") for form in forms)

@@ -2,9 +2,14 @@
 
 import functools
 import signal
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
 
-def in_worker(function):
+def in_worker(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """The same function, in a worker that ends without a word once Spark has left it.
 
     Spark closes the connection to a worker that it needs no more: at the end of a run, or after a minute without work.
@@ -23,8 +28,8 @@ def in_worker(function):
     """
 
     @functools.wraps(function)
-    def begun(*arguments):
+    def begun(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        return function(*arguments)
+        return function(*arguments, **named)
 
     return begun

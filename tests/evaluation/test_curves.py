@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fiqa_spark.evaluation import curves
 from fiqa_spark.evaluation.curve_files import POINTS_AT_MOST, as_csv, as_parquet, curves_table
 from fiqa_spark.evaluation.curves import compare, similarity_histograms
-from fiqa_spark.evaluation import curves
-from fiqa_spark.evaluation.findings import Comparison, Curve
+from fiqa_spark.evaluation.findings import Comparison, Curve, OperatingPoint
 from fiqa_spark.evaluation.pair_similarities import ComparedPairs
 from fiqa_spark.evaluation.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(feature_root="x", starting_error=(0.1,), at_fmr=(0.01,))
+NAMES = ("perfect", "random", "inverse")
 IDENTITIES = 300
 
 
@@ -23,40 +24,49 @@ def pairs():
     """Mated pairs of 300 identities, 10 of each, and non-mated ones of two, by perfect, random and inverse quality."""
     random = np.random.default_rng(0)
     mated = np.arange(9000) < 10 * IDENTITIES
-    owners_a, owners_b = np.arange(9000) // 10 % IDENTITIES, random.integers(IDENTITIES, size=9000)
-    owners_b = np.where(mated, owners_a, np.where(owners_b == owners_a, (owners_b + 1) % IDENTITIES, owners_b))
+    first, second = np.arange(9000) // 10 % IDENTITIES, random.integers(IDENTITIES, size=9000)
+    second = np.where(mated, first, np.where(second == first, (second + 1) % IDENTITIES, second))
     similarities = random.normal(np.where(mated, 0.6, 0.0), 0.15)
     qualities = np.where(mated, similarities, -similarities), random.uniform(size=9000), -similarities
-    return ComparedPairs(similarities, mated, (owners_a * 7919 - 5, owners_b * 7919 - 5), qualities)
+    return ComparedPairs(similarities, mated, (first * 7919 - 5, second * 7919 - 5), qualities)
 
 
-@pytest.mark.parametrize("error", ["fnmr", "fmr"])
-def test_random_quality_stays_at_the_starting_error_within_its_interval(pairs, error):
-    settings = dataclasses.replace(SETTINGS, error=(error,))
-    for comparison in compare(pairs, ["perfect", "random", "inverse"], settings):
+@pytest.fixture(scope="module")
+def compared(pairs):
+    """Three comparisons by a fixed threshold: FNMR that starts at 0.1 and at FMR 0.01, and FMR that starts at 0.1."""
+    return compare(pairs, NAMES, dataclasses.replace(SETTINGS, error=("fnmr", "fmr")))
+
+
+def test_random_quality_stays_at_the_starting_error_within_its_interval(compared):
+    assert [comparison.operating_point for comparison in compared] == [
+        ("fnmr", "error", 0.1),
+        ("fnmr", "fmr", 0.01),
+        ("fmr", "error", 0.1),
+    ]
+    for comparison in compared:
         perfect, chance, _ = comparison.curves
         for area in chance.areas:
             # From where the starting error leaves off, few pairs are left to tell of.
             if area.limit < 1:
-                assert area.low <= comparison.starting_error * area.limit <= area.high
-            assert area.low < area.value < area.high
+                assert area.interval.low <= comparison.starting_error * area.limit <= area.interval.high
+            assert area.interval.low < area.value < area.interval.high
         for area in perfect.areas:
-            assert 0 <= area.minus_best < 0.1 * area.value + 1e-3
+            assert 0 <= area.delta_to_best < 0.1 * area.value + 1e-3
 
 
-def test_differences_are_those_of_the_areas_and_sure_where_sets_differ(pairs):
-    comparison = compare(pairs, ["perfect", "random", "inverse"], SETTINGS)[0]
-    first, second, _ = comparison.curves
+def test_differences_are_those_of_the_areas_and_sure_where_sets_differ(compared):
+    first, second, _ = compared[0].curves
     for own, other in zip(first.areas, second.areas, strict=True):
-        assert (own.minus_first, own.minus_first_low, own.minus_first_high) == (0, 0, 0)
-        assert other.minus_first == other.value - own.value
-        assert 0 < other.minus_first_low < other.minus_first < other.minus_first_high
+        assert (own.delta_to_first, own.delta_to_first_interval) == (0, (0, 0))
+        assert other.delta_to_first == other.value - own.value
+        low, high = other.delta_to_first_interval
+        assert 0 < low < other.delta_to_first < high
 
 
-def test_interval_is_that_of_the_spread_over_samples_of_identities(pairs):
-    areas = compare(pairs, ["perfect", "random", "inverse"], SETTINGS)[0].curves[1].areas
+def test_interval_is_that_of_the_spread_over_samples_of_identities(compared):
+    areas = compared[0].curves[1].areas
     # New identities by the same law, the threshold as it is: what the bootstrap stands for.
-    found, threshold = [], compare(pairs, ["a", "b", "c"], SETTINGS)[0].threshold
+    found, threshold = [], compared[0].threshold
     for seed in range(200):
         random = np.random.default_rng(seed)
         errors = random.normal(0.6, 0.15, 10 * IDENTITIES) < threshold
@@ -64,7 +74,7 @@ def test_interval_is_that_of_the_spread_over_samples_of_identities(pairs):
         left = np.cumsum(errors[order][::-1])[::-1] / np.arange(len(errors), 0, -1)
         found.append(left[: int(0.2 * len(errors))].sum() / len(errors))
     low, high = np.percentile(found, (2.5, 97.5))
-    assert areas[0].high - areas[0].low == pytest.approx(high - low, rel=0.25)
+    assert areas[0].interval.high - areas[0].interval.low == pytest.approx(high - low, rel=0.25)
 
 
 @pytest.mark.parametrize("convention", ["fixed", "recomputed"])
@@ -74,37 +84,38 @@ def test_order_of_pairs_and_monotone_maps_of_the_quality_change_nothing(pairs, c
     shuffled = ComparedPairs(
         pairs.similarities[order],
         pairs.mated[order],
-        tuple(owners[order] for owners in pairs.owners),
+        tuple(identities[order] for identities in pairs.identities),
         tuple(np.exp(qualities[order]) for qualities in pairs.qualities),
     )
-    names = ["perfect", "random", "inverse"]
-    for expected, found in zip(compare(pairs, names, settings), compare(shuffled, names, settings), strict=True):
-        assert found[:6] == expected[:6]
+    for expected, found in zip(compare(pairs, NAMES, settings), compare(shuffled, NAMES, settings), strict=True):
+        assert found[:-1] == expected[:-1]
         for curve, other in zip(expected.curves, found.curves, strict=True):
             assert other.areas == curve.areas
             np.testing.assert_array_equal(other.discards, curve.discards)
             np.testing.assert_array_equal(other.error_rates, curve.error_rates)
 
 
-def test_intervals_hardly_depend_on_how_fine_the_levels_of_resamples_are(pairs, monkeypatch):
-    names = ["perfect", "random", "inverse"]
-    fine = compare(pairs, names, SETTINGS)
+def test_intervals_hardly_depend_on_how_fine_the_levels_of_resamples_are(pairs, compared, monkeypatch):
     monkeypatch.setattr(curves, "_RESAMPLED_LEVELS", 200)
-    for expected, found in zip(fine, compare(pairs, names, SETTINGS), strict=True):
+    for expected, found in zip(compared[:2], compare(pairs, NAMES, SETTINGS), strict=True):
         for curve, other in zip(expected.curves, found.curves, strict=True):
             for own, coarse in zip(curve.areas, other.areas, strict=True):
-                assert coarse[:3] == own[:3]
-                assert coarse[3:] == pytest.approx(own[3:], abs=0.1 * (own.high - own.low))
+                of_fine, of_coarse = ((*area.interval, *area.delta_to_first_interval) for area in (own, coarse))
+                whole = {"interval": None, "delta_to_first_interval": None}
+                assert coarse._replace(**whole) == own._replace(**whole)
+                assert of_coarse == pytest.approx(of_fine, abs=0.1 * (own.interval.high - own.interval.low))
 
 
 def test_the_recomputed_convention_has_curves_at_fmrs_only_and_no_best(pairs):
     settings = dataclasses.replace(SETTINGS, convention="recomputed", at_fmr=(0.01, 0.1))
-    found = compare(pairs, ["perfect", "random", "inverse"], settings)
-    assert [(each.error, each.start, each.at, each.pairs) for each in found] == [
-        ("fnmr", "fmr", at, 9000) for at in (0.01, 0.1)
+    found = compare(pairs, NAMES, settings)
+    assert [(*comparison.operating_point, comparison.pairs) for comparison in found] == [
+        ("fnmr", "fmr", fmr, 9000) for fmr in (0.01, 0.1)
     ]
-    assert all(area.minus_best is None for each in found for curve in each.curves for area in curve.areas)
-    assert all(area.low <= area.value <= area.high for each in found for area in each.curves[1].areas)
+    areas = [area for comparison in found for curve in comparison.curves for area in curve.areas]
+    assert all(area.delta_to_best is None for area in areas)
+    of_random = [area for comparison in found for area in comparison.curves[1].areas]
+    assert all(area.interval.low <= area.value <= area.interval.high for area in of_random)
 
 
 def test_resamples_without_one_kind_of_pairs_are_drawn_again():
@@ -118,7 +129,7 @@ def test_resamples_without_one_kind_of_pairs_are_drawn_again():
     for convention in ("fixed", "recomputed"):
         settings = dataclasses.replace(SETTINGS, error=("fnmr", "fmr"), convention=convention)
         areas = [area for comparison in compare(pairs, ["a"], settings) for area in comparison.curves[0].areas]
-        assert np.isfinite([(area.value, area.low, area.high) for area in areas]).all()
+        assert np.isfinite([(area.value, *area.interval) for area in areas]).all()
 
 
 def test_histograms_count_every_pair(pairs):
@@ -131,7 +142,7 @@ def test_files_hold_every_point_or_of_a_long_curve_those_at_even_discards():
     count = 3 * POINTS_AT_MOST
     long = Curve('long, "=1+1"', np.linspace(0, 1, count + 1), np.linspace(0.1, 0, count + 1), ())
     short = Curve("short", np.array([0, 1 / 3, 1]), np.array([0.1, 0.05, 0]), ())
-    table = curves_table((Comparison("fnmr", "error", 0.1, 0.5, 0.1, count, (long, short)),))
+    table = curves_table((Comparison(OperatingPoint("fnmr", "error", 0.1), 0.5, 0.1, count, (long, short)),))
     for read in (pd.read_parquet(io.BytesIO(as_parquet(table))), pd.read_csv(io.BytesIO(as_csv(table)))):
         assert list(read.columns) == ["label_set", "error", "start", "at", "discard", "error_value"]
         kept, whole = (read[read["label_set"] == name] for name in (long.label_set, "short"))

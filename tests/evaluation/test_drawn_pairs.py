@@ -6,13 +6,14 @@ import pytest
 from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_of_match
 from fiqa_spark.evaluation import drawn_pairs
+from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_of_match
 from fiqa_spark.inputs.keys import seeded_hash
 from tests.labelling import paths_of
 
 SIZES = [1, 2, 3, 5, 8, 9, 40, 60]
 COLUMNS = ("key", "identity")
+PLAYERS = (2, 3, 4, 7, 8, 15)
 
 
 def images_of(spark, paths, seed=0, partitions=2):
@@ -22,16 +23,42 @@ def images_of(spark, paths, seed=0, partitions=2):
     return images.withColumns(hashes)
 
 
-def keys_of(pairs):
+@pytest.fixture(scope="module")
+def images(spark):
+    return images_of(spark, paths_of(SIZES)).persist()
+
+
+@pytest.fixture(scope="module")
+def mated(images):
+    """Rows of the mated pairs, 20 of an identity at most, and the account of the identities."""
+    pairs, identities = draw_mated(images, COLUMNS, 20)
+    return pairs.collect(), identities
+
+
+@pytest.fixture(scope="module")
+def non_mated(images):
+    """Rows of as few non-mated pairs as there are images for."""
+    return draw_non_mated(images, COLUMNS, 37).collect()
+
+
+def keys_of(rows):
     """Pairs as sets of two keys."""
-    return [frozenset((row.a.key, row.b.key)) for row in pairs.collect()]
+    return [frozenset((row.a.key, row.b.key)) for row in rows]
 
 
-@pytest.mark.parametrize("players", [2, 3, 4, 7, 8, 15])
-def test_in_a_tournament_all_meet_once_and_each_about_as_often_as_any_other(spark, players):
-    first, second = players_of_match(F.lit(players).cast("long"), F.col("id"))
-    rows = spark.range(players * (players - 1) // 2).select("id", first.alias("a"), second.alias("b")).collect()
-    met = [frozenset((row.a, row.b)) for row in sorted(rows)]
+@pytest.fixture(scope="module")
+def tournaments(spark):
+    """Number of players to who meets in each match, in order."""
+    numbers = [(players, number) for players in PLAYERS for number in range(players * (players - 1) // 2)]
+    first, second = players_of_match(F.col("players"), F.col("number"))
+    table = spark.createDataFrame(numbers, "players long, number long")
+    rows = sorted(table.select("players", "number", first.alias("a"), second.alias("b")).collect())
+    return {players: [frozenset((row.a, row.b)) for row in rows if row.players == players] for players in PLAYERS}
+
+
+@pytest.mark.parametrize("players", PLAYERS)
+def test_in_a_tournament_all_meet_once_and_each_about_as_often_as_any_other(tournaments, players):
+    met = tournaments[players]
     assert set(met) == {frozenset((a, b)) for a in range(players) for b in range(a)}
     assert len(set(met)) == len(met)
     for end in range(len(met) + 1):
@@ -40,11 +67,10 @@ def test_in_a_tournament_all_meet_once_and_each_about_as_often_as_any_other(spar
         assert max(played.values()) - min(played.values()) <= 2
 
 
-def test_mated_pairs_are_of_one_identity_and_as_many_as_there_are(spark):
-    pairs, identities = draw_mated(images_of(spark, paths_of(SIZES)), COLUMNS, 20)
-    rows = pairs.collect()
+def test_mated_pairs_are_of_one_identity_and_as_many_as_there_are(mated):
+    rows, identities = mated
     assert all(row.a.identity == row.b.identity and row.a.key != row.b.key for row in rows)
-    assert len(set(keys_of(pairs))) == len(rows)
+    assert len(set(keys_of(rows))) == len(rows)
     expected = {f"p{number}": min(20, size * (size - 1) // 2) for number, size in enumerate(SIZES) if size > 1}
     assert Counter(row.a.identity for row in rows) == expected
     assert identities == {"with_mated_pairs": 7, "drawn_from": 7}
@@ -53,31 +79,28 @@ def test_mated_pairs_are_of_one_identity_and_as_many_as_there_are(spark):
     assert len(set(large)) == len(large)
 
 
-def test_non_mated_pairs_are_of_two_identities_and_exactly_as_many_as_asked_for(spark):
-    images = images_of(spark, paths_of(SIZES)).persist()
+def test_non_mated_pairs_are_of_two_identities_and_exactly_as_many_as_asked_for(images, non_mated):
     total = sum(SIZES)
     most = (total**2 - sum(size**2 for size in SIZES)) // 2
-    for count in (37, most + 1):
-        rows = draw_non_mated(images, COLUMNS, count).collect()
+    for count, rows in ((37, non_mated), (most + 1, draw_non_mated(images, COLUMNS, most + 1).collect())):
         assert all(row.a.identity != row.b.identity for row in rows)
         assert len({frozenset((row.a.key, row.b.key)) for row in rows}) == len(rows) == min(count, most)
     # As few pairs as there are images for hold no image twice, but for those that have met their own identity.
-    few = [key for pair in keys_of(draw_non_mated(images, COLUMNS, 37)) for key in pair]
+    few = [key for pair in keys_of(non_mated) for key in pair]
     assert Counter(few).most_common(1)[0][1] <= 2
 
 
-def test_pairs_depend_on_the_seed_and_on_nothing_else(spark):
-    paths = paths_of(SIZES)
+def test_pairs_depend_on_the_seed_and_on_nothing_else(spark, mated, non_mated):
+    def drawn(seed, partitions):
+        images = images_of(spark, paths_of(SIZES)[::-1], seed, partitions).persist()
+        pairs = draw_mated(images, COLUMNS, 20)[0], draw_non_mated(images, COLUMNS, 37)
+        return tuple(set(keys_of(each.collect())) for each in pairs)
 
-    def drawn(seed, partitions, names):
-        images = images_of(spark, names, seed, partitions).persist()
-        return set(keys_of(draw_mated(images, COLUMNS, 5)[0])), set(keys_of(draw_non_mated(images, COLUMNS, 50)))
-
-    first = drawn(0, 2, paths)
-    assert drawn(0, 7, paths[::-1]) == first
-    mated, non_mated = drawn(1, 2, paths)
-    assert mated != first[0]
-    assert len(non_mated & first[1]) < 25
+    first = set(keys_of(mated[0])), set(keys_of(non_mated))
+    assert drawn(0, 7) == first
+    other_mated, other_non_mated = drawn(1, 2)
+    assert other_mated != first[0]
+    assert len(other_non_mated & first[1]) < 18
 
 
 def test_of_too_many_mated_pairs_identities_are_drawn(spark, monkeypatch):

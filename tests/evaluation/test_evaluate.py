@@ -1,20 +1,25 @@
 """Label sets over pairs of real and made-up images: what Spark finds is what NumPy finds."""
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
+from fiqa_spark.evaluation.drawn_pairs import draw_mated
 from fiqa_spark.evaluation.evaluate import evaluate, evaluate_own_labels
 from fiqa_spark.evaluation.label_sets import LabelSet
+from fiqa_spark.evaluation.labelled_images import labelled_images
+from fiqa_spark.evaluation.pair_similarities import compared_pairs
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.storage import Storage
-from tests.conftest import LFW
+from tests.conftest import ROOT
 from tests.labelling import embeddings_of, features_frame, paths_of
 
+DATA = ROOT / "tests" / "data"
 PATHS = paths_of([6, 5, 4, 3, 1])
 SETTINGS = {"feature_root": "features", "id_key_index": -2, "at_fmr": (0.1,), "non_mated": 60}
 
@@ -65,33 +70,48 @@ def naive_area(pairs, threshold, limit):
     return sum(width * y for width, (_, y) in zip(widths, points, strict=False))
 
 
-def test_real_pairs_give_what_numpy_gives(spark, lfw, degraded):
-    paths, features = lfw
-    vectors = dict(zip(paths, features, strict=True))
+@pytest.fixture(scope="module")
+def sample():
+    """Real embeddings by path, and the paths of the images that were spoiled before theirs were taken."""
+    with open(DATA / "lfw_sample.csv", encoding="utf-8", newline="") as file:
+        degraded = {row["path"]: bool(row["degraded"]) for row in csv.DictReader(file)}
+    features = np.load(DATA / "lfw_sample.npy").astype(np.float32)
+    return dict(zip(degraded, features, strict=True)), {path for path in degraded if degraded[path]}
+
+
+def pairs_of(paths):
+    """All mated pairs of images that lie in the folder of their identity, and twice as many non-mated ones."""
+    mated = [(a, b, True) for a, b in itertools.combinations(paths, 2) if a.split("/")[0] == b.split("/")[0]]
+    others = (np.random.default_rng(7).choice(paths, 2, replace=False) for _ in itertools.count())
+    non_mated = ((str(a), str(b), False) for a, b in others if a.split("/")[0] != b.split("/")[0])
+    return [*mated, *itertools.islice(non_mated, 2 * len(mated))]
+
+
+def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path):
+    vectors, degraded = sample
+    listed = pairs_of(list(vectors))
     # A label of its own for three images in four; the others have none.
     random = np.random.default_rng(5)
-    quality = {path: random.uniform(0, 50) + 50 * (path not in degraded) for path in paths}
-    quality |= {path: None for path in paths[::4]}
-    other = {path: float(round(random.uniform(0, 20))) for path in paths}
-    found = evaluated(
-        spark, [set_of(spark, "one", quality), set_of(spark, "ties", other)], vectors, pairs_file=str(LFW / "pairs.csv")
-    )
-    with open(LFW / "pairs.csv", encoding="utf-8", newline="") as file:
-        listed = [(row["path_a"], row["path_b"], row["same"] == "1") for row in csv.DictReader(file)]
-    held = [row for row in listed if quality[row[0]] is not None and quality[row[1]] is not None]
-    assert found.pairs["left_out"] == {"without_label_in_every_set": len(listed) - len(held)}
-    assert found.pairs["mated"] == sum(same for *_, same in held)
-    assert found.pairs["non_mated"] == sum(not same for *_, same in held)
-    similarity = np.array([vectors[a].astype(float) @ vectors[b].astype(float) for a, b, _ in held])
-    mated = np.array([same for *_, same in held])
+    quality = {path: random.uniform(0, 50) + 50 * (path not in degraded) for path in vectors}
+    quality |= {path: None for path in list(vectors)[::4]}
+    other = {path: float(round(random.uniform(0, 20))) for path in vectors}
+    sets = [set_of(spark, "one", quality), set_of(spark, "ties", other)]
+    found = evaluated(spark, sets, vectors, pairs_file=write_pairs(tmp_path / "pairs.csv", listed))
+    labelled = [row for row in listed if quality[row[0]] is not None and quality[row[1]] is not None]
+    assert found.pairs["left_out"] == {"without_label_in_every_set": len(listed) - len(labelled)}
+    assert found.pairs["mated"] == sum(same for *_, same in labelled)
+    assert found.pairs["non_mated"] == sum(not same for *_, same in labelled)
+    unit = {path: vector / np.linalg.norm(vector) for path, vector in vectors.items()}
+    similarity = np.array([unit[a].astype(float) @ unit[b].astype(float) for a, b, _ in labelled])
+    mated = np.array([same for *_, same in labelled])
     for comparison in found.comparisons:
-        at_error = comparison.start == "error"
-        share = comparison.at if at_error else 1 - comparison.at
-        threshold = np.quantile(similarity[mated == at_error], share)
+        _, fixed_by, value = comparison.operating_point
+        at_error = fixed_by == "error"
+        threshold = np.quantile(similarity[mated == at_error], value if at_error else 1 - value)
         assert comparison.threshold == pytest.approx(threshold, abs=1e-6)
         for curve, labels in zip(comparison.curves, (quality, other), strict=True):
-            lower = [min(labels[a], labels[b]) for a, b, _ in held]
-            pairs = [pair for pair, same in zip(zip(lower, similarity, strict=True), mated, strict=True) if same]
+            lower = np.array([min(labels[a], labels[b]) for a, b, _ in labelled])
+            pairs = list(zip(lower[mated], similarity[mated], strict=True))
             for area in curve.areas:
                 assert area.value == pytest.approx(area_of(pairs, threshold, area.limit), abs=1e-9)
 
@@ -130,12 +150,12 @@ def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn)
     assert again.pairs == drawn.pairs
     assert (drawn.pairs["mated"], drawn.pairs["non_mated"]) == (15 + 10 + 6 + 3, 60)
     for first, other in zip(drawn.comparisons, again.comparisons, strict=True):
-        assert other[:6] == first[:6]
+        assert other[:-1] == first[:-1]
         assert other.curves[0].areas == first.curves[0].areas
     np.testing.assert_array_equal(again.similarities.non_mated, drawn.similarities.non_mated)
 
 
-def test_an_image_that_lacks_a_label_in_one_set_is_left_out_of_all(spark, vectors, qualities, tmp_path):
+def test_pairs_that_cannot_be_compared_are_left_out_and_counted(spark, vectors, qualities, tmp_path):
     sets = [set_of(spark, "a", {**qualities, "p0/0.jpg": None}), set_of(spark, "b", {**qualities, "p1/1.jpg": None})]
     rows = [("p0/0.jpg", "p0/1.jpg", 1), ("p1/1.jpg", "p1/2.jpg", 1), ("p0/1.jpg", "p0/2.jpg", 1)]
     rows += [
@@ -143,12 +163,15 @@ def test_an_image_that_lacks_a_label_in_one_set_is_left_out_of_all(spark, vector
         ("p0/1.jpg", "p1/2.jpg", 0),
         ("p0/3.jpg", "p0/3.jpg", 1),
         ("p0/3.jpg", "nobody/1.jpg", 0),
+        ("p0/3.jpg", "p3/0.jpg", 0),
     ]
-    found = evaluated(spark, sets, vectors, pairs_file=write_pairs(tmp_path / "pairs.csv", rows))
+    lacking = {path: vector for path, vector in vectors.items() if path != "p3/0.jpg"}
+    found = evaluated(spark, sets, lacking, pairs_file=write_pairs(tmp_path / "pairs.csv", rows))
     assert found.pairs["left_out"] == {
         "image_with_itself": 1,
         "in_no_label_set": 1,
         "without_label_in_every_set": 2,
+        "missing_feature": 1,
     }
     assert (found.pairs["mated"], found.pairs["non_mated"]) == (2, 1)
 
@@ -156,12 +179,23 @@ def test_an_image_that_lacks_a_label_in_one_set_is_left_out_of_all(spark, vector
 def test_mated_pairs_alone_give_curves_of_fnmr(spark, vectors, qualities, tmp_path):
     pairs = write_pairs(tmp_path / "pairs.csv", [("p0/0.jpg", "p0/1.jpg", "True"), ("p1/0.jpg", "p1/1.jpg", "true")])
     found = evaluated(spark, [set_of(spark, "a", qualities)], vectors, pairs_file=pairs, at_fmr=())
-    assert [each.start for each in found.comparisons] == ["error", "error"]
+    assert [comparison.operating_point.fixed_by for comparison in found.comparisons] == ["error", "error"]
     assert (found.pairs["mated"], found.pairs["non_mated"]) == (2, 0)
     assert found.similarities.non_mated.sum() == 0
 
 
-def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, qualities):
+@pytest.fixture(scope="module")
+def all_pairs(spark):
+    """Every pair of the images, flat, with a quality."""
+    schema = "same boolean, path_a string, path_b string, key_a string, key_b string, identity_a long, identity_b long"
+    rows = []
+    for a, b in itertools.combinations(PATHS, 2):
+        identities = int(a[1]), int(b[1])
+        rows.append((identities[0] == identities[1], a, b, a[:-4], b[:-4], *identities, float(len(rows))))
+    return spark.createDataFrame(rows, f"{schema}, quality_0 double").persist(), len(rows)
+
+
+def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, all_pairs):
     broken = {
         **vectors,
         "p0/0.jpg": None,
@@ -169,36 +203,46 @@ def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, qualiti
         "p1/1.jpg": vectors["p1/1.jpg"][:9],
     }
     del broken["p0/1.jpg"], broken["p0/2.jpg"]
-    found = evaluated(spark, [set_of(spark, "a", qualities)], broken, non_mated=1000)
+    pairs, count = all_pairs
+    compared, left_out = compared_pairs(pairs, keyed_features(features_frame(spark, broken), -2), ["quality_0"], count)
     # Of six images two have no feature and one an empty one; of five two are of no use.
-    missing, all_of = {"p0/1.jpg", "p0/2.jpg"}, len(PATHS)
-    pairs = [(a, b) for place, a in enumerate(PATHS) for b in PATHS[:place]]
-    lacking = sum(bool({a, b} & missing) for a, b in pairs)
-    useless = {"p0/0.jpg", "p1/0.jpg", "p1/1.jpg"}
-    invalid = sum(bool({a, b} & useless) and not {a, b} & missing for a, b in pairs)
-    assert len(pairs) == all_of * (all_of - 1) // 2
-    assert found.pairs["left_out"] == {"missing_feature": lacking, "invalid_feature": invalid}
-    assert found.pairs["mated"] + found.pairs["non_mated"] == len(pairs) - lacking - invalid
+    missing, useless = {"p0/1.jpg", "p0/2.jpg"}, {"p0/0.jpg", "p1/0.jpg", "p1/1.jpg"}
+    images = list(itertools.combinations(PATHS, 2))
+    lacking = sum(bool({a, b} & missing) for a, b in images)
+    invalid = sum(bool({a, b} & useless) and not {a, b} & missing for a, b in images)
+    assert left_out == {"missing_feature": lacking, "invalid_feature": invalid}
+    usable = [number for number, pair in enumerate(images) if not set(pair) & (missing | useless)]
+    assert sorted(compared.qualities[0]) == usable
+    assert len(usable) == count - lacking - invalid
+    # Each pair has kept what belongs to it.
+    unit = {path: vectors[path] / np.linalg.norm(vectors[path]) for path in PATHS}
+    expected = [unit[a] @ unit[b] for a, b in (images[int(number)] for number in compared.qualities[0])]
+    np.testing.assert_allclose(compared.similarities, expected, atol=1e-6)
+    np.testing.assert_array_equal(compared.mated, np.equal(*compared.identities))
 
 
-def test_identities_of_the_set_count_before_those_of_the_path(spark, vectors, qualities):
-    identities = {path: f"x{number % 2}" for number, path in enumerate(PATHS)}
-    sets = [set_of(spark, "paths", qualities), set_of(spark, "told", qualities, identities)]
-    found = evaluated(spark, sets, vectors, mated_per_identity=1000, non_mated=1000)
-    assert found.pairs["identities"] == {"with_mated_pairs": 2, "drawn_from": 2}
-    assert found.pairs["mated"] == 10 * 9 // 2 + 9 * 8 // 2
-    assert found.pairs["non_mated"] == 90
-
-
-def test_two_labels_of_one_key_are_refused(spark, vectors, qualities):
-    sets = [set_of(spark, "a", {**qualities, "p0/0.png": -1.0})]
-    with pytest.raises(InputError, match="/a: two different labels for the key 'p0/0'"):
-        evaluated(spark, sets, vectors)
-
-
-def test_two_features_of_one_key_are_refused(spark, vectors, qualities):
+def test_two_features_of_one_key_are_refused(spark, vectors, all_pairs):
+    twice = keyed_features(features_frame(spark, {**vectors, "p0/0.png": vectors["p0/0.jpg"]}), -2)
+    pairs, count = all_pairs
     with pytest.raises(InputError, match="2 features have the key 'p0/0'"):
-        evaluated(spark, [set_of(spark, "a", qualities)], {**vectors, "p0/0.png": vectors["p0/0.jpg"]})
+        compared_pairs(pairs, twice, ["quality_0"], count)
+
+
+def test_identities_of_the_set_count_before_those_of_the_path(spark, qualities):
+    identities = {path: f"x{number % 2}" for number, path in enumerate(PATHS)}
+    sets = [set_of(spark, "paths", qualities), set_of(spark, "own", qualities, identities)]
+    images = labelled_images(sets, EvaluationSettings(**SETTINGS)).table
+    rows = images.collect()
+    assert {row.path: row.identity for row in rows} == identities
+    assert len({row.identity_hash for row in rows}) == 2
+    pairs, counts = draw_mated(images, ("key", "identity"), 1000)
+    assert counts == {"with_mated_pairs": 2, "drawn_from": 2}
+    assert pairs.count() == 10 * 9 // 2 + 9 * 8 // 2
+
+
+def test_two_labels_of_one_key_are_refused(spark, qualities):
+    with pytest.raises(InputError, match="/a: two different labels for the key 'p0/0'"):
+        labelled_images([set_of(spark, "a", {**qualities, "p0/0.png": -1.0})], EvaluationSettings(**SETTINGS))
 
 
 def test_labels_just_computed_are_not_lost_where_no_pair_can_be_compared(spark, vectors, qualities):
@@ -215,10 +259,17 @@ def test_profile_tells_of_labels_and_identities(labels, drawn):
     assert profile.counts.sum() == len(PATHS) - 1
     assert (profile.edges[0], profile.edges[-1]) == (0, 100)
     means = {number: np.mean([labels[path] for path in PATHS if path.startswith(f"p{number}/")]) for number in range(4)}
-    assert [(each.least, each.most, each.identities) for each in profile.sizes] == [(2, 3, 1), (4, 7, 3)]
+    assert [(size.fewest, size.most, size.identities) for size in profile.sizes] == [(2, 3, 1), (4, 7, 3)]
     assert profile.sizes[0].median == pytest.approx(means[3])
     assert profile.sizes[1].median == pytest.approx(np.median([means[0], means[1], means[2]]))
     lowest = sorted(means, key=means.get)
     assert [each.identity for each in profile.lowest] == [f"p{number}" for number in lowest]
     assert profile.lowest[0].mean == pytest.approx(means[lowest[0]])
-    assert profile.sheets == ()
+    lowest, middle, highest, widest = profile.sheets
+    ordered = sorted((path for path in PATHS if labels[path] is not None), key=labels.get)
+    assert [tile.path for tile in lowest.thumbnails] == ordered[:12]
+    assert [tile.path for tile in highest.thumbnails] == ordered[-12:]
+    assert len(middle.thumbnails) == 12
+    assert len({tile.path.split("/")[0] for tile in widest.thumbnails}) == 1
+    # Their image files are read later, if at all.
+    assert {tile.jpeg for sheet in profile.sheets for tile in sheet.thumbnails} == {None}

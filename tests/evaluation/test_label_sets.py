@@ -2,11 +2,12 @@
 
 import pytest
 
+from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation.label_sets import read_label_sets, with_identity
-from fiqa_spark.methods import results as result_store
+from fiqa_spark.inputs.keys import identity_key
+from fiqa_spark.methods import results
 from fiqa_spark.runtime.storage import Storage
-from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
 
 pytestmark = pytest.mark.lowest_versions
 
@@ -23,14 +24,14 @@ def test_text_of_path_and_score(spark, tmp_path):
     file = tmp_path / "scores.txt"
     file.write_bytes(b"p0/my face.jpg\t12.5\r\np0/1.jpg 1e-3\n\n/data/p1/0.jpg nan\np1/a b.jpg inf\n")
     (labels,) = read(spark, file)
-    assert (labels.name, labels.place, labels.quantity) == ("scores.txt", str(file), "score")
+    assert (labels.name, labels.path, labels.quantity) == ("scores.txt", str(file), "score")
     assert rows_of(labels) == {
         "p0/my face.jpg": (None, 12.5, "ok"),
         "p0/1.jpg": (None, 0.001, "ok"),
         "/data/p1/0.jpg": (None, None, "no_score"),
         "p1/a b.jpg": (None, None, "no_score"),
     }
-    assert {row.path: (row.identity, row.told) for row in with_identity(labels, -2).collect()} == {
+    assert {row.path: (row.identity, row.is_of_set) for row in with_identity(labels, -2).collect()} == {
         "p0/my face.jpg": ("p0", False),
         "p0/1.jpg": ("p0", False),
         "/data/p1/0.jpg": ("p1", False),
@@ -49,20 +50,22 @@ def test_csv_with_whatever_columns_it_has(spark, tmp_path):
 
 
 def test_results_of_the_jobs(spark, tmp_path):
-    from fiqa_spark import LabelSettings, generate_labels
-    from fiqa_spark.inputs.keys import cluster
-
-    paths = paths_of([3, 2, 1])
-    labels = generate_labels(
-        images_frame(spark, paths), features_frame(spark, embeddings_of(paths)), LabelSettings(**SMALL)
-    )
-    placed = labels.withColumn("cluster", cluster(labels["path"], -2))
-    result_store.write_result(placed, result_store.LABELS.schema, f"{tmp_path}/run/labels", "identity", 2)
-    (read_back,) = read(spark, tmp_path / "run")
-    assert (read_back.name, read_back.quantity) == ("run", "label")
-    expected = {row.path: (row.identity, row.label, row.status) for row in labels.collect()}
-    assert rows_of(read_back) == expected
-    assert expected["p2/0.jpg"] == ("p2", None, "too_few_images")
+    rows = [
+        ("p0/0.jpg", "p0", 12.5, "ok", 0.1, 0.01, 4, 4, [12.0, 13.0]),
+        ("p0/1.jpg", "p0", None, "missing_feature", None, None, 0, 0, None),
+        ("p2/0.jpg", "0042", None, "too_few_images", None, None, 0, 0, None),
+    ]
+    labels = spark.createDataFrame(rows, schemas.LABELS)
+    keyed = labels.withColumn(schemas.IDENTITY_KEY, identity_key(labels["path"], -2))
+    results.write_result(keyed, schemas.LABELS, f"{tmp_path}/run/labels", "identity", 2)
+    scores = spark.createDataFrame([("p0/0.jpg", "p0", 0.5, True, "ok")], schemas.RECOGNIZABILITY)
+    keyed = scores.withColumn(schemas.IDENTITY_KEY, identity_key(scores["path"], -2))
+    results.write_result(keyed, schemas.RECOGNIZABILITY, f"{tmp_path}/ers/recognizability", "identity", 2)
+    read_labels, read_scores = read(spark, tmp_path / "run", tmp_path / "ers")
+    assert (read_labels.name, read_labels.quantity) == ("run", "label")
+    assert rows_of(read_labels) == {path: (identity, label, status) for path, identity, label, status, *_ in rows}
+    assert (read_scores.name, read_scores.quantity) == ("ers", "ERS")
+    assert rows_of(read_scores) == {"p0/0.jpg": ("p0", 0.5, "ok")}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +93,9 @@ def test_names_are_told_apart(spark, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "scores.txt").write_text("p/0.jpg 1\n")
-    with pytest.raises(InputError, match=r"are both named 'scores\.txt'; give them as NAME=PATH"):
+    with pytest.raises(
+        InputError, match=r"/b/scores\.txt: is named 'scores\.txt', and so is .*/a/scores\.txt; give them as NAME=PATH"
+    ):
         read(spark, tmp_path / "a" / "scores.txt", tmp_path / "b" / "scores.txt")
     with pytest.raises(InputError, match="give NAME=PATH, the name of 1 to 80 characters"):
         read(spark, f"={tmp_path}/a/scores.txt")

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.image_list import read_paths
-from fiqa_spark.runtime.row_numbers import numbered
 from fiqa_spark.runtime.storage import Storage
 
 pytestmark = pytest.mark.lowest_versions
@@ -88,24 +87,6 @@ def test_parquet_lists_keep_their_own_identities(spark, tmp_path):
     found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
     expected = spark.createDataFrame(rows[:2], "path string, identity string")
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True)
-
-
-@pytest.mark.parametrize("files", [1, 3])
-def test_rows_are_numbered_in_the_order_of_the_files(spark, tmp_path, files):
-    expected = []
-    for number in range(files):
-        # Sizes that fall and rise, as Spark reads large files first.
-        names = [f"p{number}/{row:05d}.jpg" for row in range([400, 3000, 50][number])]
-        (tmp_path / f"part-{number}.txt").write_text("\n".join(names), encoding="utf-8")
-        expected += names
-    spark.conf.set("spark.sql.files.maxPartitionBytes", 10_000)
-    try:
-        rows, total = numbered(read_paths(spark, Storage(spark), str(tmp_path)))
-        assert total == len(expected)
-        assert [row.path for row in rows.orderBy("row").collect()] == expected
-        assert sorted(row.row for row in rows.collect()) == list(range(total))
-    finally:
-        spark.conf.unset("spark.sql.files.maxPartitionBytes")
 
 
 def test_parts_that_climb_are_seen_and_others_are_not(spark):

@@ -61,10 +61,10 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, kept):
 def test_what_could_keep_its_reader_waiting_is_refused(tmp_path):
     pipe = tmp_path / "pipe.npy"
     os.mkfifo(pipe)
-    for place in (pipe, "/dev/zero"):
+    for path in (pipe, "/dev/zero"):
         for read in (read_vector, open_matrix):
             with pytest.raises(InputError, match="a pipe or a device"):
-                read(str(place))
+                read(str(path))
 
 
 def test_a_header_that_promises_more_than_memory_holds_is_refused(tmp_path):

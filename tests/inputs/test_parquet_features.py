@@ -52,13 +52,13 @@ def test_every_type_of_vector_becomes_the_same_binary(spark, form):
 
 def test_columns_that_are_missing_are_named_with_those_that_are_there(spark):
     table = spark.createDataFrame([(1, 2)], "name int, embedding int")
-    with pytest.raises(InputError, match=r"no column 'path' and no column 'feature'; it has name, embedding"):
-        check_columns(table, "features")
+    with pytest.raises(InputError, match=r"features: no column 'path' and no column 'feature'; it has name, embedding"):
+        check_columns(table, setting="feature_root")
 
 
 def test_a_feature_of_another_type_is_told(spark):
-    with pytest.raises(InputError, match="'feature' is string; use array<float>"):
-        check_columns(spark.createDataFrame([("a", "b")], "path string, feature string"), "features")
+    with pytest.raises(InputError, match="/data: 'feature' is string; use array<float>"):
+        check_columns(spark.createDataFrame([("a", "b")], "path string, feature string"), path="/data")
 
 
 def test_vectors_of_any_length_are_stacked_with_zeros_for_those_that_do_not_fit():

@@ -103,10 +103,13 @@ def test_a_matrix_without_its_rows(evaluating):
         (("--starting-error", "0.1", "1e-1"), "--starting-error: 0.1 is given twice"),
         (("--discard-limit", "1.5"), "--discard-limit 1.5: must be at most 1"),
         (("--error", "far"), "--error 'far': choose one of fnmr, fmr"),
-        (("--error", "fmr", "--convention", "recomputed"), "--convention recomputed: is about FNMR at an FMR"),
+        (
+            ("--error", "fmr", "--convention", "recomputed"),
+            "--convention: recomputed is about FNMR at an FMR; give fnmr in --error, and --at-fmr",
+        ),
         (("--error", "fmr", "--starting-error"), "--starting-error: no curve is asked for"),
-        (("--error",), "--error: give a value at least"),
-        (("--labels",), "--labels is empty"),
+        (("--error",), "--error: has no value; give one at least"),
+        (("--labels",), "--labels: is empty"),
     ],
 )
 def test_settings_that_do_not_go_together(evaluating, words, said):

@@ -196,7 +196,7 @@ def test_features_that_are_not_there(inputs):
 
 def test_missing_option(inputs):
     inputs.flags["score_dst"] = ""
-    refused(inputs, "--score-dst: is empty")
+    refused(inputs, "--score-dst: is empty", "give the folder")
 
 
 def test_unknown_option(inputs):

@@ -15,6 +15,7 @@ from tests.labelling import embeddings_of
 
 AREA = {"discard_limit", "pauc", "interval", "pauc_minus_best", "pauc_minus_first", "interval_minus_first"}
 SCRIPT = "<script>alert(1)<"
+HOSTILE = f"p0/{SCRIPT}.jpg"
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser):
     assert [each["quantity"] for each in summary["label_sets"]] == ["label", "score", "score", "ERS"]
     assert summary["pairs"]["non_mated"] == 5000
     assert summary["settings"]["error"] == {"value": ["fnmr", "fmr"], "origin": "flag"}
-    starts = [(each["error"], each["start"], each["at"]) for each in summary["comparisons"]]
-    assert starts == [
+    points = [(each["error"], each["start"], each["at"]) for each in summary["comparisons"]]
+    assert points == [
         *(("fnmr", "error", at) for at in (0.05, 0.1)),
         ("fnmr", "fmr", 0.01),
         *(("fmr", "error", at) for at in (0.05, 0.1)),
@@ -104,15 +105,29 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser):
     assert visit.ask("[...document.images].every(image => image.naturalWidth > 0)")
 
 
-@pytest.mark.lowest_versions
-def test_features_of_other_forms_and_the_recomputed_convention(evaluating):
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory, run_job):
+    """Compared by a tree of features, with image files below the root, one of another form, and some elsewhere."""
+    evaluating = Evaluating(tmp_path_factory.mktemp("pictured"), run_job)
+    evaluating.qualities = {**QUALITIES, HOSTILE: -1.0, "/etc/hostname": -2.0, "p1/gone.jpg": -3.0, "p1/text.jpg": -4.0}
+    evaluating.write_labels(evaluating.qualities)
+    evaluating.write_images([*PATHS, HOSTILE])
+    (evaluating.folder / "images" / "p1" / "text.jpg").write_text("no image")
     evaluating.write_tree(embeddings_of(PATHS))
-    assert evaluating.run().returncode == 0
-    at_fmr = evaluating.summary()["comparisons"][2]
-    evaluating.write_matrix(embeddings_of(PATHS))
-    evaluating.words = ("--overwrite", "--rows-list", str(evaluating.list), "--convention", "recomputed")
     result = evaluating.run()
     assert result.returncode == 0, result.stderr
+    return evaluating
+
+
+@pytest.mark.lowest_versions
+def test_features_of_other_forms_and_the_recomputed_convention(evaluating, pictured):
+    at_fmr = pictured.summary()["comparisons"][2]
+    evaluating.write_labels(pictured.qualities)
+    evaluating.write_matrix(embeddings_of(PATHS))
+    evaluating.words = ("--rows-list", str(evaluating.list), "--convention", "recomputed")
+    result = evaluating.run()
+    assert result.returncode == 0, result.stderr
+    assert evaluating.summary()["pairs"] == pictured.summary()["pairs"]
     (comparison,) = evaluating.summary()["comparisons"]
     assert (comparison["start"], comparison["at"]) == (at_fmr["start"], at_fmr["at"]) == ("fmr", 0.1)
     assert comparison["threshold"] == pytest.approx(at_fmr["threshold"], abs=1e-6)
@@ -120,15 +135,8 @@ def test_features_of_other_forms_and_the_recomputed_convention(evaluating):
     assert comparison["label_sets"]["scores.txt"]["areas"][0]["pauc_minus_best"] is None
 
 
-def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(evaluating, browser):
-    hostile = f"p0/{SCRIPT}.jpg"
-    qualities = {**QUALITIES, hostile: -1.0, "/etc/hostname": -2.0, "p1/gone.jpg": -3.0, "p1/text.jpg": -4.0}
-    evaluating.write_labels(qualities)
-    evaluating.write_images([*PATHS, hostile])
-    (evaluating.folder / "images" / "p1" / "text.jpg").write_text("no image")
-    result = evaluating.run()
-    assert result.returncode == 0, result.stderr
-    visit = Visit(browser, evaluating.destination / "report.html")
+def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(pictured, browser):
+    visit = Visit(browser, pictured.destination / "report.html")
     assert visit.messages == []
     assert visit.ask("document.scripts.length") == 0
     assert SCRIPT in visit.ask("document.body.innerText")
@@ -138,7 +146,7 @@ def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(evaluatin
     )
     lowest, middle, highest, one = tiles
     unreadable = [text for text, width in lowest if not width]
-    assert [next(path for path in qualities if path in text) for text in unreadable] == [
+    assert [next(path for path in pictured.qualities if path in text) for text in unreadable] == [
         "p1/text.jpg",
         "p1/gone.jpg",
         "/etc/hostname",

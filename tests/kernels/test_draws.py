@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
-from fiqa_spark.kernels.sdd_fiqa import _slots_to_drop
+from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions, slots_to_drop
 
 pytestmark = pytest.mark.lowest_versions
 
@@ -22,7 +21,7 @@ def intra_draw(image, row, slot):
 def test_intra_draws_are_others_without_repeats_and_as_many_as_there_can_be(images, comparisons, rounds):
     rows = intra_positions(images, comparisons, rounds)
     assert len(rows) in (1, rounds)
-    slots = _slots_to_drop(images, rows)
+    slots = slots_to_drop(images, rows)
     for image in range(images):
         for row, slot in zip(rows, slots[image], strict=True):
             draw = intra_draw(image, row, slot)
@@ -50,7 +49,7 @@ def test_inter_draws_are_strangers_without_repeats_and_as_many_as_there_can_be(d
 def test_each_other_image_of_the_identity_is_drawn_equally_often(images):
     comparisons, rounds = 5, 3
     rows = intra_positions(images, comparisons, rounds)
-    slots = _slots_to_drop(images, rows)
+    slots = slots_to_drop(images, rows)
     counts = np.zeros((rounds, images), int)
     for seed in range(SEEDS):
         # Image 0 and the others stand at random places of the hash order.

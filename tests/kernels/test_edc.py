@@ -1,7 +1,5 @@
 """Curves against the golden values, an independent reference, and what must hold of any of them."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +8,11 @@ from hypothesis import strategies as st
 from fiqa_spark.kernels.edc import (
     STEPS,
     are_errors,
-    best_area,
+    best_partial_auc,
     coarser_levels,
     error_versus_discard,
     pair_similarities,
-    partial_area,
+    partial_auc,
     quality_levels,
     recomputed_error_versus_discard,
     resampled_weights,
@@ -24,14 +22,14 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.lowest_versions
 
-EXAMPLE = ROOT.parent / "shared" / "data" / "edc" / "example_data.json"
+EXAMPLE = ROOT / "tests" / "data" / "edc_example.npz"
 TOY = np.array([1, 1, 2, 3, 3, 4.0]), np.array([0.1, 0.9, 0.2, 0.8, 0.3, 0.9])
 # edc.py of dasec/quality-assessment-evaluation on that file, starting error 0.05: pAUC up to 0.2, 0.3 and 1, and the
 # number of points of the curve.
 GOLDEN = {
-    "QA algorithm 1": (0.0069596816, 0.0095333766, 0.0161381672, 3801),
-    "QA algorithm 2": (0.0093187126, 0.0135076425, 0.0224701453, 3802),
-    "QA algorithm 3": (0.0078432575, 0.0106866757, 0.0239520445, 3801),
+    1: (0.0069596816, 0.0095333766, 0.0161381672, 3801),
+    2: (0.0093187126, 0.0135076425, 0.0224701453, 3802),
+    3: (0.0078432575, 0.0106866757, 0.0239520445, 3801),
 }
 GOLDEN_THRESHOLD = 0.026744164070579553
 
@@ -39,9 +37,9 @@ _levels = st.lists(st.tuples(st.integers(0, 6), st.floats(-1, 1)), min_size=2, m
 
 
 def curve(qualities, similarities, threshold, error="fnmr", weights=None):
-    return error_versus_discard(
-        quality_levels(qualities), are_errors(similarities, threshold, error=error), weights=weights
-    )
+    errors = are_errors(similarities, threshold, error=error)
+    discards, (error_rates,) = error_versus_discard(quality_levels(qualities), [errors], weights)
+    return discards, error_rates
 
 
 def reference_curve(qualities, similarities, threshold):
@@ -56,17 +54,9 @@ def reference_curve(qualities, similarities, threshold):
 
 @pytest.fixture(scope="module")
 def example():
-    """Similarities of the pairs, and of each algorithm the lower quality of their two samples."""
-    if not EXAMPLE.exists():
-        pytest.skip(f"no golden data at {EXAMPLE}")
-    data = json.loads(EXAMPLE.read_text(encoding="utf-8"))
-    scores = data["similarity_scores"]["scores_by_pair_ids"]
-    pairs = [pair.split("-") for pair in scores]
-    qualities = {
-        name: np.array([min(of_sample[a], of_sample[b]) for a, b in pairs])
-        for name, of_sample in data["quality_scores_by_sample_id_per_algorithm"].items()
-    }
-    return np.array(list(scores.values())), qualities
+    """Similarities of the pairs, and of each algorithm the lower one of the ranks of their two samples' qualities."""
+    with np.load(EXAMPLE) as data:
+        return data["similarities"], {number: data[f"ranks_{number}"][data["pairs"]].min(axis=1) for number in GOLDEN}
 
 
 @pytest.mark.parametrize("algorithm", GOLDEN)
@@ -78,8 +68,8 @@ def test_golden_values(example, algorithm):
     *areas, points = GOLDEN[algorithm]
     assert len(discards) == points
     for limit, area in zip((0.2, 0.3, 1), areas, strict=True):
-        assert partial_area(discards, errors, limit) == pytest.approx(area, abs=1e-9)
-        assert best_area(errors[0], limit) == pytest.approx(0.00125, abs=1e-9)
+        assert partial_auc(discards, errors, limit) == pytest.approx(area, abs=1e-9)
+        assert best_partial_auc(errors[0], limit) == pytest.approx(0.00125, abs=1e-9)
 
 
 def test_toy_example():
@@ -87,8 +77,8 @@ def test_toy_example():
     np.testing.assert_allclose(discards, [0, 1 / 3, 1 / 2, 5 / 6, 1], atol=1e-9)
     np.testing.assert_allclose(errors, [0.5, 0.5, 1 / 3, 0, 0], atol=1e-9)
     for limit, area, best in ((0.4, 0.2, 0.12), (0.5, 0.25, 0.125), (1, 0.361111111111, 0.125)):
-        assert partial_area(discards, errors, limit) == pytest.approx(area, abs=1e-9)
-        assert best_area(errors[0], limit) == pytest.approx(best, abs=1e-9)
+        assert partial_auc(discards, errors, limit) == pytest.approx(area, abs=1e-9)
+        assert best_partial_auc(errors[0], limit) == pytest.approx(best, abs=1e-9)
 
 
 @given(_levels, st.floats(-1, 1))
@@ -115,8 +105,8 @@ def test_a_weight_is_a_number_of_copies(pairs, threshold, data):
         weights[0] = 1
     copies = np.repeat(np.arange(len(pairs)), weights)
     for limit in (0.2, 1):
-        weighted = partial_area(*curve(qualities, similarities, threshold, weights=weights), limit)
-        copied = partial_area(*curve(qualities[copies], similarities[copies], threshold), limit)
+        weighted = partial_auc(*curve(qualities, similarities, threshold, weights=weights), limit)
+        copied = partial_auc(*curve(qualities[copies], similarities[copies], threshold), limit)
         assert weighted == pytest.approx(copied, abs=1e-12)
 
 
@@ -127,7 +117,7 @@ def test_perfect_quality_reaches_the_theoretical_best(error):
     for start in (0.05, 0.1):
         discards, errors = curve(qualities, similarities, starting_threshold(similarities, start, error=error), error)
         for limit in (0.02, 0.2, 1):
-            area, best = partial_area(discards, errors, limit), best_area(errors[0], limit)
+            area, best = partial_auc(discards, errors, limit), best_partial_auc(errors[0], limit)
             # The best counts errors over all pairs; the curve over those left, which are 1 - x of them at least.
             assert best <= area <= best / (1 - min(start, limit)) + start / len(similarities)
 
@@ -166,6 +156,11 @@ def reference_recomputed(qualities, similarities, mated, fmr):
     return np.array([*points, 1.0]), np.array([*points.values(), 0.0])
 
 
+def recomputed(levels, similarities, mated, fmr, weights=None):
+    discards, (error_rates,) = recomputed_error_versus_discard(levels, similarities, mated, [fmr], weights)
+    return discards, error_rates
+
+
 @pytest.mark.parametrize("distinct", [12, 10**6])
 def test_recomputed_thresholds_are_those_of_the_definition(distinct):
     random = np.random.default_rng(2)
@@ -173,20 +168,32 @@ def test_recomputed_thresholds_are_those_of_the_definition(distinct):
     similarities = random.normal(np.where(mated, 0.6, 0), 0.2)
     expected = reference_recomputed(qualities, similarities, mated, 0.013)
     levels = quality_levels(qualities)
-    found = recomputed_error_versus_discard(levels, similarities, mated, 0.013)
+    found = recomputed(levels, similarities, mated, 0.013)
     np.testing.assert_allclose(found, expected, atol=1e-12)
     weights = random.integers(0, 3, 3000)
     copies = np.repeat(np.arange(3000), weights)
-    copied = recomputed_error_versus_discard(
-        quality_levels(qualities[copies]), similarities[copies], mated[copies], 0.013
-    )
-    weighted = recomputed_error_versus_discard(levels, similarities, mated, 0.013, weights)
+    copied = recomputed(quality_levels(qualities[copies]), similarities[copies], mated[copies], 0.013)
+    weighted = recomputed(levels, similarities, mated, 0.013, weights)
     np.testing.assert_allclose(weighted, copied, atol=1e-12)
+
+
+def test_curves_of_several_operating_points_are_those_of_each():
+    random = np.random.default_rng(5)
+    mated, levels = random.uniform(size=500) < 0.4, quality_levels(random.integers(40, size=500))
+    similarities = random.normal(np.where(mated, 0.6, 0), 0.2)
+    discards, error_rates = recomputed_error_versus_discard(levels, similarities, mated, [0.01, 0.1])
+    for fmr, rates in zip((0.01, 0.1), error_rates, strict=True):
+        np.testing.assert_array_equal((discards, rates), recomputed(levels, similarities, mated, fmr))
+    errors = [are_errors(similarities, threshold, error="fnmr") for threshold in (0.3, 0.5)]
+    discards, error_rates = error_versus_discard(levels, errors)
+    for each, rates in zip(errors, error_rates, strict=True):
+        alone, (of_one,) = error_versus_discard(levels, [np.flatnonzero(each)])
+        np.testing.assert_array_equal((discards, rates), (alone, of_one))
 
 
 def test_recomputed_curve_ends_where_one_kind_of_pairs_is_gone():
     qualities, mated = np.arange(40), np.arange(40) >= 20
-    discards, _ = recomputed_error_versus_discard(quality_levels(qualities), np.linspace(-1, 1, 40), mated, 0.1)
+    discards, _ = recomputed(quality_levels(qualities), np.linspace(-1, 1, 40), mated, 0.1)
     np.testing.assert_allclose(discards, [*np.arange(10) / 20, 1])
 
 
@@ -200,8 +207,8 @@ def test_pair_similarities_are_cosines_whatever_rows_stand_beside():
 
 
 def test_resampled_pairs_come_with_their_identities():
-    owners_a, owners_b, counts = np.array([0, 0, 1, 2]), np.array([0, 1, 2, 2]), np.array([2, 3, 0])
-    assert resampled_weights(owners_a, owners_b, counts).tolist() == [2, 6, 0, 0]
+    identities_a, identities_b, counts = np.array([0, 0, 1, 2]), np.array([0, 1, 2, 2]), np.array([2, 3, 0])
+    assert resampled_weights(identities_a, identities_b, counts).tolist() == [2, 6, 0, 0]
 
 
 def test_coarser_levels_keep_their_order_and_hold_about_equally_many_pairs():

@@ -4,9 +4,9 @@ from scipy.stats import spearmanr, wasserstein_distance
 
 from fiqa_spark.kernels.draws import inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.kernels.sdd_fiqa import drawn_distances
 from fiqa_spark.kernels.sdd_fiqa import exact_distances as exact_distances_to_mates
 from fiqa_spark.kernels.sdd_fiqa import sampled_distances as sampled_distances_of_identities
+from fiqa_spark.kernels.sdd_fiqa import sampled_distances_of_some
 
 pytestmark = pytest.mark.lowest_versions
 
@@ -25,7 +25,9 @@ def sampled_distances(embeddings, pool, own, *, start, **options):
 
 def exact_distances(embeddings, pool, own):
     """Distances of an identity all of whose images are compared."""
-    return exact_distances_to_mates(embeddings, np.arange(len(embeddings)), embeddings, pool, own)
+    distances, counts = exact_distances_to_mates(embeddings, np.arange(len(embeddings)), embeddings, own, pool)
+    assert counts == (len(embeddings) - 1, len(pool) - len(own))
+    return distances
 
 
 def naive_sampled_distances(embeddings, pool, own, start, comparisons, rounds):
@@ -56,7 +58,7 @@ def test_sampled_distances_are_those_of_a_loop(images, pool_size):
 @pytest.mark.parametrize("at_once", [1 << 20, 2000])
 @pytest.mark.parametrize("pool_size", [15, 40, 500])
 def test_identities_together_give_what_each_gives_alone(monkeypatch, pool_size, at_once):
-    monkeypatch.setattr("fiqa_spark.kernels.sdd_fiqa._SIMILARITIES_AT_ONCE", at_once)
+    monkeypatch.setattr("fiqa_spark.kernels.similarities._SIMILARITIES_AT_ONCE", at_once)
     sizes = np.array([2, 9, 2, 40, 3, 12, 9, 17, 2, 5])
     starts = np.array([0, 0, 0, 0, 12, 12, 14, 3, 3, 3]) % pool_size
     own = {1: np.array([3]), 4: np.array([pool_size - 1]), 7: np.array([0, 8])}
@@ -87,21 +89,22 @@ def test_rows_in_blocks_give_what_rows_at_once_give(monkeypatch):
     arguments = {"start": 0, "comparisons": 6, "rounds": 3}
     at_once = sampled_distances(embeddings, pool, np.array([3]), **arguments)[0]
     exact_at_once = exact_distances(embeddings, pool, np.array([3]))
-    monkeypatch.setattr("fiqa_spark.kernels.sdd_fiqa._SIMILARITIES_AT_ONCE", 3000)
+    monkeypatch.setattr("fiqa_spark.kernels.similarities._SIMILARITIES_AT_ONCE", 3000)
     np.testing.assert_allclose(sampled_distances(embeddings, pool, np.array([3]), **arguments)[0], at_once, atol=1e-6)
     np.testing.assert_allclose(exact_distances(embeddings, pool, np.array([3])), exact_at_once, atol=1e-6)
 
 
 def test_images_of_a_large_identity_are_compared_with_its_first_ones_wherever_they_are_computed(monkeypatch):
-    monkeypatch.setattr("fiqa_spark.kernels.sdd_fiqa._SIMILARITIES_AT_ONCE", 3000)
+    monkeypatch.setattr("fiqa_spark.kernels.similarities._SIMILARITIES_AT_ONCE", 3000)
     embeddings, pool, own, size = random_embeddings(17, 90), random_embeddings(18, 400), np.array([6]), 21
     whole, _ = sampled_distances(embeddings, pool, own, start=9, comparisons=6, rounds=3)
-    intra, inter = intra_positions(90, 6, 3), inter_positions(9, own, 400, 6, 3)
     some = np.array([80, 3, 20, 21, 0])
     ranks = np.minimum(some, size)
-    found = drawn_distances(embeddings[some], ranks, embeddings[:size], pool, intra, inter)
+    options = {"comparisons": 6, "rounds": 3}
+    found, counts = sampled_distances_of_some(embeddings[some], ranks, embeddings[:size], 9, own, pool, **options)
+    assert counts == (6, 6)
     np.testing.assert_allclose(found, whole[some], atol=1e-6)
-    exact = exact_distances_to_mates(embeddings[some], ranks, embeddings[:size], pool, own)
+    exact, _ = exact_distances_to_mates(embeddings[some], ranks, embeddings[:size], own, pool)
     strangers = np.delete(pool, own, axis=0)
     for image, distance in zip(some, exact[:, 0], strict=True):
         mates = np.delete(embeddings[:size], min(image, size - 1), axis=0)

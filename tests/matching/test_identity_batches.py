@@ -10,7 +10,7 @@ from tests.labelling import embeddings_of, label_rows, paths_of
 
 pytestmark = pytest.mark.lowest_versions
 
-SCHEMA = pa.schema([("cluster", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
+SCHEMA = pa.schema([("identity_key", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
 
 
 def rows_of(frame):
@@ -19,30 +19,29 @@ def rows_of(frame):
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 30), st.data())
-def test_a_stream_is_cut_at_the_borders_of_clusters_and_nowhere_else(sizes, rows_at_once, data):
-    clusters = np.repeat(np.arange(len(sizes)), sizes)
+def test_a_stream_is_cut_at_the_borders_of_identities_and_nowhere_else(sizes, rows_at_once, data):
+    identity_keys = np.repeat(np.arange(len(sizes)), sizes)
     # Two rows an image.
-    frame = pd.DataFrame({"cluster": clusters, "row": np.arange(len(clusters))})
+    frame = pd.DataFrame({"identity_key": identity_keys, "row": np.arange(len(identity_keys))})
     frame.insert(1, "image_hash", frame["row"] // 2)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(frame)), max_size=8)))
     parts = [rows_of(frame.iloc[first:last]) for first, last in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
     largest = max(part.count for part in parts)
-    found = list(whole_identities(iter(parts), rows_at_once, SCHEMA))
-    read = [list(part) for part in found]
-    together = joined_rows([each for parts in read for each in parts])
+    batches = list(whole_identities(iter(parts), rows_at_once, SCHEMA))
+    read = [list(batch) for batch in batches]
+    together = joined_rows([rows for batch in read for rows in batch])
     assert together.column("row").tolist() == frame["row"].tolist()
     np.testing.assert_array_equal(together.embeddings, rows_of(frame).embeddings)
     np.testing.assert_array_equal(together.usable, rows_of(frame).usable)
-    seen = [{cluster for each in parts for cluster in each.column("cluster")} for parts in read]
-    assert sum(map(len, seen)) == len(set().union(*seen)) == len(sizes)
-    # What is held at any time: what shall be gathered, and two incoming parts.
-    assert all(
-        sum(each.count for each in part) < rows_at_once + 2 * largest for part in found if isinstance(part, list)
-    )
-    for part, parts in zip(found, read, strict=True):
-        if isinstance(part, SpilledIdentity):
-            pd.testing.assert_frame_equal(joined_rows(parts).frame, joined_rows(list(part)).frame)
-            images = [image for each in parts for image in each.frame["image_hash"].unique()]
+    keys_in = [{key for rows in batch for key in rows.column("identity_key")} for batch in read]
+    assert sum(map(len, keys_in)) == len(set().union(*keys_in)) == len(sizes)
+    # What is in memory at any time: what shall be gathered, and two incoming parts.
+    gathered = [batch for batch in batches if isinstance(batch, list)]
+    assert all(sum(rows.count for rows in batch) < rows_at_once + 2 * largest for batch in gathered)
+    for batch, parts in zip(batches, read, strict=True):
+        if isinstance(batch, SpilledIdentity):
+            pd.testing.assert_frame_equal(joined_rows(parts).frame, joined_rows(list(batch)).frame)
+            images = [image for rows in parts for image in rows.frame["image_hash"].unique()]
             assert len(images) == len(set(images))
 
 

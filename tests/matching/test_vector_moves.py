@@ -8,16 +8,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import LabelSettings, RecognizabilitySettings
+from fiqa_spark import LabelSettings, RecognizabilitySettings, schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE, open_store, write_store
 from fiqa_spark.inputs.image_list import check_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.matching.join import join_features
 from fiqa_spark.methods.ers.scores import scored_images, templates_of
+from fiqa_spark.methods.sdd_fiqa.labelling import label_images
+from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
-from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
+from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
 
 pytestmark = pytest.mark.lowest_versions
 
@@ -30,11 +32,31 @@ def write(spark, folder, index=-2, paths=PATHS):
     return write_store(Storage(spark), vectors, str(folder), index=index, rows=len(paths), dimension=24)
 
 
+def make_older(folder):
+    """Turn a store into one of version 1, whose column of identity keys had another name."""
+    for file in folder.glob("part-*.parquet"):
+        table = pq.read_table(file)
+        names = ["cluster" if name == "identity_key" else name for name in table.column_names]
+        assert "cluster" in names
+        # As Spark keeps it, with its own idea of the schema.
+        metadata = {key: value.replace(b"identity_key", b"cluster") for key, value in table.schema.metadata.items()}
+        pq.write_table(table.rename_columns(names).replace_schema_metadata(metadata), file, compression="none")
+    description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    assert description["format_version"] == 2
+    (folder / DESCRIPTION_FILE).write_text(json.dumps(description | {"format_version": 1}), encoding="utf-8")
+    # Java checks files against it, if there is one.
+    for file in folder.glob(".*.crc"):
+        file.unlink()
+
+
 def features_of(spark, form, tmp_path):
     if form == "plain":
         return keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
-    write(spark, tmp_path / "it's a store")
-    return open_store(spark, Storage(spark), str(tmp_path / "it's a store"))
+    folder = tmp_path / "it's a store"
+    write(spark, folder)
+    if form == "older store":
+        make_older(folder)
+    return open_store(spark, Storage(spark), str(folder))
 
 
 def nodes(plan):
@@ -53,7 +75,7 @@ def moves(table, name):
 
 @pytest.mark.parametrize(
     ("form", "index", "exchanges", "sorts"),
-    [("plain", -2, 1, 1), ("store", -2, 0, 0), ("plain", -1, 2, 2), ("store", -1, 1, 1)],
+    [("plain", -2, 1, 1), ("store", -2, 0, 0), ("older store", -2, 0, 0), ("plain", -1, 2, 2), ("store", -1, 1, 1)],
 )
 def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
     spark, tmp_path, monkeypatch, form, index, exchanges, sorts
@@ -97,7 +119,7 @@ def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
     assert len(files) == description["files"]
     for file in files:
         rows = pd.read_parquet(file)
-        assert rows.equals(rows.sort_values(["cluster", "key_hash", "path"]))
+        assert rows.equals(rows.sort_values(["identity_key", "key_hash", "path"]))
 
 
 def test_a_store_is_written_in_row_groups_that_are_read_one_by_one(spark, tmp_path, monkeypatch):
@@ -116,10 +138,26 @@ def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path, monkeypat
     np.testing.assert_array_equal(np.frombuffer(feature, "<f4"), embeddings_of(PATHS)["p0/1.jpg"])
 
 
+def test_a_store_of_version_1_gives_the_same_labels(spark, tmp_path):
+    settings = LabelSettings(**SMALL)
+    images = images_frame(spark, PATHS)
+    labels = []
+    write(spark, tmp_path / "store")
+    for change in (lambda folder: None, make_older):
+        change(tmp_path / "store")
+        features = open_store(spark, Storage(spark), str(tmp_path / "store"))
+        with planned_by_identity(spark):
+            labelling = label_images(images, features, settings, Steps(spark))
+            labels.append(sorted(labelling.labels.select(*schemas.LABELS.names).collect()))
+    assert labels[0] == labels[1]
+    assert {row.status for row in labels[0]} == {"ok", "too_few_images"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format_version": 99}, "format version 99"),
+        ({"format_version": 99}, "format version 99, not 1 or 2; import the features again"),
+        ({"format_version": [1]}, "format version"),
         ({"files": 77}, "of the 77 files"),
         ({"buckets": "x"}, "not the desc"),
     ],
@@ -127,5 +165,7 @@ def test_a_store_is_read_by_duckdb_as_the_readme_says(spark, tmp_path, monkeypat
 def test_a_store_of_another_version_or_in_pieces_is_told(spark, tmp_path, change, said):
     description = write(spark, tmp_path / "store")
     (tmp_path / "store" / DESCRIPTION_FILE).write_text(json.dumps(description | change), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as raised:
         open_store(spark, Storage(spark), str(tmp_path / "store"))
+    assert raised.value.path.startswith(str(tmp_path / "store"))
+    assert raised.value.remedy == "import the features again"

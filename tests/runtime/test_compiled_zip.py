@@ -61,6 +61,6 @@ def test_the_package_is_the_same_whether_it_is_written_from_a_checkout_or_from_a
     assert files[0].read_bytes() == files[1].read_bytes()
     with zipfile.ZipFile(files[1]) as archive:
         sources = {str(path.relative_to(ROOT)) for path in (ROOT / "fiqa_spark").rglob("*.py")}
-        template = "fiqa_spark/report_template.html"
+        template = "fiqa_spark/evaluation/report/report_template.html"
         assert set(archive.namelist()) == sources | {f"{name}c" for name in sources} | {template}
         assert archive.read(template) == (ROOT / template).read_bytes()

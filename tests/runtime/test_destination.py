@@ -23,7 +23,12 @@ def destination(spark, tmp_path):
     def make(overwrite=True):
         path = str(tmp_path / "out")
         return Destination(
-            Storage(spark), path, overwrite=overwrite, own_entries=("result.txt",), application="application_2_0002"
+            Storage(spark),
+            path,
+            setting="dst",
+            overwrite=overwrite,
+            own_entries=("result.txt",),
+            application="application_2_0002",
         )
 
     return make
@@ -72,32 +77,32 @@ def test_an_empty_folder_is_no_result(destination, tmp_path):
     assert names(tmp_path / "out") == ["result.txt"]
 
 
-def claimed(spark, folder, machine=None, started=None):
-    """Leave the claim of another run, of this process unless another is named."""
-    claim = RunLease(Storage(spark), str(folder), "out", "application_1_0001")
-    own, pid, since, unique = claim._run.split("-")
-    claim._run = f"{machine or own}-{pid}-{started or since}-{unique}"
-    claim.folder, claim.replaced = claim.folder_of(claim._run), claim.replaced_by(claim._run)
-    claim.make()
-    claim._ended.set()
+def lease_of_another(spark, folder, machine=None, started=None):
+    """Leave the lease of another run, of this process unless another is named."""
+    lease = RunLease(Storage(spark), str(folder), "out", "application_1_0001")
+    own, pid, since, unique = lease._run.split("-")
+    lease._run = f"{machine or own}-{pid}-{started or since}-{unique}"
+    lease.folder, lease.replaced = lease.folder_of(lease._run), lease.replaced_by(lease._run)
+    lease.take()
+    lease._ended.set()
     run = {"application": "application_1_0001", "host": "node-7"}
-    pathlib.Path(claim.folder, "run.json").write_text(json.dumps(run), encoding="utf-8")
-    return claim
+    pathlib.Path(lease.folder, "run.json").write_text(json.dumps(run), encoding="utf-8")
+    return lease
 
 
 ENDED = {"started": "before"}
 ELSEWHERE = {"machine": "another"}
 
 
-def age(claim, seconds):
+def age(lease, seconds):
     """Make all that a run left look older."""
-    for path in (*pathlib.Path(claim.folder).iterdir(), pathlib.Path(claim.folder)):
+    for path in (*pathlib.Path(lease.folder).iterdir(), pathlib.Path(lease.folder)):
         os.utime(path, (time.time() - seconds, time.time() - seconds))
 
 
 def test_what_a_killed_run_of_this_machine_left_is_removed(spark, destination, tmp_path):
-    claim = claimed(spark, tmp_path, **ENDED)
-    (pathlib.Path(claim.folder) / "result" / "labels").mkdir(parents=True)
+    lease = lease_of_another(spark, tmp_path, **ENDED)
+    (pathlib.Path(lease.folder) / "result" / "labels").mkdir(parents=True)
     (tmp_path / ".out-of-sight").mkdir()
     with destination() as place:
         publish(place, "new")
@@ -120,14 +125,14 @@ def test_a_run_is_not_refused_by_a_later_one(spark, destination, tmp_path, monke
     entered = []
     find_others = RunLease.others
 
-    def enter_between(claim):
-        """Let a second run claim the destination just after the first has."""
+    def enter_between(lease):
+        """Let a second run take its lease just after the first has."""
         if not entered:
-            entered.append(claim)
+            entered.append(lease)
             with pytest.raises(DestinationError, match="is writing to it"), destination():
                 pass
-            claimed(spark, tmp_path)
-        return find_others(claim)
+            lease_of_another(spark, tmp_path)
+        return find_others(lease)
 
     monkeypatch.setattr(RunLease, "others", enter_between)
     with destination() as first:
@@ -136,7 +141,7 @@ def test_a_run_is_not_refused_by_a_later_one(spark, destination, tmp_path, monke
 
 
 def test_a_run_on_another_host_that_has_been_silent_for_long_is_removed_at_once(spark, destination, tmp_path):
-    age(claimed(spark, tmp_path, **ELSEWHERE), 3600)
+    age(lease_of_another(spark, tmp_path, **ELSEWHERE), 3600)
     begin = time.monotonic()
     with destination() as place:
         publish(place, "new")
@@ -146,27 +151,27 @@ def test_a_run_on_another_host_that_has_been_silent_for_long_is_removed_at_once(
 
 def test_a_run_on_another_host_is_waited_for_until_it_counts_as_dead(spark, destination, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(RunLease, "seconds_until_dead", 2)
-    claimed(spark, tmp_path, **ELSEWHERE)
+    lease_of_another(spark, tmp_path, **ELSEWHERE)
     with caplog.at_level("INFO", "fiqa_spark"), destination() as place:
         publish(place, "new")
     assert names(tmp_path) == ["out"]
-    assert "for a sign of life of the run application_1_0001 on host node-7" in caplog.text
+    assert "for a heartbeat of the run application_1_0001 on host node-7" in caplog.text
 
 
-def test_a_run_on_another_host_that_shows_signs_of_life_is_left_alone(spark, destination, tmp_path):
-    claim = claimed(spark, tmp_path, **ELSEWHERE)
-    age(claim, 20)
-    threading.Timer(3, claim._give_sign).start()
+def test_a_run_on_another_host_that_shows_heartbeats_is_left_alone(spark, destination, tmp_path):
+    lease = lease_of_another(spark, tmp_path, **ELSEWHERE)
+    age(lease, 20)
+    threading.Timer(3, lease._beat).start()
     with (
         pytest.raises(DestinationError, match="the run application_1_0001 on host node-7 is writing to it"),
         destination(),
     ):
         pass
-    assert names(tmp_path) == [pathlib.Path(claim.folder).name]
+    assert names(tmp_path) == [pathlib.Path(lease.folder).name]
 
 
 def test_a_run_that_was_killed_before_it_could_tell_anything_is_removed_at_once(spark, destination, tmp_path):
-    folder = pathlib.Path(claimed(spark, tmp_path, **ENDED).folder)
+    folder = pathlib.Path(lease_of_another(spark, tmp_path, **ENDED).folder)
     for file in folder.iterdir():
         file.unlink()
     begin = time.monotonic()
@@ -178,25 +183,25 @@ def test_a_run_that_was_killed_before_it_could_tell_anything_is_removed_at_once(
 
 def test_a_run_that_was_taken_for_dead_publishes_nothing(destination, tmp_path):
     with pytest.raises(DestinationError, match="took this one for dead"), destination() as place:
-        claim = next(tmp_path.glob(".out.*.incomplete"))
-        shutil.rmtree(claim)
+        lease = next(tmp_path.glob(".out.*.incomplete"))
+        shutil.rmtree(lease)
         publish(place, "half")
     assert names(tmp_path) == []
 
 
-def test_a_claim_that_tells_nothing_of_its_run_counts_by_its_age(destination, tmp_path):
-    claim = tmp_path / ".out.another-1-1-abc.incomplete"
-    claim.mkdir()
-    (claim / "run.json").write_text("[1]", encoding="utf-8")
-    os.utime(claim, (0, 0))
-    os.utime(claim / "run.json", (0, 0))
+def test_a_lease_that_tells_nothing_of_its_run_counts_by_its_age(destination, tmp_path):
+    lease = tmp_path / ".out.another-1-1-abc.incomplete"
+    lease.mkdir()
+    (lease / "run.json").write_text("[1]", encoding="utf-8")
+    os.utime(lease, (0, 0))
+    os.utime(lease / "run.json", (0, 0))
     with destination() as place:
         publish(place, "new")
     assert names(tmp_path) == ["out"]
 
 
 def test_a_result_on_its_way_out_comes_back_when_its_run_was_killed(spark, destination, tmp_path):
-    replaced = pathlib.Path(claimed(spark, tmp_path, **ENDED).replaced)
+    replaced = pathlib.Path(lease_of_another(spark, tmp_path, **ENDED).replaced)
     replaced.mkdir()
     (replaced / "result.txt").write_text("old", encoding="utf-8")
     with pytest.raises(DestinationError, match=r"exists and holds 'result\.txt'"), destination(overwrite=False):

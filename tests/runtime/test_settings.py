@@ -1,17 +1,17 @@
 import pytest
 
-from fiqa_spark.cli import parse_flags
-from fiqa_spark.errors import MachineError, SettingsError
+from fiqa_spark.cli import error_line, parse_flags
+from fiqa_spark.errors import SettingsError
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
-from fiqa_spark.pipelines.jobs import JOB_SETTINGS, GenerateLabelsSettings
-from fiqa_spark.runtime.machine import check_java_version
-from fiqa_spark.runtime.settings import checked, fields_of, resolve, with_flag
+from fiqa_spark.pipelines.jobs import JOBS, GenerateLabelsSettings, ScoreRecognizabilitySettings
+from fiqa_spark.runtime.settings import checked, fields_of, resolve
 
 REQUIRED = {"image_list_file": "a", "feature_root": "b", "score_dst": "c"}
+KNOWN = {item.name for job in JOBS.values() for item in fields_of(job)}
 
 
-def resolved(flags=(), configuration=()):
-    return resolve(GenerateLabelsSettings, {**REQUIRED, **dict(flags)}, dict(configuration))
+def resolved(flags=(), configuration=(), job=GenerateLabelsSettings):
+    return resolve(job, {**REQUIRED, **dict(flags)}, dict(configuration), KNOWN)
 
 
 def test_defaults_are_those_of_the_method():
@@ -43,71 +43,91 @@ def test_settings_of_other_jobs_may_stand_in_the_same_configuration():
         ({"process_num": "99999"}, {}, "--process-num 99999: must be at most"),
         ({"estimator": "best"}, {}, "--estimator 'best': choose one of sampled, exact"),
         ({"overwrite": "perhaps"}, {}, "--overwrite 'perhaps': use True or False"),
-        ({"score_dst": ""}, {}, "--score-dst is empty"),
-        ({}, {"spark.fiqa.gama": "0.5"}, "did you mean spark.fiqa.gamma"),
+        ({"score_dst": ""}, {}, "--score-dst: is empty; give the folder to write"),
+        (
+            {},
+            {"spark.fiqa.gama": "0.5"},
+            "spark.fiqa.gama '0.5': no job has such a setting; did you mean spark.fiqa.gamma",
+        ),
         ({}, {"spark.fiqa.rounds": "-1"}, "spark.fiqa.rounds -1: must be at least 1"),
         ({}, {"spark.fiqa.round": "1"}, "did you mean spark.fiqa.rounds"),
+        ({}, {"spark.fiqa.score-dst": ""}, "spark.fiqa.score-dst: is empty; give the folder to write"),
+        ({"rounds": "0"}, {"spark.fiqa.rounds": "3"}, "--rounds 0: must be at least 1"),
     ],
 )
 def test_a_bad_value_is_told_with_its_place(flags, configuration, said):
-    with pytest.raises(SettingsError, match=said):
-        resolved(flags, configuration)
+    required = {
+        name: text for name, text in REQUIRED.items() if f"spark.fiqa.{name.replace('_', '-')}" not in configuration
+    }
+    with pytest.raises(SettingsError) as caught:
+        resolve(GenerateLabelsSettings, {**required, **flags}, configuration, KNOWN)
+    assert error_line("generate_labels", caught.value, None).startswith("generate_labels: error: ")
+    assert said in error_line("generate_labels", caught.value, None)
 
 
 def test_a_missing_setting_is_named():
-    with pytest.raises(SettingsError, match="--feature-root is missing"):
-        resolve(GenerateLabelsSettings, {"image_list_file": "a", "score_dst": "c"}, {})
-
-
-def test_a_notebook_may_give_numbers_as_text_but_not_nonsense():
-    assert checked(LabelSettings(fix_num="7")).fix_num == 7
-    with pytest.raises(SettingsError, match="pool_size 0"):
-        checked(LabelSettings(pool_size=0))
+    with pytest.raises(SettingsError) as caught:
+        resolve(GenerateLabelsSettings, {"image_list_file": "a", "score_dst": "c"}, {}, KNOWN)
+    assert error_line("job", caught.value, None).startswith(
+        "job: error: --feature-root: is missing; give the Parquet data set"
+    )
 
 
 @pytest.mark.parametrize(
-    ("message", "shown"),
+    ("flags", "configuration", "said"),
     [
-        ("--feature-root: no match", "--feature-root /data/features: no match"),
-        ("--rows-list: 3 paths", "--rows-list: 3 paths"),
-        ("/data/features/a/1.parquet: damaged", "--feature-root /data/features/a/1.parquet: damaged"),
-        ("file:///data/features/1.parquet: damaged", "--feature-root file:///data/features/1.parquet: damaged"),
-        ("hdfs://name:8020/data/out: full", "--score-dst hdfs://name:8020/data/out: full"),
-        ("lists/images.txt: no such file", "--image-list-file lists/images.txt: no such file"),
-        ("/data/features2: no such file", "/data/features2: no such file"),
-        ("round 1 of 12: no spread", "round 1 of 12: no spread"),
+        (("ui_list_file", "ui_centroid"), (), "--ui-list-file a: --ui-centroid is given too; give the one that"),
+        (
+            ("ui_centroid",),
+            ("ui_list_file",),
+            "spark.fiqa.ui-list-file a: --ui-centroid is given too; give the one that",
+        ),
     ],
 )
-def test_a_message_on_the_command_line_names_the_flag_and_its_value(message, shown):
-    places = {"image_list_file": "lists/images.txt", "feature_root": "/data/features", "score_dst": "hdfs:/data/out/"}
-    assert with_flag(message, GenerateLabelsSettings(**places)) == shown
+def test_settings_that_exclude_each_other_are_told_with_their_places(flags, configuration, said):
+    keys = {f"spark.fiqa.{name.replace('_', '-')}": "a" for name in configuration}
+    with pytest.raises(SettingsError) as caught:
+        resolved(dict.fromkeys(flags, "a"), keys, ScoreRecognizabilitySettings)
+    assert said in error_line("job", caught.value, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"pool_size": 0}, "pool_size 0: must be at least 1"),
+        ({"rounds": 2.5}, "rounds 2.5: not a whole number"),
+        ({"rounds": None}, "rounds: not a whole number"),
+        ({"fix_num": ""}, "fix_num '': not a whole number"),
+        ({"estimator": "best"}, "estimator 'best': choose one of sampled, exact"),
+        ({"load_feature": "perhaps"}, "load_feature 'perhaps': use True or False"),
+    ],
+)
+def test_a_notebook_is_told_the_name_of_the_setting(settings, said):
+    with pytest.raises(SettingsError) as caught:
+        checked(LabelSettings(**settings))
+    assert str(caught.value) == said
+
+
+def test_a_notebook_may_give_numbers_as_text():
+    assert checked(LabelSettings(fix_num="7")).fix_num == 7
+
+
+def test_every_default_obeys_its_rules():
+    settings = LabelSettings()
+    assert checked(settings) == settings
 
 
 @pytest.mark.parametrize("words", [[], ["-load-feature"], ["--load-feature", "True"], ["--load-feature", "False"]])
 def test_load_feature_has_three_forms(words):
-    flags = parse_flags("job", GenerateLabelsSettings, ["--id-key-index", "-3", *words])
+    flags = parse_flags("generate_labels", ["--id-key-index", "-3", *words])
     assert flags["id_key_index"] == "-3"
     assert flags.get("load_feature", "False") == ("False" if words[-1:] in ([], ["False"]) else "True")
 
 
-@pytest.mark.parametrize("job", JOB_SETTINGS)
+@pytest.mark.parametrize("job", JOBS)
 def test_help_names_every_setting(job, capsys):
     with pytest.raises(SystemExit):
-        parse_flags("job", job, ["--help"])
+        parse_flags(job, ["--help"])
     shown = capsys.readouterr().out
-    for item in fields_of(job):
+    for item in fields_of(JOBS[job]):
         assert f"--{item.name.replace('_', '-')}" in shown
-
-
-@pytest.mark.parametrize(
-    ("text", "version"),
-    [('openjdk version "17.0.15" 2025-04-15', 17), ("21.0.2", 21), ('java version "25"', 25), ("17", 17)],
-)
-def test_versions_of_java_are_read(text, version):
-    assert check_java_version(text, "java") == version
-
-
-@pytest.mark.parametrize("text", ['openjdk version "1.8.0_402"', "11.0.22", "no Java at all"])
-def test_an_old_java_is_refused(text):
-    with pytest.raises(MachineError, match="install Java 17 or newer"):
-        check_java_version(text, "java")

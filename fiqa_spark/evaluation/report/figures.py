@@ -6,8 +6,20 @@ import logging
 import re
 import unicodedata
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fiqa_spark.evaluation.findings import Comparison, Curve, Profile, Similarities
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    # The lines of a legend, each after what it is called.
+    _Legend = list[tuple[str, Line2D]]
 
 # Positions along an axis at which a curve is looked at where it has more points; there are fewer pixels.
 POSITIONS = 600
@@ -18,7 +30,7 @@ _WIDTH = 9.5
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ((), (7, 2), (7, 2, 1.5, 2), (1.5, 1.5), (13, 3))
 _THRESHOLD_LINES = ((), (6, 2), (6, 2, 1, 2), (1, 1.5))
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#666666",
     "axes.grid": True,
@@ -40,31 +52,28 @@ _STYLE = {
 _LONGEST_NAME = 40
 # Inches that a line of the legend takes.
 _ROW = 0.22
+_TITLE = {"x": 0.004, "ha": "left", "fontsize": 11}
+# Characters that fit side by side along an axis.
+_FITTING = 90
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f]")
 
 
-def readable(text):
+def readable(text: str) -> str:
     """The text as XML, HTML and UTF-8 may hold it: U+FFFD in place of what they may not."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def heading(comparison):
+def heading(comparison: Comparison) -> str:
     """What a comparison is called, such as ``FNMR at the threshold of FMR 0.001``."""
-    name = comparison.error.upper()
-    start = (
-        f"at the threshold of FMR {comparison.at:g}"
-        if comparison.start == "fmr"
-        else f"that starts at {comparison.at:g}"
-    )
-    return f"{name} {start}"
+    error, fixed_by, value = comparison.operating_point
+    return f"{error.upper()} {'at the threshold of FMR' if fixed_by == 'fmr' else 'that starts at'} {value:g}"
 
 
-def discard_curves(comparison, convention):
+def discard_curves(comparison: Comparison, convention: str) -> bytes:
     """Error-versus-discard curves of all label sets.
 
     Parameters
     ----------
-    comparison : Comparison
     convention : {'fixed', 'recomputed'}
         The fixed one has a theoretical best, which is drawn too.
 
@@ -73,40 +82,30 @@ def discard_curves(comparison, convention):
     bytes
         SVG.
     """
+    error, pairs = comparison.operating_point.error.upper(), _pairs_of_error(comparison)
     limits = [area.limit for area in comparison.curves[0].areas] if comparison.curves else []
     zoom = 1.15 * max((limit for limit in limits if limit <= 0.5), default=0)
     with _figure(4.3) as (figure, finish):
         ends = [zoom, 1] if zoom else [1]
-        axes = figure.subplots(1, len(ends), sharey=True, squeeze=False)[0]
-        for each, end in zip(axes, ends, strict=True):
-            lines = _draw_curves(each, end, comparison, limits, convention)
-            each.set_xlim(0, end)
-            each.set_xlabel("Pairs discarded (fraction)")
-        pairs = "mated" if comparison.error == "fnmr" else "non-mated"
-        axes[0].set_ylabel(f"{comparison.error.upper()} (fraction of {pairs} pairs left)")
-        axes[0].set_ylim(0, _ceiling(comparison))
+        panels = figure.subplots(1, len(ends), sharey=True, squeeze=False)[0]
+        for axes, end in zip(panels, ends, strict=True):
+            legend = _draw_curves(axes, end, comparison, limits, convention)
+            axes.set_xlim(0, end)
+            axes.set_xlabel("Pairs discarded (fraction)")
+        panels[0].set_ylabel(f"{error} (fraction of {pairs} pairs left)")
+        panels[0].set_ylim(0, _ceiling(comparison))
         anew = ", then taken anew from the pairs left" if convention == "recomputed" else ""
         figure.suptitle(
-            f"{heading(comparison)}\nthreshold {comparison.threshold:.4f}{anew}; {comparison.error.upper()} "
+            f"{heading(comparison)}\nthreshold {comparison.threshold:.4f}{anew}; {error} "
             f"{comparison.starting_error:.4g} before any discard, of {comparison.pairs:,} pairs",
             **_TITLE,
         )
-        _legend(figure, lines)
+        _draw_legend(figure, legend)
     return finish()
 
 
-def label_histogram(profile):
-    """Histogram of the labels of a label set.
-
-    Parameters
-    ----------
-    profile : Profile
-
-    Returns
-    -------
-    bytes
-        SVG.
-    """
+def label_histogram(profile: Profile) -> bytes:
+    """Histogram of the labels of a label set, as SVG."""
     # Where all labels are the same, the bins have no width of their own.
     edges = profile.edges if np.ptp(profile.edges) else np.linspace(-0.5, 0.5, len(profile.edges)) + profile.edges[0]
     with _figure(3.1) as (figure, finish):
@@ -116,70 +115,38 @@ def label_histogram(profile):
         axes.set_xlabel(_capital(_quantity(profile)))
         axes.set_ylabel("Images (number)")
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="y", integer=True)
         figure.suptitle(
             f"{_capital(profile.quantity)}s of {_short(profile.name)}: {profile.counts.sum():,} images", **_TITLE
         )
     return finish()
 
 
-def similarity_densities(similarities, comparisons):
-    """Densities of the similarities of mated and non-mated pairs, with the thresholds of the comparisons.
-
-    Parameters
-    ----------
-    similarities : Similarities
-    comparisons : sequence of Comparison
-
-    Returns
-    -------
-    bytes
-        SVG.
-    """
+def similarity_densities(similarities: Similarities, comparisons: Sequence[Comparison]) -> bytes:
+    """Densities of the similarities of mated and non-mated pairs, with the thresholds of the comparisons, as SVG."""
     with _figure(3.9) as (figure, finish):
         axes = figure.subplots()
-        lines = {}
-        for place, (name, counts) in enumerate((("mated", similarities.mated), ("non-mated", similarities.non_mated))):
-            density = counts / max(counts.sum(), 1) / np.diff(similarities.edges)
-            axes.stairs(density, similarities.edges, fill=True, alpha=0.15, color=_COLOURS[place])
-            (line,) = axes.plot(similarities.edges, np.append(density, 0), drawstyle="steps-post", **_line(place))
-            lines[f"{counts.sum():,} {name} pairs"] = line
-        for place, each in enumerate(comparisons):
-            dashes = (0, _THRESHOLD_LINES[place % len(_THRESHOLD_LINES)]) if place % len(_THRESHOLD_LINES) else "-"
-            shade = str(0.15 + 0.25 * (place // len(_THRESHOLD_LINES) % 3))
-            line = axes.axvline(each.threshold, linewidth=1, linestyle=dashes, color=shade)
-            lines[f"threshold {each.threshold:.4f}: {heading(each)}"] = line
-        seen = np.flatnonzero(similarities.mated + similarities.non_mated)
-        if len(seen):
-            axes.set_xlim(similarities.edges[seen[0]], similarities.edges[seen[-1] + 1])
+        legend = _draw_densities(axes, similarities) + _draw_thresholds(axes, comparisons)
+        filled = np.flatnonzero(similarities.mated + similarities.non_mated)
+        if len(filled):
+            axes.set_xlim(similarities.edges[filled[0]], similarities.edges[filled[-1] + 1])
         axes.set_ylim(bottom=0)
         axes.set_xlabel("Similarity of the two images of a pair (cosine)")
         axes.set_ylabel("Density (per unit of similarity)")
         figure.suptitle("Similarities of mated and non-mated pairs", **_TITLE)
-        _legend(figure, lines)
+        _draw_legend(figure, legend)
     return finish()
 
 
-def labels_by_size(profile):
-    """Mean labels of the identities, against their number of images.
-
-    Parameters
-    ----------
-    profile : Profile
-        With size classes.
-
-    Returns
-    -------
-    bytes
-        SVG.
-    """
+def labels_by_size(profile: Profile) -> bytes:
+    """Mean labels of the identities, against their number of images, as SVG; the profile must have size classes."""
     sizes = profile.sizes
     names = [
-        f"{each.least:,}" if each.least == each.most else f"{each.least:,}\N{EN DASH}{each.most:,}" for each in sizes
+        f"{size.fewest:,}" if size.fewest == size.most else f"{size.fewest:,}\N{EN DASH}{size.most:,}" for size in sizes
     ]
-    counts = [f"{each.identities:,}" for each in sizes]
-    medians = np.array([each.median for each in sizes])
-    bars = np.array([[each.median - each.low, each.high - each.median] for each in sizes]).T
+    counts = [f"{size.identities:,}" for size in sizes]
+    medians = np.array([size.median for size in sizes])
+    bars = np.array([[size.median - size.lower_quartile, size.upper_quartile - size.median] for size in sizes]).T
     turned = 40 if sum(map(len, names)) > _FITTING else 0
     upright = 90 if sum(map(len, counts)) + len(counts) > _FITTING else 0
     with _figure(3.6 + 0.7 * bool(turned) + 0.5 * bool(upright)) as (figure, finish):
@@ -188,9 +155,9 @@ def labels_by_size(profile):
             range(len(sizes)), medians, yerr=bars, fmt="o-", color=_COLOURS[0], ecolor="#444444", capsize=4, linewidth=1
         )
         axes.set_xticks(range(len(sizes)), names, rotation=turned, ha="right" if turned else "center")
-        for place, count in enumerate(counts):
+        for number, count in enumerate(counts):
             axes.annotate(
-                count, (place, 1), (0, 3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
+                count, (number, 1), (0, 3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
                 ha="center", rotation=upright, fontsize=9, color="#444444",
             )  # fmt: skip
         axes.set_xlim(-0.6, len(sizes) - 0.4)
@@ -205,23 +172,18 @@ def labels_by_size(profile):
     return finish()
 
 
-def swatch(place):
-    """A short piece of the line of a label set, by its place among all, as SVG."""
-    line = _line(place)
-    dashes = " ".join(f"{length * line['linewidth']:g}" for length in _LINES[place % len(_LINES)]) or "none"
+def swatch(number: int) -> bytes:
+    """A short piece of the line of a label set, which is numbered from 0, as SVG."""
+    line = _line(number)
+    dashes = " ".join(f"{length * line['linewidth']:g}" for length in _LINES[number % len(_LINES)]) or "none"
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="34" height="8"><path d="M0 4H34" '
         f'stroke="{line["color"]}" stroke-width="2" stroke-dasharray="{dashes}"/></svg>'
     ).encode("ascii")
 
 
-_TITLE = {"x": 0.004, "ha": "left", "fontsize": 11}
-# Characters that fit side by side along an axis.
-_FITTING = 90
-
-
 @contextlib.contextmanager
-def _figure(height):
+def _figure(height: float) -> Iterator[tuple["Figure", Callable[[], bytes]]]:
     """A figure to draw in, and a function that says afterwards what it looks like as SVG."""
     log = logging.getLogger("matplotlib")
     level = log.level
@@ -247,24 +209,53 @@ def _figure(height):
         log.setLevel(level)
 
 
-def _draw_curves(axes, end, comparison, limits, convention):
-    """Draw the curves; returns the lines by what they are called."""
-    lines = {}
-    for place, curve in enumerate(comparison.curves):
-        (line,) = axes.plot(*_thinned(curve, end), drawstyle="steps-post", **_line(place))
-        lines[place, curve.label_set] = line
+def _pairs_of_error(comparison: Comparison) -> str:
+    return "mated" if comparison.operating_point.error == "fnmr" else "non-mated"
+
+
+def _draw_curves(axes: "Axes", end: float, comparison: Comparison, limits: list[float], convention: str) -> "_Legend":
+    """Draw the curves, up to a discard."""
+    legend: _Legend = []
+    for number, curve in enumerate(comparison.curves):
+        (line,) = axes.plot(*_thinned(curve, end), drawstyle="steps-post", **_line(number))
+        legend.append((_short(curve.label_set), line))
     if convention == "fixed":
         start = comparison.starting_error
-        (lines["theoretical best"],) = axes.plot(
+        (line,) = axes.plot(
             (0, start, 1), (start, 0, 0), color="#444444", linewidth=1.2, linestyle=(0, (3, 3)), zorder=1.5
         )
-    for limit in limits:
-        if limit < 1:
-            lines["discard limits of the areas"] = axes.axvline(limit, color="#c4c4c4", linewidth=1.2, zorder=1)
-    return lines
+        legend.append(("theoretical best", line))
+    below_all = [limit for limit in limits if limit < 1]
+    for limit in below_all:
+        line = axes.axvline(limit, color="#c4c4c4", linewidth=1.2, zorder=1)
+    return [*legend, ("discard limits of the areas", line)] if below_all else legend
 
 
-def _thinned(curve, end):
+def _draw_densities(axes: "Axes", similarities: Similarities) -> "_Legend":
+    legend: _Legend = []
+    for number, (name, counts) in enumerate((("mated", similarities.mated), ("non-mated", similarities.non_mated))):
+        density = counts / max(counts.sum(), 1) / np.diff(similarities.edges)
+        axes.stairs(density, similarities.edges, fill=True, alpha=0.15, color=_COLOURS[number])
+        (line,) = axes.plot(similarities.edges, np.append(density, 0), drawstyle="steps-post", **_line(number))
+        legend.append((f"{counts.sum():,} {name} pairs", line))
+    return legend
+
+
+def _draw_thresholds(axes: "Axes", comparisons: Sequence[Comparison]) -> "_Legend":
+    legend: _Legend = []
+    for number, comparison in enumerate(comparisons):
+        shade, style = divmod(number, len(_THRESHOLD_LINES))
+        line = axes.axvline(
+            comparison.threshold,
+            linewidth=1,
+            linestyle=(0, _THRESHOLD_LINES[style]) if style else "-",
+            color=str(0.15 + 0.25 * (shade % 3)),
+        )
+        legend.append((f"threshold {comparison.threshold:.4f}: {heading(comparison)}", line))
+    return legend
+
+
+def _thinned(curve: Curve, end: float) -> tuple[np.ndarray, np.ndarray]:
     """Discards and errors of a curve up to an end, at fewer places where there are too many, but exact there."""
     shown = slice(0, np.searchsorted(curve.discards, end, side="right") + 1)
     discards, errors = curve.discards[shown], curve.error_rates[shown]
@@ -274,48 +265,49 @@ def _thinned(curve, end):
     return positions, errors[np.searchsorted(discards, positions, side="right") - 1]
 
 
-def _ceiling(comparison):
+def _ceiling(comparison: Comparison) -> float:
     """Upper end of the axis: all of the curves, unless one goes beyond twice the start, as the last few pairs may."""
     highest = max((curve.error_rates.max() for curve in comparison.curves), default=0)
     return 1.08 * max(min(highest, 2 * comparison.starting_error), comparison.starting_error) or 1.0
 
 
-def _line(place):
-    dashes = _LINES[place % len(_LINES)]
+def _line(number: int) -> dict[str, Any]:
+    """Style of the line of a label set."""
+    dashes = _LINES[number % len(_LINES)]
     return {
-        "color": _COLOURS[place % len(_COLOURS)], "linewidth": 1.7, "linestyle": (0, dashes) if dashes else "-",
+        "color": _COLOURS[number % len(_COLOURS)], "linewidth": 1.7, "linestyle": (0, dashes) if dashes else "-",
         "dash_capstyle": "butt",
     }  # fmt: skip
 
 
-def _legend(figure, lines):
+def _draw_legend(figure: "Figure", legend: "_Legend") -> None:
     """A legend below the axes, in two columns whose places do not depend on which fonts know a name's letters."""
     from matplotlib.lines import Line2D
 
-    rows = -(-len(lines) // 2)
+    rows = -(-len(legend) // 2)
     figure.set_figheight(figure.get_figheight() + rows * _ROW)
     row = _ROW / figure.get_figheight()
-    figure.get_layout_engine().set(rect=(0, row * rows, 1, 1 - row * rows))
-    for place, (key, drawn) in enumerate(lines.items()):
-        left, y = 0.01 + 0.5 * (place // rows), row * (rows - 0.5 - place % rows)
+    figure.set_layout_engine("constrained", rect=(0, row * rows, 1, 1 - row * rows))
+    for number, (name, drawn) in enumerate(legend):
+        left, y = 0.01 + 0.5 * (number // rows), row * (rows - 0.5 - number % rows)
         line = Line2D((left, left + 0.05), (y, y))
         line.update_from(drawn)
         line.set(transform=figure.transFigure, clip_on=False)
         figure.add_artist(line)
-        figure.text(left + 0.06, y, key if isinstance(key, str) else _short(key[1]), va="center_baseline")
+        figure.text(left + 0.06, y, name, va="center_baseline")
 
 
-def _short(name):
+def _short(name: str) -> str:
     """A name in one line that fits a legend, where letters of East Asia take up twice the room."""
     name = " ".join(readable(name).split()) or "(no name)"
     ends = np.cumsum([1 + (unicodedata.east_asian_width(letter) in "WF") for letter in name])
     return name if ends[-1] <= _LONGEST_NAME else f"{name[: np.searchsorted(ends, _LONGEST_NAME)]}…"
 
 
-def _quantity(profile):
+def _quantity(profile: Profile) -> str:
     scale = {"label": "0 to 100, ", "ERS": "0 to 1, "}.get(profile.quantity, "")
     return f"{profile.quantity} ({scale}higher is better)"
 
 
-def _capital(text):
+def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]

@@ -4,8 +4,11 @@ import base64
 import importlib.resources
 import importlib.util
 import math
+from collections.abc import Iterator
+from typing import Any
 
 from fiqa_spark.errors import MachineError
+from fiqa_spark.evaluation.findings import Comparison, Findings, Interval, PartialAuc, Profile
 from fiqa_spark.evaluation.report import figures
 
 _TEMPLATE = "report_template.html"
@@ -13,21 +16,24 @@ _LIBRARIES = {"matplotlib": "Matplotlib", "jinja2": "Jinja2", "PIL": "Pillow"}
 _PAIR_COUNTS = {"non_mated": "non-mated"}
 
 
-def check_installed():
+def check_installed() -> None:
     """Raise MachineError unless all that draws the page is installed."""
     missing = [name for module, name in _LIBRARIES.items() if importlib.util.find_spec(module) is None]
     if missing:
         names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         is_or_are, draws = ("is", "draws") if len(missing) == 1 else ("are", "draw")
-        raise MachineError(f"{names} {is_or_are} missing, which {draws} the report: pip install 'fiqa-spark[report]'")
+        raise MachineError(
+            f"{names} {is_or_are} missing, which {draws} the report", remedy="run pip install 'fiqa-spark[report]'"
+        )
 
 
-def page(findings, *, title, facts):
+def page(findings: Findings, *, title: str, facts: dict[str, str]) -> str:
     """The page as text.
 
     Parameters
     ----------
     findings : Findings
+        With the pictures of its contact sheets, see `contact_sheets.with_pictures`.
     title : str
         Its heading.
     facts : dict of str to str
@@ -50,22 +56,23 @@ def page(findings, *, title, facts):
         facts=facts,
         convention=findings.convention,
         pairs=list(_indented(findings.pairs)),
-        comparisons=[_comparison(each, findings.convention) for each in findings.comparisons],
+        comparisons=[_comparison(comparison, findings.convention) for comparison in findings.comparisons],
         similarities=_similarities(findings),
         notes=findings.notes,
-        profiles=[_profile(each) for each in findings.profiles],
+        profiles=[_profile(profile) for profile in findings.profiles],
     )
 
 
-def _finalized(value):
+def _finalized(value: Any) -> Any:
+    """A value as the page may hold it; text of the template itself, which is markup, stays."""
     return figures.readable(value) if type(value) is str else value
 
 
-def _image(kind, content):
+def _image(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _indented(counts, depth=0):
+def _indented(counts: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, str, str]]:
     """Depth, name and text of each entry of nested counts."""
     for name, value in counts.items():
         shown = _PAIR_COUNTS.get(name, name.replace("_", " "))
@@ -75,36 +82,36 @@ def _indented(counts, depth=0):
             yield depth, shown, f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _similarities(findings):
+def _similarities(findings: Findings) -> str | None:
     if findings.similarities is None:
         return None
     return _image("svg+xml", figures.similarity_densities(findings.similarities, findings.comparisons))
 
 
-def _comparison(comparison, convention):
+def _comparison(comparison: Comparison, convention: str) -> dict[str, Any]:
     names = [curve.label_set for curve in comparison.curves]
     return {
         "heading": figures.heading(comparison),
         "figure": _image("svg+xml", figures.discard_curves(comparison, convention)),
         "names": names,
-        "swatches": [_image("svg+xml", figures.swatch(place)) for place in range(len(names))],
+        "swatches": [_image("svg+xml", figures.swatch(number)) for number in range(len(names))],
         "limits": [_limit(names, areas) for areas in zip(*(curve.areas for curve in comparison.curves), strict=True)],
     }
 
 
-def _limit(names, areas):
+def _limit(names: list[str], areas: tuple[PartialAuc, ...]) -> dict[str, Any]:
     """Areas of all label sets up to one limit, as texts."""
-    digits = _decimals(4, *(area.value for area in areas), *(area.high for area in areas))
-    ends = [end for area in areas for end in (area.minus_first_low, area.minus_first_high)]
+    digits = _decimals(4, *(area.value for area in areas), *(area.interval.high for area in areas))
+    ends = [end for area in areas for end in area.delta_to_first_interval]
     finer = max(digits, _decimals(3, *ends))
     rows = [
         {
             "name": name,
             "value": _number(area.value, digits),
-            "interval": _interval(area.low, area.high, digits),
-            "minus_best": "\N{EN DASH}" if area.minus_best is None else _number(area.minus_best, digits),
-            "difference": _number(area.minus_first, finer, "+"),
-            "difference_interval": _interval(area.minus_first_low, area.minus_first_high, finer, "+"),
+            "interval": _interval(area.interval, digits),
+            "delta_to_best": "\N{EN DASH}" if area.delta_to_best is None else _number(area.delta_to_best, digits),
+            "delta_to_first": _number(area.delta_to_first, finer, "+"),
+            "delta_to_first_interval": _interval(area.delta_to_first_interval, finer, "+"),
             "verdict": _verdict(area),
         }
         for name, area in zip(names, areas, strict=True)
@@ -112,59 +119,62 @@ def _limit(names, areas):
     return {"limit": f"{areas[0].limit:g}", "rows": rows}
 
 
-def _verdict(area):
-    if area.minus_first_high < 0:
+def _verdict(area: PartialAuc) -> str:
+    """Whether a label set is better than the first, as far as the interval of the difference tells."""
+    low, high = area.delta_to_first_interval
+    if high < 0:
         return "\N{BLACK DOWN-POINTING TRIANGLE} better"
-    if area.minus_first_low > 0:
+    if low > 0:
         return "\N{BLACK UP-POINTING TRIANGLE} worse"
     return "not told apart"
 
 
-def _decimals(significant, *values):
+def _decimals(significant: int, *values: float) -> int:
     """Decimals that show so many digits of the largest of some values, all of which then stand in line."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
     return min(max(significant - 1 - math.floor(math.log10(largest)), 0), 12) if largest else significant
 
 
-def _number(value, decimals, sign="-"):
+def _number(value: float, decimals: int, sign: str = "-") -> str:
     # No sign before what is rounded to zero.
     return f"{round(value, decimals) + 0.0:{sign if round(value, decimals) else '-'}.{decimals}f}".replace(
         "-", "\N{MINUS SIGN}"
     )
 
 
-def _interval(low, high, decimals, sign="-"):
-    return f"{_number(low, decimals, sign)} to {_number(high, decimals, sign)}"
+def _interval(interval: Interval, decimals: int, sign: str = "-") -> str:
+    return " to ".join(_number(end, decimals, sign) for end in interval)
 
 
-def _share(count, total):
+def _share(count: int, total: int) -> str:
     if 0 < count < total / 2000:
         return "< 0.1 %"
     return f"{100 * count / total:.1f} %" if total else ""
 
 
-def _profile(profile):
+def _profile(profile: Profile) -> dict[str, Any]:
     total = sum(profile.statuses.values())
     decimals = {"label": 2, "ERS": 3}.get(profile.quantity)
 
-    def shown(value):
+    def shown(value: float) -> str:
         return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"
 
     return {
         "name": profile.name,
-        "place": profile.place,
+        "path": profile.path,
         "quantity": profile.quantity,
         "statuses": [(status, f"{count:,}", _share(count, total)) for status, count in profile.statuses.items()],
         "total": f"{total:,}",
         "histogram": _image("svg+xml", figures.label_histogram(profile)),
         "by_size": _image("svg+xml", figures.labels_by_size(profile)) if profile.sizes else None,
         "lowest": [
-            (each.identity, f"{each.images:,}", f"{each.labelled:,}", *map(shown, each[3:])) for each in profile.lowest
+            (name, f"{images:,}", f"{labelled:,}", *map(shown, mean_and_range))
+            for name, images, labelled, *mean_and_range in profile.lowest
         ],
         "sheets": [
             (
                 sheet.title,
-                [(each.path, shown(each.label), each.jpeg and _image("jpeg", each.jpeg)) for each in sheet.thumbnails],
+                [(path, shown(label), jpeg and _image("jpeg", jpeg)) for path, label, jpeg in sheet.thumbnails],
             )
             for sheet in profile.sheets
         ],

@@ -4,6 +4,10 @@ import io
 import struct
 import warnings
 import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 SIZE = 112
 """Pixels of the longer side of a thumbnail."""
@@ -14,7 +18,7 @@ _QUALITY = 80
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
 
 
-def thumbnail(content, size=SIZE):
+def thumbnail(content: bytes, size: int = SIZE) -> bytes | None:
     """Small picture of an image file, turned the way it is to be seen, without any of the file's metadata.
 
     Parameters
@@ -46,7 +50,7 @@ def thumbnail(content, size=SIZE):
         return _as_jpeg(_upright(small))
 
 
-def _in_colour(image):
+def _in_colour(image: "Picture") -> "Picture":
     """The image in RGB, over white where it is transparent."""
     from PIL import Image
 
@@ -62,7 +66,7 @@ def _in_colour(image):
     return white.convert("RGB")
 
 
-def _upright(image):
+def _upright(image: "Picture") -> "Picture":
     """The image as its EXIF orientation wants it; as it is where the EXIF data are broken."""
     from PIL import ImageOps
 
@@ -72,7 +76,7 @@ def _upright(image):
         return image
 
 
-def _as_jpeg(image):
+def _as_jpeg(image: "Picture") -> bytes:
     # Pillow would hand on comment and colour profile.
     image.info.clear()
     written = io.BytesIO()

@@ -1,6 +1,7 @@
 """Hierarchical agglomerative clustering of unit embeddings, cut at a similarity, in memory that is known beforehand."""
 
 import importlib.util
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -27,12 +28,12 @@ class Cluster(NamedTuple):
     """Mean similarity of the members to the cluster's centroid, in [0, 1]."""
 
     @property
-    def images(self):
+    def images(self) -> int:
         """Number of members."""
         return len(self.members)
 
 
-def check_scipy():
+def check_scipy() -> None:
     """Raise MachineError unless SciPy, which does the clustering, is installed."""
     if importlib.util.find_spec("scipy") is None:
         raise MachineError(
@@ -41,7 +42,7 @@ def check_scipy():
         )
 
 
-def check_memory(images, dimension, linkage, available):
+def check_memory(images: int, dimension: int, linkage: str, available: int) -> None:
     """Refuse a clustering for which there is not enough memory.
 
     Parameters
@@ -68,12 +69,11 @@ def check_memory(images, dimension, linkage, available):
         f"{linkage} linkage of {images} images of {dimension} values needs {needed / 1e9:.2f} GB of memory, and "
         f"{available / 1e9:.2f} GB are free",
         setting="cluster_sample",
-        value=images,
         remedy=f"use {fitting} images, {other}or a driver with more memory",
     )
 
 
-def bytes_needed(images, dimension, linkage):
+def bytes_needed(images: int, dimension: int, linkage: str) -> int:
     """Most bytes that `clusters_at` holds at once, the embeddings and what they were made of included."""
     vectors = _COPIES_OF_VECTORS * images * dimension * 4
     pairs_at_once = max(min(_PAIRS_AT_ONCE, images * images), images)
@@ -85,7 +85,7 @@ def bytes_needed(images, dimension, linkage):
     return vectors + blocks + 2 * 8 * (images * (images - 1) // 2) + images * 64
 
 
-def clusters_at(embeddings, identities, linkage, threshold):
+def clusters_at(embeddings: np.ndarray, identities: np.ndarray, linkage: str, threshold: float) -> list[Cluster]:
     """Clusters of images, those of the most identities first.
 
     Parameters
@@ -110,32 +110,33 @@ def clusters_at(embeddings, identities, linkage, threshold):
     )
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    found = [_cluster(embeddings, identities, each) for each in members]
-    return sorted(found, key=lambda cluster: (-cluster.identities, -cluster.images, cluster.members[0]))
+    clusters = [_cluster(embeddings, identities, own) for own in members]
+    return sorted(clusters, key=lambda cluster: (-cluster.identities, -cluster.images, cluster.members[0]))
 
 
-def _cluster(embeddings, identities, members):
+def _cluster(embeddings: np.ndarray, identities: np.ndarray, members: np.ndarray) -> Cluster:
     # The mean of the similarities to the direction of a mean is the length of that mean.
     mean = embeddings[members].mean(axis=0, dtype=np.float64)
     return Cluster(members, len(np.unique(identities[members])), min(1.0, float(np.linalg.norm(mean))))
 
 
-def _similarities(embeddings):
+def _similarities(embeddings: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Block by block, the number of the first row, and similarities of the rows to those from that number on."""
     rows = max(1, min(_PAIRS_AT_ONCE, embeddings.shape[0] ** 2) // embeddings.shape[0])
     for first in range(0, len(embeddings), rows):
         yield first, embeddings[first : first + rows] @ embeddings[first:].T
 
 
-def _components(embeddings, threshold):
+def _components(embeddings: np.ndarray, threshold: float) -> np.ndarray:
     """Label of each image under single linkage: the connected components of the graph of similar pairs."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     count = len(embeddings)
-    labels, edges, gathered = np.arange(count), [], 0
+    labels, gathered = np.arange(count), 0
+    edges: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def merged():
+    def merged() -> np.ndarray:
         """Labels once the gathered edges count, beside one edge from every image to the first of its component."""
         _, firsts = np.unique(labels, return_index=True)
         forest = np.arange(count), firsts[labels]
@@ -154,7 +155,7 @@ def _components(embeddings, threshold):
     return merged()
 
 
-def _agglomerated(embeddings, linkage, threshold):
+def _agglomerated(embeddings: np.ndarray, linkage: str, threshold: float) -> np.ndarray:
     """Label of each image under a linkage that needs the distances of all pairs."""
     from scipy.cluster import hierarchy
 

@@ -1,9 +1,11 @@
 """One pass over the features: the recognizability of every image, and of every identity a template."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
@@ -11,9 +13,10 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs.vectors import are_too_many_strays
 from fiqa_spark.kernels.ers import mean_direction, recognizability_scores, weighted_sums
-from fiqa_spark.matching.identity_batches import joined_rows
+from fiqa_spark.matching.identity_batches import Rows, joined_rows
 from fiqa_spark.matching.identity_pass import distinct_images, first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.status_counts import ImageCounts, count_columns, counts_in, listed_statuses
+from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 
 # No product is shared by several identities, so that few rows at once are as quick as many.
 _BYTES_AT_ONCE = 16 << 20
@@ -21,7 +24,14 @@ _BYTES_AT_ONCE = 16 << 20
 _STATUSES = tuple(status for status in schemas.STATUSES if status != schemas.TOO_FEW_IMAGES)
 
 
-def scored_images(joined, partitions, ui_centroid, settings, *, templates):
+def scored_images(
+    joined: DataFrame,
+    partitions: int,
+    ui_centroid: np.ndarray,
+    settings: RecognizabilitySettings,
+    *,
+    templates: bool,
+) -> DataFrame:
     """Scores of every image.
 
     Parameters
@@ -29,9 +39,8 @@ def scored_images(joined, partitions, ui_centroid, settings, *, templates):
     joined : DataFrame
         From `join_features`.
     partitions : int
-        Number of partitions by cluster that `joined` lies in.
+        Number of partitions by identity that `joined` lies in.
     ui_centroid : ndarray of float32, shape (dimension,)
-    settings : RecognizabilitySettings
     templates : bool
         Whether templates are computed too.
 
@@ -46,7 +55,7 @@ def scored_images(joined, partitions, ui_centroid, settings, *, templates):
     length = F.octet_length(feature) / 4 if is_binary else F.size(feature)
     other = F.coalesce(feature.isNotNull() & (length != dimension), F.lit(False)).cast("int")
 
-    def frames(parts):
+    def frames(parts: Iterable[Rows]) -> Iterator[pd.DataFrame]:
         return _scores_of(parts, ui_centroid, settings, templates)
 
     return pass_over_images(
@@ -61,26 +70,30 @@ def scored_images(joined, partitions, ui_centroid, settings, *, templates):
     )
 
 
-def _scores_of(parts, ui_centroid, settings, templates):
+def _scores_of(
+    parts: Iterable[Rows], ui_centroid: np.ndarray, settings: RecognizabilitySettings, templates: bool
+) -> Iterator[pd.DataFrame]:
     """Frames with the scores of whole identities in one or more parts, which are gone through twice for templates."""
-    totals = {}
+    totals: dict[int, _Total] = {}
     if templates:
         for part in parts:
             rows, _, statuses, scores = _scored(part, ui_centroid, settings)
             _add_totals(totals, rows, statuses == schemas.OK, scores, settings.gamma)
-    seen = set()
+    earlier: set[int] = set()
     for part in parts:
-        rows, lines, statuses, scores = _scored(part, ui_centroid, settings)
-        yield _frame(rows, lines, statuses, scores, first_of_each_identity(rows, seen), totals, settings.gamma)
+        rows, list_rows, statuses, scores = _scored(part, ui_centroid, settings)
+        yield _frame(rows, list_rows, statuses, scores, first_of_each_identity(rows, earlier), totals, settings.gamma)
 
 
-def _scored(part, ui_centroid, settings):
-    """The distinct images of a part, the lines of each, their statuses, and scores, NaN where there is none."""
-    rows, lines = distinct_images(part)
+def _scored(
+    part: Rows, ui_centroid: np.ndarray, settings: RecognizabilitySettings
+) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct images of a part, their rows of the list, statuses, and scores, NaN where there is none."""
+    rows, list_rows = distinct_images(part)
     statuses = statuses_of(rows)
     scores = recognizability_scores(rows.embeddings, ui_centroid, clip=not settings.no_clip)
     scores[statuses != schemas.OK] = np.nan
-    return rows, lines, statuses, scores
+    return rows, list_rows, statuses, scores
 
 
 class _Total(NamedTuple):
@@ -92,19 +105,30 @@ class _Total(NamedTuple):
     """Sum of score times embedding, float64, shape (dimension,)."""
 
 
-def _add_totals(totals, rows, chosen, scores, gamma):
+def _add_totals(totals: dict[int, _Total], rows: Rows, chosen: np.ndarray, scores: np.ndarray, gamma: float) -> None:
     """Add the chosen rows to the totals of their identities."""
     identities, owners = np.unique(rows.column(schemas.IDENTITY_HASH)[chosen], return_inverse=True)
     sums = weighted_sums(rows.embeddings[chosen], scores[chosen], owners, len(identities))
     images = np.bincount(owners, minlength=len(identities)).tolist()
     recognizable = np.bincount(owners[scores[chosen] >= gamma], minlength=len(identities)).tolist()
     for number, identity in enumerate(identities.tolist()):
-        before = totals.get(identity, (0, 0, 0.0))
-        more = images[number], recognizable[number], sums[number]
-        totals[identity] = _Total(*(old + new for old, new in zip(before, more, strict=True)))
+        before = totals.get(identity, _Total(0, 0, np.zeros(rows.embeddings.shape[1])))
+        totals[identity] = _Total(
+            before.images + images[number],
+            before.recognizable + recognizable[number],
+            before.weighted + sums[number],
+        )
 
 
-def _frame(rows, lines, statuses, scores, firsts, totals, gamma):
+def _frame(
+    rows: Rows,
+    list_rows: np.ndarray,
+    statuses: np.ndarray,
+    scores: np.ndarray,
+    firsts: list[int],
+    totals: dict[int, _Total],
+    gamma: float,
+) -> pd.DataFrame:
     is_first = np.zeros(rows.count, np.int32)
     is_first[firsts] = 1
     recognizable = pd.Series(scores >= gamma, dtype=object)
@@ -125,7 +149,7 @@ def _frame(rows, lines, statuses, scores, firsts, totals, gamma):
             schemas.RECOGNIZABLE: recognizable,
             schemas.STATUS: statuses,
             schemas.IDENTITY_KEY: rows.column(schemas.IDENTITY_KEY),
-            schemas.LIST_ROWS: lines,
+            schemas.LIST_ROWS: list_rows,
             schemas.FIRST_OF_IDENTITY: is_first,
             schemas.OTHER_LENGTH: rows.column(schemas.OTHER_LENGTH),
             schemas.TEMPLATE: templates,
@@ -145,7 +169,7 @@ class ScoreCounts(NamedTuple):
     """Mean score."""
 
 
-def score_counts(scores, dimension, *, given):
+def score_counts(scores: DataFrame, dimension: int, *, given: str | None) -> ScoreCounts:
     """Counts by status and recognizability.
 
     Parameters
@@ -157,10 +181,6 @@ def score_counts(scores, dimension, *, given):
     given : str or None
         Setting that gave the centroid, None if it was found among these images.
 
-    Returns
-    -------
-    ScoreCounts
-
     Raises
     ------
     NothingUsableError
@@ -168,17 +188,17 @@ def score_counts(scores, dimension, *, given):
     InputError
         If a centroid that was given is of another model than the features.
     """
-    seen = scores.agg(
+    [totals] = scores.agg(
         *count_columns(),
         F.count_if(schemas.RECOGNIZABLE).alias("recognizable"),
         F.avg(schemas.ERS).alias("mean"),
         F.sum(schemas.OTHER_LENGTH).alias("other"),
-    ).first()
-    counts = counts_in(seen, _STATUSES)
+    ).collect()
+    counts = counts_in(totals, _STATUSES)
     present = counts.images - counts.statuses[schemas.MISSING_FEATURE]
-    if given and are_too_many_strays(seen["other"], present):
+    if given and are_too_many_strays(totals["other"], present):
         raise InputError(
-            f"the UI centroid has {dimension} values, and {seen['other']} of {present} features have another length",
+            f"the UI centroid has {dimension} values, and {totals['other']} of {present} features have another length",
             setting=given,
             remedy="give that of the model that the features come from",
         )
@@ -186,11 +206,16 @@ def score_counts(scores, dimension, *, given):
         raise NothingUsableError(
             f"no image can be scored, of {listed_statuses(counts)}", remedy="check `id_key_index` and the features"
         )
-    return ScoreCounts(counts, seen["recognizable"], seen["mean"])
+    return ScoreCounts(counts, totals["recognizable"], totals["mean"])
 
 
-def templates_of(scores):
-    """A template of every identity, out of scores that were computed with templates.
+def templates_of(scores: DataFrame) -> DataFrame:
+    """A template of every identity.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        From `scored_images`, computed with templates.
 
     Returns
     -------

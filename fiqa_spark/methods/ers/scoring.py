@@ -48,9 +48,6 @@ def score_images(
     ----------
     paths : DataFrame
         Column `path`, and perhaps `identity`, as from `read_paths`.
-    features : Features
-    settings : RecognizabilitySettings
-    steps : Steps
     known : UiCentroid, optional
         The centroid; default: that of the images of `unrecognizable`, or found where there are none either.
     unrecognizable : DataFrame, optional
@@ -59,10 +56,6 @@ def score_images(
         Where these are listed.
     templates : bool
         Whether templates are computed too.
-
-    Returns
-    -------
-    Scoring
 
     Raises
     ------
@@ -106,5 +99,6 @@ def _found(
     with steps("drawing the sample"), matching.telling_keys():
         sample = draw_usable(images, features.table, listed.first, listed.list_rows, size, per_identity)
     with steps("finding the UI centroid"):
-        check_memory(*sample.embeddings.shape, settings.linkage, free_bytes(images.sparkSession))
+        count, dimension = sample.embeddings.shape
+        check_memory(count, dimension, settings.linkage, free_bytes(images.sparkSession))
         return found_centroid(sample, settings)

@@ -3,10 +3,13 @@
 import io
 import logging
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -15,7 +18,10 @@ from fiqa_spark.inputs.npy_files import vector_in
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.kernels.ers import mean_direction
-from fiqa_spark.methods.ers.clustering import clusters_at
+from fiqa_spark.matching.sample import UsableImages
+from fiqa_spark.methods.ers.clustering import Cluster, clusters_at
+from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+from fiqa_spark.runtime.storage import Storage
 from fiqa_spark.runtime.workers import in_worker
 
 CENTROID_FILE = "ui_centroid.npy"
@@ -36,11 +42,11 @@ class UiCentroid(NamedTuple):
 
     vector: np.ndarray
     """Unit vector, float32, shape (dimension,)."""
-    provenance: dict
+    provenance: dict[str, Any]
     """JSON-ready."""
 
 
-def found_centroid(sample, settings):
+def found_centroid(sample: UsableImages, settings: RecognizabilitySettings) -> UiCentroid:
     """The centroid of the cluster with the most distinct identities in a sample.
 
     Images of one person are similar as well, so that neither the largest cluster nor an uncapped sample would do
@@ -50,11 +56,6 @@ def found_centroid(sample, settings):
     ----------
     sample : UsableImages
         With few images of an identity.
-    settings : RecognizabilitySettings
-
-    Returns
-    -------
-    UiCentroid
 
     Raises
     ------
@@ -65,7 +66,7 @@ def found_centroid(sample, settings):
     identities = sample.frame[schemas.IDENTITY_HASH].to_numpy(np.int64)
     clusters = clusters_at(embeddings, identities, settings.linkage, settings.cluster_threshold)
     images_at_least = max(_IMAGES_AT_LEAST, int(np.ceil(_SHARE_AT_LEAST * len(embeddings))))
-    large = [each for each in clusters if each.images >= images_at_least and each.identities >= _IDENTITIES_AT_LEAST]
+    large = [one for one in clusters if one.images >= images_at_least and one.identities >= _IDENTITIES_AT_LEAST]
     drawn = {"images": len(embeddings), "identities": len(np.unique(identities))}
     if not large:
         raise _no_cluster(clusters, drawn, images_at_least, settings)
@@ -73,7 +74,7 @@ def found_centroid(sample, settings):
     vector = mean_direction(embeddings[chosen.members].mean(axis=0, dtype=np.float64))
     similarity_of_all = float(embeddings.mean(axis=0, dtype=np.float64) @ vector)
     warn_if_common(chosen.cohesion, similarity_of_all, "raise --cluster-threshold")
-    others = [each for each in clusters if each is not chosen]
+    others = [one for one in clusters if one is not chosen]
     return UiCentroid(
         vector,
         {
@@ -86,7 +87,7 @@ def found_centroid(sample, settings):
     )
 
 
-def warn_if_common(cohesion, similarity_of_all, way_out):
+def warn_if_common(cohesion: float, similarity_of_all: float, way_out: str) -> None:
     """Warn where images in general are hardly less similar to a centroid than its own images are.
 
     Parameters
@@ -106,18 +107,20 @@ def warn_if_common(cohesion, similarity_of_all, way_out):
         )
 
 
-def _figures(cluster):
+def _figures(cluster: Cluster) -> dict[str, Any]:
     return {"images": cluster.images, "identities": cluster.identities, "cohesion": cluster.cohesion}
 
 
-def _no_cluster(clusters, drawn, images_at_least, settings):
-    seen = clusters[0]
+def _no_cluster(
+    clusters: list[Cluster], drawn: dict[str, int], images_at_least: int, settings: RecognizabilitySettings
+) -> InputError:
+    largest = clusters[0]
     could_be = drawn["images"] >= images_at_least and drawn["identities"] >= _IDENTITIES_AT_LEAST
     other = f"lower it, raise `cluster_sample` {settings.cluster_sample}, or " if could_be else "as these are too few, "
     return InputError(
-        "no cluster of unrecognizable images: the one with the "
-        f"most identities among {drawn['images']} images of {drawn['identities']} identities has {seen.images} images "
-        f"of {seen.identities} identities (cohesion {seen.cohesion:.3f}), and {images_at_least} images of "
+        f"no cluster of unrecognizable images: the one with the most identities among {drawn['images']} images of "
+        f"{drawn['identities']} identities has {largest.images} images of {largest.identities} identities "
+        f"(cohesion {largest.cohesion:.3f}), and {images_at_least} images of "
         f"{_IDENTITIES_AT_LEAST} identities are needed",
         setting="cluster_threshold",
         value=settings.cluster_threshold,
@@ -125,17 +128,8 @@ def _no_cluster(clusters, drawn, images_at_least, settings):
     )
 
 
-def read_centroid(storage, path):
+def read_centroid(storage: Storage, path: str) -> UiCentroid:
     """The centroid that an earlier run wrote, or any other vector in a .npy file.
-
-    Parameters
-    ----------
-    storage : Storage
-    path : str
-
-    Returns
-    -------
-    UiCentroid
 
     Raises
     ------
@@ -150,43 +144,37 @@ def read_centroid(storage, path):
     return given_centroid(vector_in(content, path), {"source": "file", "path": storage.qualified(path)}, path=path)
 
 
-def given_centroid(vector, provenance, **blame):
+def given_centroid(vector: ArrayLike, provenance: dict[str, Any], **blame: str) -> UiCentroid:
     """A vector as a centroid; one of unit length stays as it is, so that the scores are those of the earlier run.
 
     Parameters
     ----------
-    vector : array_like of float
-    provenance : dict
     **blame
         Facts for an error: the `setting` or `path` that it comes from.
-
-    Returns
-    -------
-    UiCentroid
 
     Raises
     ------
     InputError
         If it is not one vector with a direction.
     """
-    vector = np.asarray(vector, np.float32)
-    if vector.ndim != 1:
-        raise InputError(f"shape {vector.shape}; expected (dimension,)", **blame)
-    vectors, usable = unit_embeddings(vector[None])
+    direction = np.asarray(vector, np.float32)
+    if direction.ndim != 1:
+        raise InputError(f"shape {direction.shape}; expected (dimension,)", **blame)
+    vectors, usable = unit_embeddings(direction[None])
     if not usable[0]:
         raise InputError("is zero or not finite", remedy="give a vector that has a direction", **blame)
-    is_unit = abs(np.linalg.norm(vector.astype(np.float64)) - 1) <= _UNIT
-    return UiCentroid(vector if is_unit else vectors[0], provenance)
+    is_unit = abs(np.linalg.norm(direction.astype(np.float64)) - 1) <= _UNIT
+    return UiCentroid(direction if is_unit else vectors[0], provenance)
 
 
-def centroid_bytes(centroid):
+def centroid_bytes(centroid: UiCentroid) -> bytes:
     """Content of a .npy file, float32, shape (dimension,)."""
     content = io.BytesIO()
     np.save(content, centroid.vector)
     return content.getvalue()
 
 
-def centroid_of_images(images, features, path):
+def centroid_of_images(images: DataFrame, features: DataFrame, path: str) -> UiCentroid:
     """The centroid of the images of a list.
 
     Parameters
@@ -198,10 +186,6 @@ def centroid_of_images(images, features, path):
     path : str
         Where the list is.
 
-    Returns
-    -------
-    UiCentroid
-
     Raises
     ------
     InputError
@@ -209,22 +193,24 @@ def centroid_of_images(images, features, path):
     """
     # In one task, which is done before many would have been started.
     distinct = F.countDistinct(schemas.KEY).alias("images"), F.countDistinct(schemas.IDENTITY).alias("identities")
-    listed = images.coalesce(1).agg(*distinct).first()
+    [listed] = images.coalesce(1).agg(*distinct).collect()
     wanted = features.select(schemas.KEY_HASH, schemas.KEY, schemas.FEATURE)
     keys = F.broadcast(images.select(schemas.KEY_HASH, schemas.KEY))
     present = wanted.join(keys, [schemas.KEY_HASH, schemas.KEY], "semi").select(schemas.FEATURE)
     rows = present.mapInPandas(_sums_by_length, _SUMS).collect()
-    found, usable = sum(row.images for row in rows), Counter()
+    features_present, usable = sum(row.images for row in rows), Counter[int]()
     for row in rows:
         usable[row.length] += row.usable
     dimension, used = usable.most_common(1)[0] if usable else (0, 0)
-    if found > listed.images:
+    if features_present > listed.images:
         raise InputError(
-            f"{found} features for {listed.images} images", setting="ui_list_file", remedy="keep one feature a key"
+            f"{features_present} features for {listed.images} images",
+            setting="ui_list_file",
+            remedy="keep one feature a key",
         )
     if not used:
         raise InputError(
-            f"none of {listed.images} images has a feature that can be used, {found} have one at all",
+            f"none of {listed.images} images has a feature that can be used, {features_present} have one at all",
             setting="ui_list_file",
             remedy="set `image_root` and `feature_root` so that the keys below them agree",
         )
@@ -232,22 +218,23 @@ def centroid_of_images(images, features, path):
         _log.warning(
             "%d of %d images in %s have no feature that can be used", listed.images - used, listed.images, path
         )
-    mean = sum(np.frombuffer(row.total, np.float64) for row in rows if row.length == dimension) / used
+    totals = [np.frombuffer(row.total, np.float64) for row in rows if row.length == dimension]
+    mean = np.sum(totals, axis=0) / used
     figures = {"images": used, "identities": listed.identities, "cohesion": float(np.linalg.norm(mean))}
     provenance = {"source": "list", "path": path, "listed": listed.images, "cluster": figures}
     return given_centroid(mean_direction(mean), provenance, setting="ui_list_file")
 
 
 @in_worker
-def _sums_by_length(frames):
+def _sums_by_length(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """One row a length of vectors: how many there are, how many of them usable, and the sum of their directions."""
-    sums = {}
+    sums: dict[int, tuple[int, int, np.ndarray]] = {}
     for frame in frames:
         features = frame[schemas.FEATURE]
         lengths = vector_lengths(features)
         for length in np.unique(lengths).tolist():
             embeddings, usable = unit_embeddings(stack_vectors(features[lengths == length], max(length, 1)))
-            images, fit, total = sums.get(length, (0, 0, 0.0))
+            images, fit, total = sums.get(length, (0, 0, np.zeros(embeddings.shape[1])))
             total = total + embeddings.sum(axis=0, dtype=np.float64)
             sums[length] = images + len(usable), fit + int(usable.sum()), total
     rows = [(length, images, fit, total.tobytes()) for length, (images, fit, total) in sums.items()]

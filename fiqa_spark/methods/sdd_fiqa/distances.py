@@ -1,38 +1,35 @@
 """One pass over the features: the distances of all rounds for every image, identity by identity."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
-from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
-from fiqa_spark.kernels.sdd_fiqa import drawn_distances, exact_distances, sampled_distances
-from fiqa_spark.matching.identity_batches import joined_rows
-from fiqa_spark.matching.identity_pass import (
-    distinct_images,
-    first_of_each_identity,
-    pass_over_images,
-    repeated_images,
-    statuses_of,
-)
+from fiqa_spark.kernels.draws import block_start
+from fiqa_spark.kernels.sdd_fiqa import exact_distances, sampled_distances, sampled_distances_of_some
+from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows
+from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, repeated_images, statuses_of
+from fiqa_spark.methods.sdd_fiqa.mates import Mates
+from fiqa_spark.methods.sdd_fiqa.pool import Pool
+from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 
 # Vectors that a worker computes with at once: enough that many identities share one matrix product.
 _BYTES_AT_ONCE = 64 << 20
-_NOWHERE = np.empty(0, np.intp)
+_NONE = np.empty(0, np.intp)
 
 
-def round_distances(joined, pool, partitions, settings):
+def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: LabelSettings) -> DataFrame:
     """Distances of every image against its identity and against the pool.
 
     Parameters
     ----------
     joined : DataFrame
         From `join_features`.
-    pool : Pool
     partitions : int
-        Number of partitions by cluster that `joined` lies in.
-    settings : LabelSettings
+        Number of partitions by identity that `joined` lies in.
 
     Returns
     -------
@@ -41,11 +38,15 @@ def round_distances(joined, pool, partitions, settings):
     """
     shared = joined.sparkSession.sparkContext.broadcast(pool)
 
-    def of_identities(parts):
-        yield _distances_of(parts, shared.value, settings)
+    def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
+        yield _distances_of(_in_product_order(parts, shared.value, settings), None, set(), shared.value, settings)
 
-    def of_spilled(parked):
-        return _distances_of_large(parked, shared.value, settings)
+    def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:
+        batches = _Batches(identity, shared.value, settings)
+        mates = _mates_in(batches, settings.max_intra)
+        earlier: set[int] = set()
+        for batch in batches:
+            yield _distances_of(batch, mates, earlier, shared.value, settings)
 
     return pass_over_images(
         joined,
@@ -58,113 +59,195 @@ def round_distances(joined, pool, partitions, settings):
     )
 
 
-def _distances_of(parts, pool, settings):
-    """Statuses and distances for whole clusters, in several parts."""
+class _Batch(NamedTuple):
+    """Images, each once, in the order in which they are computed: those of an identity are neighbours."""
+
+    rows: Rows
+    list_rows: np.ndarray
+    """Rows of the list that each stands for, int64, shape (n,)."""
+    places: np.ndarray
+    """Number of each in the order of arrival, through all batches of a spilled identity, shape (n,)."""
+    firsts: np.ndarray
+    """Number of the first image of each identity, shape (g,)."""
+    can_be_labelled: np.ndarray
+    """Whether it has an identity and a usable feature, bool, shape (n,)."""
+
+    @property
+    def identities(self) -> np.ndarray:
+        """Hash of each identity, int64, shape (g,)."""
+        return self.rows.column(schemas.IDENTITY_HASH)[self.firsts]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of images of each identity, shape (g,)."""
+        return np.diff(self.firsts, append=self.rows.count)
+
+    @property
+    def usable_sizes(self) -> np.ndarray:
+        """Number of images of each identity that can be labelled, shape (g,)."""
+        return np.add.reduceat(self.can_be_labelled, self.firsts, dtype=np.intp)
+
+
+class _Batches:
+    """The batches of an identity on disk; iterate over it as often as needed."""
+
+    def __init__(self, identity: SpilledIdentity, pool: Pool, settings: LabelSettings) -> None:
+        self._identity, self._pool, self._settings = identity, pool, settings
+
+    def __iter__(self) -> Iterator[_Batch]:
+        place = 0
+        for part in self._identity:
+            yield _in_product_order([part], self._pool, self._settings, place)
+            place += part.count
+
+
+def _in_product_order(parts: list[Rows], pool: Pool, settings: LabelSettings, place: int = 0) -> _Batch:
+    """The images of several parts in an order in which neighbours share a matrix product.
+
+    Identities that begin at the same place of the pool are neighbours; within each, images are in hash order.
+    """
     known = pd.concat([part.frame for part in parts], ignore_index=True)
     hashes = known[schemas.IDENTITY_HASH].to_numpy()
     starts = block_start(hashes, len(pool.embeddings), settings.fix_num, settings.rounds)
-    # Identities that begin at the same place of the pool are neighbours; within each, images are in hash order.
     order = np.lexsort((known[schemas.IMAGE_HASH].to_numpy(), hashes, starts))
-    repeated, lines = repeated_images(known)
+    repeated, list_rows = repeated_images(known)
     order = order[~repeated[order]]
-    rows, hashes, starts = joined_rows(parts, order), hashes[order], starts[order]
-    has_identity = rows.frame[schemas.IDENTITY].notna().to_numpy()
+    rows, hashes = joined_rows(parts, order), hashes[order]
     firsts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
-    images_each = np.diff(firsts, append=rows.count)
-    sizes = np.add.reduceat(rows.usable, firsts, dtype=np.intp)
-    enough = (sizes >= settings.min_images) & has_identity[firsts]
-    labelled = rows.usable & np.repeat(enough, images_each)
-    found = None
-    if enough.any():
-        chosen = rows.embeddings if labelled.all() else rows.embeddings[labelled]
-        own = pool.positions(hashes[firsts[enough]])
-        found = _estimated(chosen, sizes[enough], starts[firsts[enough]], own, pool, settings)
-    beyond = np.repeat(sizes > settings.max_intra, images_each) & labelled
-    return _result(rows, lines[order], labelled, found, firsts[has_identity[firsts]], beyond, settings)
-
-
-def _distances_of_large(parked, pool, settings):
-    """What `_distances_of` gives, in several frames, for a cluster on disk: usually one large identity."""
-    mates, place = {}, 0
-    for part in parked:
-        rows, _ = distinct_images(part)
-        for identity, here in _by_identity(rows):
-            images = rows.column(schemas.IMAGE_HASH)[here]
-            first = mates.get(identity) or _Mates.none(pool.dimension)
-            mates[identity] = first.with_more(images, place + here, rows.embeddings[here], settings.max_intra)
-        place += rows.count
-    seen, place = set(), 0
-    for part in parked:
-        rows, lines = distinct_images(part)
-        labelled, beyond = np.zeros((2, rows.count), bool)
-        distances = np.full((rows.count, settings.rounds_computed), np.nan, np.float32)
-        counts = np.zeros((rows.count, 2), np.int32)
-        for identity, here in _by_identity(rows):
-            those = mates[identity]
-            if those.images >= settings.min_images:
-                own = pool.positions(np.array([identity])).get(0, _NOWHERE)
-                ranks = those.ranks(place + here)
-                distances[here], counts[here] = _estimated_at(
-                    rows.embeddings[here], ranks, those.embeddings, identity, own, pool, settings
-                )
-                labelled[here], beyond[here] = True, those.images > settings.max_intra
-        new = first_of_each_identity(rows, seen)
-        yield _result(rows, lines, labelled, (distances[labelled], counts[labelled]), new, beyond, settings)
-        place += rows.count
-
-
-def _by_identity(rows):
-    """Hash of each identity, and the numbers of its usable rows."""
     can_be_labelled = rows.usable & rows.frame[schemas.IDENTITY].notna().to_numpy()
-    hashes = rows.column(schemas.IDENTITY_HASH)
-    for identity in np.unique(hashes[can_be_labelled]).tolist():
-        yield identity, np.flatnonzero(can_be_labelled & (hashes == identity))
+    return _Batch(rows, list_rows[order], place + order, firsts, can_be_labelled)
 
 
-class _Mates(NamedTuple):
-    """The first images of an identity in hash order, out of those that were seen."""
+def _mates_in(batches: Iterable[_Batch], max_intra: int) -> dict[int, Mates]:
+    """Hash of each identity to those of its images that the others are compared with."""
+    mates: dict[int, Mates] = {}
+    for batch in batches:
+        image_hashes, embeddings = batch.rows.column(schemas.IMAGE_HASH), batch.rows.embeddings
+        for identity, first, size in zip(batch.identities.tolist(), batch.firsts, batch.sizes, strict=True):
+            here = first + np.flatnonzero(batch.can_be_labelled[first : first + size])
+            if len(here):
+                so_far = mates.get(identity) or Mates.none(embeddings.shape[1])
+                mates[identity] = so_far.with_more(image_hashes[here], batch.places[here], embeddings[here], max_intra)
+    return mates
 
-    images: int
-    """Number of usable images seen."""
-    hashes: np.ndarray
-    """Image hashes, ascending, int64, shape (c,)."""
-    places: np.ndarray
-    """Numbers of their rows in the cluster, shape (c,)."""
-    embeddings: np.ndarray
-    """Unit embeddings, float32, shape (c, dimension)."""
 
-    @classmethod
-    def none(cls, dimension):
-        return cls(0, np.empty(0, np.int64), _NOWHERE, np.empty((0, dimension), np.float32))
+def _distances_of(
+    batch: _Batch, mates: Mapping[int, Mates] | None, earlier: set[int], pool: Pool, settings: LabelSettings
+) -> pd.DataFrame:
+    """Statuses and distances of a batch.
 
-    def with_more(self, hashes, places, embeddings, at_most):
-        """The first `at_most` of these and of those held."""
-        all_hashes = np.append(self.hashes, hashes)
-        order = np.argsort(all_hashes, kind="stable")[:at_most]
-        return _Mates(
-            self.images + len(hashes),
-            all_hashes[order],
-            np.append(self.places, places)[order],
-            np.concatenate([self.embeddings, embeddings])[order],
+    Parameters
+    ----------
+    mates : dict of int to Mates, or None
+        Hash of each identity to its mates; None where the batch holds whole identities, all of whose images are mates.
+    earlier : set of int
+        Hashes of the identities of earlier batches; those of this one are added.
+
+    Returns
+    -------
+    DataFrame of pandas
+        With the schema `schemas.distances`.
+    """
+    here, identities = batch.usable_sizes, batch.identities
+    in_all = here
+    if mates is not None:
+        in_all = np.array([mates[one].images if one in mates else 0 for one in identities.tolist()])
+    enough = in_all >= settings.min_images
+    labelled = batch.can_be_labelled & np.repeat(enough, batch.sizes)
+    estimated = None
+    if labelled.any():
+        # Of a spilled identity a batch may hold no usable image.
+        chosen = enough & (here > 0)
+        embeddings = batch.rows.embeddings if labelled.all() else batch.rows.embeddings[labelled]
+        met = None if mates is None else _met(mates, identities[chosen], here[chosen], batch.places[labelled])
+        estimated = _estimated(embeddings, here[chosen], identities[chosen], met, pool, settings)
+    truncated = labelled & np.repeat(in_all > settings.max_intra, batch.sizes)
+    return _frame(batch, labelled, estimated, truncated, first_of_each_identity(batch.rows, earlier), settings)
+
+
+def _met(
+    mates: Mapping[int, Mates], identities: np.ndarray, sizes: np.ndarray, places: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each identity the embeddings of its mates, and the positions of the batch's images among them."""
+    of_identity = np.split(places, np.cumsum(sizes)[:-1])
+    those = [mates[identity] for identity in identities.tolist()]
+    return [(met.embeddings, met.ranks(images)) for met, images in zip(those, of_identity, strict=True)]
+
+
+def _estimated(
+    embeddings: np.ndarray,
+    sizes: np.ndarray,
+    identities: np.ndarray,
+    mates: list[tuple[np.ndarray, np.ndarray]] | None,
+    pool: Pool,
+    settings: LabelSettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and counts of comparisons for images of several identities.
+
+    Parameters
+    ----------
+    embeddings : ndarray of float32, shape (n, dimension)
+        Unit embeddings, identity by identity.
+    sizes, identities : ndarray of int, shape (g,)
+        Number of images of each identity, and its hash.
+    mates : list of (ndarray, ndarray), or None
+        Of each identity the embeddings of its mates and the images' positions among them; None where the images are
+        all of their identities, in hash order.
+
+    Returns
+    -------
+    distances : ndarray of float32, shape (n, rounds)
+    counts : ndarray of int32, shape (n, 2)
+    """
+    starts = block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
+    own_positions = pool.positions(identities)
+    if settings.estimator == "sampled" and mates is None:
+        return sampled_distances(
+            *(embeddings, sizes, starts, own_positions, pool.embeddings),
+            comparisons=settings.fix_num,
+            rounds=settings.rounds,
         )
+    distances = np.empty((len(embeddings), settings.rounds_computed), np.float32)
+    counts = np.empty((len(embeddings), 2), np.int32)
+    for number, (end, size) in enumerate(zip(np.cumsum(sizes).tolist(), sizes.tolist(), strict=True)):
+        rows = slice(end - size, end)
+        first, ranks = mates[number] if mates else _own_mates(embeddings[rows], settings.max_intra)
+        own = own_positions.get(number, _NONE)
+        if settings.estimator == "exact":
+            distances[rows], counts[rows] = exact_distances(embeddings[rows], ranks, first, own, pool.embeddings)
+            continue
+        distances[rows], counts[rows] = sampled_distances_of_some(
+            *(embeddings[rows], ranks, first, int(starts[number]), own, pool.embeddings),
+            comparisons=settings.fix_num,
+            rounds=settings.rounds,
+        )
+    return distances, counts
 
-    def ranks(self, places):
-        """Position among the mates of the rows with these numbers; c for one that is not among them."""
-        order = np.argsort(self.places)
-        found = np.minimum(np.searchsorted(self.places, places, sorter=order), len(order) - 1)
-        return np.where(self.places[order][found] == places, order[found], len(order))
+
+def _own_mates(embeddings: np.ndarray, max_intra: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mates of all images of an identity in hash order, and the images' positions among them."""
+    mates = embeddings[:max_intra]
+    return mates, np.minimum(np.arange(len(embeddings)), len(mates))
 
 
-def _result(rows, lines, labelled, found, firsts, beyond, settings):
-    """The frame that the pass yields: `found` are the distances and counts of the labelled rows."""
+def _frame(
+    batch: _Batch,
+    labelled: np.ndarray,
+    estimated: tuple[np.ndarray, np.ndarray] | None,
+    truncated: np.ndarray,
+    first_images: list[int],
+    settings: LabelSettings,
+) -> pd.DataFrame:
+    """The frame that the pass yields: `estimated` are the distances and counts of the labelled images."""
+    rows = batch.rows
     distances = np.full((rows.count, settings.rounds_computed), np.nan, np.float32)
     counts = np.zeros((rows.count, 2), np.int32)
-    if found is not None:
-        distances[labelled], counts[labelled] = found
+    if estimated is not None:
+        distances[labelled], counts[labelled] = estimated
     statuses = statuses_of(rows)
     statuses[(statuses == schemas.OK) & ~labelled] = schemas.TOO_FEW_IMAGES
     first_of_identity = np.zeros(rows.count, np.int32)
-    first_of_identity[firsts] = 1
+    first_of_identity[first_images] = 1
     return pd.DataFrame(
         {
             schemas.PATH: rows.column(schemas.PATH),
@@ -175,37 +258,9 @@ def _result(rows, lines, labelled, found, firsts, beyond, settings):
             schemas.DISTANCE: distances.mean(axis=1, dtype=np.float64),
             schemas.DISTANCE_STD: distances.std(axis=1, dtype=np.float64),
             schemas.IDENTITY_KEY: rows.column(schemas.IDENTITY_KEY),
-            schemas.LIST_ROWS: lines,
+            schemas.LIST_ROWS: batch.list_rows,
             schemas.FIRST_OF_IDENTITY: first_of_identity,
-            schemas.INTRA_TRUNCATED: (beyond & (settings.estimator == "exact")).astype(np.int32),
+            schemas.INTRA_TRUNCATED: (truncated & (settings.estimator == "exact")).astype(np.int32),
             **{schemas.round_distance(number): distances[:, number] for number in range(distances.shape[1])},
         }
     )
-
-
-def _estimated(embeddings, sizes, starts, own, pool, settings):
-    """Distances and counts for the usable images of whole identities, each in hash order."""
-    if settings.estimator == "sampled":
-        options = {"comparisons": settings.fix_num, "rounds": settings.rounds}
-        return sampled_distances(embeddings, sizes, starts, own, pool.embeddings, **options)
-    found = []
-    for number, part in enumerate(np.split(embeddings, np.cumsum(sizes)[:-1])):
-        mates = part[: settings.max_intra]
-        ranks = np.minimum(np.arange(len(part)), len(mates))
-        found.append(_estimated_at(part, ranks, mates, None, own.get(number, _NOWHERE), pool, settings))
-    return tuple(map(np.concatenate, zip(*found, strict=True)))
-
-
-def _estimated_at(embeddings, ranks, mates, identity, own, pool, settings):
-    """Distances and counts for some images of an identity, whose first images are `mates`."""
-    strangers = len(pool.embeddings)
-    if settings.estimator == "sampled":
-        start = block_start(identity, strangers, settings.fix_num, settings.rounds)
-        intra = intra_positions(len(mates), settings.fix_num, settings.rounds)
-        inter = inter_positions(start, own, strangers, settings.fix_num, settings.rounds)
-        distances = drawn_distances(embeddings, ranks, mates, pool.embeddings, intra, inter)
-        compared = intra.shape[1] - 1, inter.shape[1]
-    else:
-        distances = exact_distances(embeddings, ranks, mates, pool.embeddings, own)
-        compared = len(mates) - 1, strangers - len(own)
-    return distances, np.tile(np.int32(compared), (len(embeddings), 1))

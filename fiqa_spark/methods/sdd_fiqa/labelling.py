@@ -34,13 +34,6 @@ def label_images(paths: DataFrame, features: Features, settings: LabelSettings, 
     ----------
     paths : DataFrame
         Column `path`, and perhaps `identity`, as from `read_paths`.
-    features : Features
-    settings : LabelSettings
-    steps : Steps
-
-    Returns
-    -------
-    Labelling
 
     Raises
     ------
@@ -58,7 +51,7 @@ def label_images(paths: DataFrame, features: Features, settings: LabelSettings, 
         joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
         vectors = joined.where(schemas.MATCHED)
     with steps("drawing the pool"), matching.telling_keys():
-        pool = draw_pool(images, vectors, listed.first, listed.list_rows, settings.pool_size)
+        pool = draw_pool(images, vectors, listed, settings.pool_size)
     if not settings.load_feature:
         joined, partitions = matching.joined(pool.dimension)
     with steps("computing distances"), matching.telling_keys():

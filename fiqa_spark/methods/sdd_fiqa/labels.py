@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -15,9 +16,9 @@ _NO_SPREAD = 1e-6
 class DistanceRanges(NamedTuple):
     """What the distances of all labelled images have in common."""
 
-    round_min: tuple
+    round_min: tuple[float, ...]
     """Smallest distance of each round."""
-    round_max: tuple
+    round_max: tuple[float, ...]
     """Largest distance of each round."""
     mean_min: float
     """Smallest distance averaged over the rounds."""
@@ -28,7 +29,7 @@ class DistanceRanges(NamedTuple):
     """Number of images that the exact estimator compared with a part of their identity only."""
 
 
-def distance_ranges(distances, rounds):
+def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
     """Counts by status and the range of the distances in every round.
 
     Parameters
@@ -38,10 +39,6 @@ def distance_ranges(distances, rounds):
     rounds : int
         Number of distances an image.
 
-    Returns
-    -------
-    DistanceRanges
-
     Raises
     ------
     NothingUsableError
@@ -50,34 +47,34 @@ def distance_ranges(distances, rounds):
         If all distances of a round are equal.
     """
     mean = F.col(schemas.DISTANCE)
-    each = [F.col(schemas.round_distance(number)) for number in range(rounds)]
-    seen = distances.agg(
-        F.array(*map(F.min, each)).alias("low"),
-        F.array(*map(F.max, each)).alias("high"),
+    of_rounds = [F.col(schemas.round_distance(number)) for number in range(rounds)]
+    [ranges] = distances.agg(
+        F.array(*map(F.min, of_rounds)).alias("low"),
+        F.array(*map(F.max, of_rounds)).alias("high"),
         F.min(mean).alias("mean_low"),
         F.max(mean).alias("mean_high"),
         *count_columns(),
         F.sum(schemas.INTRA_TRUNCATED).alias("intra_truncated"),
-    ).first()
-    counts = counts_in(seen)
+    ).collect()
+    counts = counts_in(ranges)
     labelled = counts.statuses[schemas.OK]
     if not labelled:
         raise NothingUsableError(
             f"no image can be labelled, of {listed_statuses(counts)}",
             remedy="check `id_key_index`, `min_images` and the features",
         )
-    for number, (low, high) in enumerate(zip(seen.low, seen.high, strict=True)):
+    for number, (low, high) in enumerate(zip(ranges.low, ranges.high, strict=True)):
         if high - low <= _NO_SPREAD:
             raise InputError(
                 f"round {number + 1} of {rounds}: all {labelled} distances are {low:.6g}, and labels need a spread",
                 remedy="check that the features differ and that more than two images can be labelled",
             )
     return DistanceRanges(
-        tuple(seen.low), tuple(seen.high), seen.mean_low, seen.mean_high, counts, seen.intra_truncated
+        tuple(ranges.low), tuple(ranges.high), ranges.mean_low, ranges.mean_high, counts, ranges.intra_truncated
     )
 
 
-def scale_labels(distances, ranges, normalize):
+def scale_labels(distances: DataFrame, ranges: DistanceRanges, normalize: str) -> DataFrame:
     """Labels out of distances.
 
     Parameters
@@ -85,6 +82,7 @@ def scale_labels(distances, ranges, normalize):
     distances : DataFrame
         With the schema `schemas.distances`.
     ranges : DistanceRanges
+        Of these distances.
     normalize : {'per-round', 'final'}
         Scale every round to 0..100 and average, or average the distances and scale once.
 
@@ -100,9 +98,7 @@ def scale_labels(distances, ranges, normalize):
         If the distances are averaged first and their means are all equal.
     """
     if normalize == "final" and ranges.mean_max - ranges.mean_min <= _NO_SPREAD:
-        raise InputError(
-            f"all mean distances are {ranges.mean_min:.6g}", setting="normalize", value="final", remedy="use per-round"
-        )
+        raise InputError(f"all mean distances are {ranges.mean_min:.6g}", setting="normalize", remedy="use per-round")
     scaled = [
         (F.col(schemas.round_distance(number)).cast("double") - F.lit(float(low)))
         / F.lit(float(high) - float(low))
@@ -115,7 +111,7 @@ def scale_labels(distances, ranges, normalize):
     return distances.withColumn(schemas.LABEL, label).withColumn(schemas.ROUND_LABELS, round_labels)
 
 
-def _sum(columns):
+def _sum(columns: list[Column]) -> Column:
     """Sum of columns, in pairs, so that a thousand of them do not make a tree a thousand deep."""
     while len(columns) > 1:
         pairs = [left + right for left, right in zip(columns[::2], columns[1::2], strict=False)]

@@ -1,11 +1,13 @@
 """The broadcast sample of strangers: the usable images whose hashes of (seed, key) are the smallest."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.matching.sample import draw_usable
 
 
@@ -14,22 +16,22 @@ class Pool(NamedTuple):
 
     embeddings: np.ndarray
     """Unit embeddings, float32, shape (P, dimension)."""
-    identities: tuple
+    identities: tuple[str, ...]
     """Identity of each, P strings."""
     identity_hashes: np.ndarray
     """Hash of the identity of each, int64, shape (P,)."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # Arrays would be pickled as buffers, which PySpark cannot broadcast where Spark encrypts what it keeps on disk.
-        held = self.embeddings.tobytes(), self.dimension, self.identities, self.identity_hashes.tobytes()
-        return _pool_of_bytes, held
+        content = self.embeddings.tobytes(), self.dimension, self.identities, self.identity_hashes.tobytes()
+        return _pool_of_bytes, content
 
     @property
-    def dimension(self):
+    def dimension(self) -> int:
         """Length of an embedding."""
         return self.embeddings.shape[1]
 
-    def positions(self, identity_hashes):
+    def positions(self, identity_hashes: np.ndarray) -> dict[int, np.ndarray]:
         """Where images of identities stand in the pool.
 
         Parameters
@@ -48,18 +50,14 @@ class Pool(NamedTuple):
         return {number: order[firsts[number] : ends[number]] for number in present.tolist()}
 
 
-def _pool_of_bytes(embeddings, dimension, identities, identity_hashes):
+def _pool_of_bytes(embeddings: bytes, dimension: int, identities: tuple[str, ...], identity_hashes: bytes) -> Pool:
     """A pool whose arrays share memory with the bytes that they came in."""
     vectors = np.frombuffer(embeddings, np.float32).reshape(-1, dimension)
     return Pool(vectors, identities, np.frombuffer(identity_hashes, np.int64))
 
 
-def draw_pool(images, vectors, first, list_rows, pool_size):
+def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_size: int) -> Pool:
     """Draw the pool, see `draw_usable`.
-
-    Returns
-    -------
-    Pool
 
     Raises
     ------
@@ -68,13 +66,13 @@ def draw_pool(images, vectors, first, list_rows, pool_size):
     InputError
         If features have several lengths, or all images drawn are of one identity.
     """
-    drawn = draw_usable(images, vectors, first, list_rows, pool_size)
+    drawn = draw_usable(images, vectors, listed.first, listed.list_rows, pool_size)
     identities = tuple(drawn.frame[schemas.IDENTITY])
     _check_identities(set(identities), len(identities), pool_size)
     return Pool(drawn.embeddings, identities, drawn.frame[schemas.IDENTITY_HASH].to_numpy(np.int64))
 
 
-def _check_identities(identities, drawn, pool_size):
+def _check_identities(identities: set[str], drawn: int, pool_size: int) -> None:
     """Raise InputError where an identity would find no stranger in the pool."""
     if len(identities) >= 2:
         return

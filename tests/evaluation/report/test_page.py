@@ -16,11 +16,13 @@ from PIL import Image
 
 from fiqa_spark.errors import MachineError
 from fiqa_spark.evaluation.findings import (
-    Area,
     Comparison,
     Curve,
     Findings,
     IdentityLabels,
+    Interval,
+    OperatingPoint,
+    PartialAuc,
     Profile,
     Sheet,
     Similarities,
@@ -46,6 +48,8 @@ NAMES = (
     "seven",
     "n" * 120,
 )
+TITLE = f"Labels {SCRIPT}"
+FACTS = {SCRIPT: "f" * 300, "seed": "0"}
 LIMITS = (0.2, 0.3, 1.0)
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,13 +57,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 def curve(name, place, limits=LIMITS):
     discards = np.linspace(0, 1, 5001)
     errors = 0.05 * (1 - discards) ** (1 + place)
-    areas = (Area(limit, 0.01, 0.005, 0.009, 0.011, place * 1e-3, -5e-4, 2e-3) for limit in limits)
+    areas = (
+        PartialAuc(limit, 0.01, Interval(0.009, 0.011), 0.005, place * 1e-3, Interval(-5e-4, 2e-3)) for limit in limits
+    )
     return Curve(name, discards, errors, tuple(areas))
 
 
-def comparison(error="fnmr", start="error", at=0.05, names=NAMES, **curve_options):
+def comparison(error="fnmr", fixed_by="error", value=0.05, names=NAMES, **curve_options):
     curves = tuple(curve(name, place, **curve_options) for place, name in enumerate(names))
-    return Comparison(error, start, at, 0.4321, 0.05, 123_456, curves)
+    return Comparison(OperatingPoint(error, fixed_by, value), 0.4321, 0.05, 123_456, curves)
 
 
 def picture():
@@ -73,7 +79,7 @@ def profile(name, quantity="label"):
     tiles += [Thumbnail(f"{SCRIPT}.jpg", 1.0, None), Thumbnail("p" * 300, 2.0, None)]
     return Profile(
         name=name,
-        place="/data/" + "d" * 300,
+        path="/data/" + "d" * 300,
         quantity=quantity,
         statuses={"ok": 1000, SCRIPT: 3},
         edges=np.linspace(0, 100, 51),
@@ -93,7 +99,7 @@ def made_up(names=NAMES, convention="fixed"):
         comparisons=(
             comparison(names=names),
             comparison("fmr", names=names),
-            comparison(start="fmr", at=0.001, names=names),
+            comparison(fixed_by="fmr", value=0.001, names=names),
         ),
         similarities=Similarities(edges, counts, counts[::-1]),
         profiles=tuple(profile(name) for name in names),
@@ -102,9 +108,15 @@ def made_up(names=NAMES, convention="fixed"):
 
 
 @pytest.fixture(scope="module")
-def visit(browser, tmp_path_factory):
+def written():
+    """The page as text."""
+    return page(made_up(), title=TITLE, facts=FACTS)
+
+
+@pytest.fixture(scope="module")
+def visit(browser, written, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(page(made_up(), title=f"Labels {SCRIPT}", facts={SCRIPT: "f" * 300, "seed": "0"}), encoding="utf-8")
+    path.write_text(written, encoding="utf-8")
     browser.set_window_size(1000, 1000)
     return Visit(browser, path)
 
@@ -116,8 +128,7 @@ def test_browser_asks_for_nothing_outside_of_the_page_and_has_nothing_to_complai
     assert visit.messages == []
 
 
-def test_complaints_and_requests_would_be_seen(visit, browser, tmp_path):
-    written = pathlib.Path(visit.address.removeprefix("file://")).read_text(encoding="utf-8")
+def test_complaints_and_requests_would_be_seen(visit, written, browser, tmp_path):
     spoiled = tmp_path / "spoiled.html"
     spoiled.write_text(
         written.replace("</body>", '<img src="x.png"><script>alert(1)</script></body>'), encoding="utf-8"
@@ -148,8 +159,8 @@ def test_hostile_text_stays_text(visit):
     assert text.count(SCRIPT) >= 9
     for name in NAMES:
         assert figures.readable(name) in text
-    assert visit.ask("document.title") == f"Labels {SCRIPT}"
-    assert visit.ask("document.querySelector('h1').textContent") == f"Labels {SCRIPT}"
+    assert visit.ask("document.title") == TITLE
+    assert visit.ask("document.querySelector('h1').textContent") == TITLE
     assert "control\ufffd\ufffd\ufffd" in text
 
 
@@ -178,7 +189,7 @@ def test_page_tells_who_is_better_in_words(visit):
 def test_verdict_is_that_of_the_interval(low, high, verdict):
     findings = made_up(names=("first", "second"))
     second = curve("second", 1)
-    areas = tuple(area._replace(minus_first_low=low, minus_first_high=high) for area in second.areas)
+    areas = tuple(area._replace(delta_to_first_interval=Interval(low, high)) for area in second.areas)
     judged = comparison()._replace(curves=(curve("first", 0), second._replace(areas=areas)))
     table = (
         page(findings._replace(comparisons=(judged,)), title="t", facts={}).split("<article>")[1].split("</article>")[0]
@@ -209,22 +220,24 @@ def test_page_without_comparable_pairs_or_pictures_says_the_rest():
 
 
 def test_page_without_a_theoretical_best_shows_a_dash():
-    judged = comparison(start="fmr")
+    judged = comparison(fixed_by="fmr", names=NAMES[:2])
     curves = tuple(
-        each._replace(areas=tuple(area._replace(minus_best=None) for area in each.areas)) for each in judged.curves
+        each._replace(areas=tuple(area._replace(delta_to_best=None) for area in each.areas)) for each in judged.curves
     )
-    findings = made_up(convention="recomputed")._replace(comparisons=(judged._replace(curves=curves),))
-    assert page(findings, title="t", facts={}).count('<td class="number">\N{EN DASH}</td>') == len(NAMES) * len(LIMITS)
+    findings = made_up(NAMES[:2], "recomputed")._replace(comparisons=(judged._replace(curves=curves),))
+    assert page(findings, title="t", facts={}).count('<td class="number">\N{EN DASH}</td>') == 2 * len(LIMITS)
 
 
-def test_page_is_the_same_from_a_zip_file_and_in_silence(tmp_path):
+def test_page_is_the_same_from_a_zip_file_and_in_silence(written, tmp_path):
     archive = tmp_path / "package.zip"
     write = [sys.executable, "-m", "fiqa_spark.runtime.compiled_zip", "--package", str(archive)]
     subprocess.run(write, check=True, cwd=ROOT)
     code = (
-        "import sys; from fiqa_spark.evaluation.report import page as report; from tests.evaluation.report.test_page import made_up; "
-        "assert 'package.zip' in report.__file__; "
-        "sys.stdout.buffer.write(report.page(made_up(), title='t', facts={}).encode())"
+        "import sys\n"
+        "from fiqa_spark.evaluation.report import page as report\n"
+        "from tests.evaluation.report.test_page import FACTS, TITLE, made_up\n"
+        "assert 'package.zip' in report.__file__\n"
+        "sys.stdout.buffer.write(report.page(made_up(), title=TITLE, facts=FACTS).encode())"
     )
     # Where Matplotlib finds no home for its cache it would say so.
     surroundings = {"PYTHONPATH": f"{archive}:{ROOT}", "HOME": "/nonexistent"}
@@ -236,22 +249,23 @@ def test_page_is_the_same_from_a_zip_file_and_in_silence(tmp_path):
         check=True,
     )
     assert ran.stderr == b""
-    assert ran.stdout.decode() == page(made_up(), title="t", facts={})
+    assert ran.stdout.decode() == written
 
 
 @pytest.mark.parametrize(
     ("absent", "message"),
     [
-        (["jinja2"], "Jinja2 is missing, which draws the report: pip install 'fiqa-spark[report]'"),
+        (["jinja2"], "Jinja2 is missing, which draws the report; run pip install 'fiqa-spark[report]'"),
         (
             ["matplotlib", "jinja2", "PIL"],
-            "Matplotlib, Jinja2 and Pillow are missing, which draw the report: pip install 'fiqa-spark[report]'",
+            "Matplotlib, Jinja2 and Pillow are missing, which draw the report; run pip install 'fiqa-spark[report]'",
         ),
     ],
 )
 def test_missing_libraries_are_named(absent, message):
     code = (
-        f"import sys; sys.modules.update(dict.fromkeys({absent!r})); from fiqa_spark.evaluation.report.page import check_installed\n"
+        f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
+        "from fiqa_spark.evaluation.report.page import check_installed\n"
         "try: check_installed()\nexcept Exception as error: print(type(error).__name__, error, sep=': ')"
     )
     answer = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
@@ -270,7 +284,7 @@ def texts(svg):
 
 @pytest.mark.parametrize("convention", ["fixed", "recomputed"])
 def test_curves_say_what_they_are(convention):
-    shown = texts(figures.discard_curves(comparison(start="fmr", at=0.001), convention))
+    shown = texts(figures.discard_curves(comparison(fixed_by="fmr", value=0.001), convention))
     assert "FNMR at the threshold of FMR 0.001" in shown
     assert any(text.startswith("threshold 0.4321") and "FNMR 0.05 before any discard" in text for text in shown)
     assert "Pairs discarded (fraction)" in shown

@@ -70,14 +70,12 @@ def test_one_image_is_one_cluster(method):
 def test_the_bound_on_memory_is_checked_and_its_way_out_holds(method):
     needed = bytes_needed(20_000, 512, method)
     check_memory(20_000, 512, method, needed)
-    with pytest.raises(
-        SettingsError, match=f"cluster_sample 20000: {method} linkage of 20000 images of 512 values"
-    ) as error:
+    with pytest.raises(SettingsError, match=f"cluster_sample: {method} linkage of 20000 images of 512 values") as error:
         check_memory(20_000, 512, method, needed - 1)
     fitting = int(str(error.value).split("; use ")[1].split()[0])
     assert 1 < fitting < 20_000
     check_memory(fitting, 512, method, needed - 1)
-    assert ("--linkage single" in str(error.value)) == (method != "single")
+    assert ("`linkage` single" in str(error.value)) == (method != "single")
 
 
 PEAK = """

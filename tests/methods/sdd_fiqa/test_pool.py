@@ -8,7 +8,7 @@ import pytest
 from pyspark.serializers import ChunkedStream
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.inputs.image_list import first_images, identified_images
+from fiqa_spark.inputs.image_list import CheckedList, first_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.matching import sample
@@ -25,7 +25,7 @@ def pool_of(spark, vectors, pool_size):
     features = keyed_features(features_frame(spark, vectors), -2)
     order = [row.path for row in images.orderBy("image_hash").collect() if row.path in vectors]
     first = first_images(images, rows_to_draw_from(pool_size))
-    return draw_pool(images, features.table, first, len(PATHS), pool_size), order
+    return draw_pool(images, features.table, CheckedList(len(PATHS), True, first), pool_size), order
 
 
 @pytest.mark.parametrize("pool_size", [1000, 300, 20])

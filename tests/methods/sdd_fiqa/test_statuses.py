@@ -46,7 +46,7 @@ def test_labels_normalized_at_the_end_span_0_to_100(spark):
 
 def test_equal_mean_distances_cannot_be_scaled_once():
     ranges = DistanceRanges((0.0, 0.0), (1.0, 1.0), 0.5, 0.5, ImageCounts(2, 2, 1, {schemas.OK: 2}), 0)
-    with pytest.raises(InputError, match="normalize 'final': all mean distances are"):
+    with pytest.raises(InputError, match="normalize: all mean distances are"):
         scale_labels(None, ranges, "final")
 
 
