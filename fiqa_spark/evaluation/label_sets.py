@@ -74,7 +74,8 @@ def with_identity(labels: LabelSet, id_key_index: int) -> DataFrame:
     DataFrame
         The columns of ``labels.table``, and `is_of_set`: whether the identity is that of the set.
     """
-    of_set = F.nullif(schemas.IDENTITY, F.lit(""))
+    # Spark 3.5.0 asks for the type of the first argument of nullif before it knows the column.
+    of_set = F.when(F.col(schemas.IDENTITY) != "", F.col(schemas.IDENTITY))
     of_path = keys.identity(F.col(schemas.PATH), id_key_index)
     return labels.table.withColumn(IS_OF_SET, of_set.isNotNull()).withColumn(
         schemas.IDENTITY, F.coalesce(of_set, of_path)
