@@ -33,13 +33,13 @@ setup(
     install_requires=[
         "pyspark>=3.5,<5",
         "numpy>=1.23",
-        "pyarrow>=11",
+        "pyarrow>=12",
         "pandas>=2,<3",  # PySpark 4.3 warns that it does not support pandas 3 yet.
     ],
     entry_points={"console_scripts": ["fiqa = fiqa_spark.cli:console"]},
     extras_require={
         # What finds the unrecognizable images, in the process of the driver alone.
-        "recognizability": ["scipy>=1.11"],
+        "recognizability": ["scipy>=1.11.4"],
         # What draws the page of an evaluation, in the process of the driver alone.
         "report": ["matplotlib>=3.8", "Jinja2>=3.1", "Pillow>=10.1"],
         "test": [
@@ -49,10 +49,10 @@ setup(
             "hypothesis>=6.100",
             "pytest>=8",
             "pytest-xdist>=3.7",
-            "scipy>=1.11",
+            "scipy>=1.11.4",
             "selenium>=4.11",
         ],
-        "bench": ["matplotlib>=3.8", "scipy>=1.11", "threadpoolctl>=3"],
+        "bench": ["matplotlib>=3.8", "scipy>=1.11.4", "threadpoolctl>=3"],
         "package": ["setuptools", "venv-pack>=0.2"],
         "lint": ["ruff>=0.8,<1", "mypy>=1.13,<3"],
     },
