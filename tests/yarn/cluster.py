@@ -55,15 +55,38 @@ class Cluster:
     """
 
     def __init__(self, folder, spark):
-        self._storage = Storage(spark)
+        self._spark, self._storage = spark, Storage(spark)
         self.hadoop = Hadoop(folder)
         self.home = f"{self.hadoop.hdfs}/user/{USER}"
 
     def start(self):
-        """Start the daemons and put the environment on HDFS."""
+        """Start the daemons, give the user a home and put the environment there."""
         self.hadoop.start()
-        self.hadoop.dfs("-mkdir", "-p", "apps/fiqa")
-        self.hadoop.dfs("-put", str(ROOT / "dist" / "environment.tar.gz"), "apps/fiqa")
+        of_superuser, home = self._file_system(), self._path(self.home)
+        of_superuser.mkdirs(home)
+        of_superuser.setOwner(home, USER, None)
+        self.put("apps/fiqa", ROOT / "dist" / "environment.tar.gz")
+
+    def put(self, folder, *paths):
+        """Copy local files and folders into a folder in the user's home, which is made if there is none."""
+        file_system, target = self._file_system(USER), self._path(f"{self.home}/{folder}")
+        file_system.mkdirs(target)
+        for path in paths:
+            file_system.copyFromLocalFile(False, True, self._path(pathlib.Path(path).as_uri()), target)
+
+    def read(self, path):
+        """Text of a file in the user's home."""
+        return self._storage.read_text(f"{self.home}/{path}")
+
+    def _file_system(self, *user):
+        """HDFS for a user, by default its superuser, who started it; ``hdfs dfs`` would start a Java every time."""
+        jvm = self._spark._jvm
+        configuration = jvm.org.apache.hadoop.conf.Configuration(self._spark._jsc.hadoopConfiguration())
+        configuration.addResource(self._path((self.hadoop.conf / "hdfs-site.xml").as_uri()))
+        return jvm.org.apache.hadoop.fs.FileSystem.get(jvm.java.net.URI(self.hadoop.hdfs), configuration, *user)
+
+    def _path(self, text):
+        return self._spark._jvm.org.apache.hadoop.fs.Path(text)
 
     def start_run(self, job, *arguments, mode, **settings):
         """Send a job to the cluster; returns while it runs."""
@@ -109,6 +132,8 @@ class Run:
 
     def wait(self):
         """Wait for the end; kills what takes too long."""
+        if self.returncode is not None:
+            return
         try:
             self.process.wait(_RUN_SECONDS)
         except subprocess.TimeoutExpired:

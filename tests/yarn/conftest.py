@@ -10,7 +10,7 @@ import pytest
 
 from fiqa_spark import read_labels
 from tests.jobs.planted_job import FLAGS, Planted
-from tests.jobs.running import options, submit
+from tests.jobs.running import options, run_in
 from tests.yarn.cluster import Cluster
 
 
@@ -53,8 +53,7 @@ class Faces:
         self._cluster, self.name, self._flags = cluster, name, flags
         self._planted = Planted(folder, **size)
         write_features(folder)
-        cluster.hadoop.dfs("-mkdir", "-p", name)
-        cluster.hadoop.dfs("-put", "-t", "16", *map(str, (folder / "images.txt", folder / "features")), name)
+        cluster.put(name, folder / "images.txt", folder / "features")
 
     def arguments(self, destination, features="features", **changes):
         """Flags of a run; a destination without a slash lies beside the data."""
@@ -75,7 +74,7 @@ class Faces:
 
     def local_labels(self, spark):
         """The same by local mode."""
-        result = submit("generate_labels", *self._planted.arguments("local", **self._flags))
+        result = run_in(spark, "generate_labels", *self._planted.arguments("local", **self._flags))
         assert result.returncode == 0, result.stderr
         return self._planted.labels(spark, "local")
 
@@ -109,15 +108,6 @@ def many_faces(cluster, tmp_path_factory):
 @pytest.fixture(scope="session")
 def many_labels(spark, many_faces):
     return many_faces.local_labels(spark)
-
-
-@pytest.fixture(scope="session")
-def store(cluster, faces):
-    """The features of the data set as a feature store on HDFS, imported from its tree on the cluster."""
-    words = options(source=f"{faces.name}/features", dst=f"{faces.name}/store", id_key_index=-2)
-    run = cluster.run("import_features", *words, mode="cluster")
-    assert run.returncode == 0, run.driver_log()
-    return run
 
 
 @pytest.fixture(scope="session")

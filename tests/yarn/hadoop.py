@@ -66,8 +66,6 @@ class Hadoop:
             for name, main_class in _DAEMONS.items():
                 self._start(name, main_class)
             self._wait_until(self._is_ready)
-            self._run("org.apache.hadoop.fs.FsShell", "-mkdir", "-p", f"/user/{USER}")
-            self._run("org.apache.hadoop.fs.FsShell", "-chown", USER, f"/user/{USER}")
         except BaseException:
             self.stop()
             raise
@@ -101,10 +99,6 @@ class Hadoop:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": HOST,
         }
-
-    def dfs(self, *words, user=USER):
-        """``hdfs dfs``: returns what it prints."""
-        return self._run("org.apache.hadoop.fs.FsShell", *words, user=user)
 
     def dfsadmin(self, *words):
         """``hdfs dfsadmin``, as the superuser."""

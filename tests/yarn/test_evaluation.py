@@ -20,8 +20,7 @@ def test_curves_are_those_of_local_mode_and_the_page_is_on_hdfs(spark, cluster, 
     random = np.random.default_rng(0)
     scores.write_text("".join(f"{path} {random.uniform():.6f}\n" for path in FACES.paths), encoding="utf-8")
     features = Recognizing(tmp_path).folder / "features"
-    cluster.hadoop.dfs("-mkdir", "-p", "compared")
-    cluster.hadoop.dfs("-put", str(scores), str(features), "compared")
+    cluster.put("compared", scores, features)
     places = {"labels": "compared/scores.txt", "feature_root": "compared/features", "dst": "compared/out"}
     run = cluster.start_run(
         "evaluate_labels", *options(**places, id_key_index=-2, non_mated=2000, at_fmr=0.01), mode="cluster"
@@ -33,12 +32,12 @@ def test_curves_are_those_of_local_mode_and_the_page_is_on_hdfs(spark, cluster, 
     run.wait()
     assert run.returncode == 0, run.stderr + run.driver_log()
     assert cluster.names("compared/out") == ["edc.csv", "edc.parquet", "report.html", "summary.json"]
-    found = json.loads(cluster.hadoop.dfs("-cat", "compared/out/summary.json"))["comparisons"]
+    found = json.loads(cluster.read("compared/out/summary.json"))["comparisons"]
     assert len(found) == len(local.comparisons) == 3
     for comparison, expected in zip(found, local.comparisons, strict=True):
         assert abs(comparison["threshold"] - expected.threshold) < 1e-6
         areas = comparison["label_sets"]["scores.txt"]["areas"]
         assert [area["pauc"] for area in areas] == [area.value for area in expected.curves[0].areas]
-    page = cluster.hadoop.dfs("-cat", "compared/out/report.html")
+    page = cluster.read("compared/out/report.html")
     assert page.count("data:image/svg+xml") > 5
     assert "scores.txt" in page

@@ -21,35 +21,49 @@ def test_hadoop_is_of_the_version_of_sparks_own_client():
     assert client == server
 
 
-def test_features_are_imported_in_cluster_mode(cluster, store):
-    assert store.application()["finalStatus"] == "SUCCEEDED"
-    assert "features of length 16" in store.driver_log()
+@pytest.fixture(scope="module")
+def labelling(cluster, faces, tmp_path_factory):
+    """(Form of features, mode) to a run and the folder of its events; as many at once as can be."""
+    logs, modes = tmp_path_factory.mktemp("events"), ("client", "cluster")
+    runs = {("features", mode): started(cluster, faces, logs, mode, "features") for mode in modes}
+    words = options(source=f"{faces.name}/features", dst=f"{faces.name}/store", id_key_index=-2)
+    runs["import"] = cluster.run("import_features", *words, mode="cluster"), None
+    runs |= {("store", mode): started(cluster, faces, logs, mode, "store") for mode in modes}
+    for run, _ in runs.values():
+        run.wait()
+    return runs
+
+
+def test_features_are_imported_in_cluster_mode(cluster, labelling):
+    run, _ = labelling["import"]
+    assert run.returncode == 0, run.driver_log()
+    assert run.application()["finalStatus"] == "SUCCEEDED"
+    assert "features of length 16" in run.driver_log()
     assert "_feature_store.json" in cluster.names("faces/store")
 
 
+@pytest.mark.parametrize("mode", ["client", "cluster"])
 @pytest.mark.parametrize("form", ["store", "features"], ids=["store", "tree"])
-def test_labels_are_those_of_local_mode(spark, cluster, faces, faces_labels, store, tmp_path, form):
-    # Both modes at once, which takes less time than one after the other.
-    runs = {mode: started(cluster, faces, tmp_path / mode, mode, form) for mode in ("client", "cluster")}
-    for mode, run in runs.items():
-        run.wait()
-        assert run.returncode == 0, run.stderr + run.driver_log()
-        assert_same_labels(faces.labels(spark, f"{mode}-{form}"), faces_labels)
-        assert cluster.names(f"faces/{mode}-{form}") == ["labels", "summary.json"]
-        # What a person finds in the ResourceManager, and in the list of stages.
-        application = run.application()
-        assert application["name"] == {"client": "fiqa-spark generate_labels", "cluster": "generate_labels.py"}[mode]
-        assert "fiqa-spark" in application["applicationTags"].split(",")
-        assert application["finalStatus"] == "SUCCEEDED"
-        assert descriptions(tmp_path / mode) == (STEPS if form == "features" else STEPS - {"importing features"})
+def test_labels_are_those_of_local_mode(spark, cluster, faces, faces_labels, labelling, form, mode):
+    run, events = labelling[form, mode]
+    assert run.returncode == 0, run.stderr + run.driver_log()
+    assert_same_labels(faces.labels(spark, f"{mode}-{form}"), faces_labels)
+    assert cluster.names(f"faces/{mode}-{form}") == ["labels", "summary.json"]
+    # What a person finds in the ResourceManager, and in the list of stages.
+    application = run.application()
+    assert application["name"] == {"client": "fiqa-spark generate_labels", "cluster": "generate_labels.py"}[mode]
+    assert "fiqa-spark" in application["applicationTags"].split(",")
+    assert application["finalStatus"] == "SUCCEEDED"
+    assert descriptions(events) == (STEPS if form == "features" else STEPS - {"importing features"})
 
 
-def started(cluster, faces, log, mode, form):
-    """A run in one of the modes that leaves its events in a folder."""
+def started(cluster, faces, logs, mode, form):
+    """A run in one of the modes, and the folder that it leaves its events in."""
+    log = logs / f"{mode}-{form}"
     log.mkdir()
     events = {"enabled": "true", "dir": log.as_uri(), "compress": "false", "rolling.enabled": "false"}
     settings = {f"spark.eventLog.{key}": value for key, value in events.items()}
-    return cluster.start_run("generate_labels", *faces.arguments(f"{mode}-{form}", form), mode=mode, **settings)
+    return cluster.start_run("generate_labels", *faces.arguments(f"{mode}-{form}", form), mode=mode, **settings), log
 
 
 def descriptions(folder):
@@ -63,7 +77,7 @@ def test_labels_are_exported_in_client_mode(cluster, many_labels, result_despite
     words = options(labels=f"many/{result_despite_lost_executor}", format="csv", dst="many/labels.csv")
     run = cluster.run("export_labels", *words, mode="client")
     assert run.returncode == 0, run.stderr
-    lines = cluster.hadoop.dfs("-cat", "many/labels.csv").splitlines()
+    lines = cluster.read("many/labels.csv").splitlines()
     assert lines[0].startswith("path,identity,label,")
     assert len(lines) == len(many_labels) + 1
     assert cluster.names("many").count("labels.csv") == 1

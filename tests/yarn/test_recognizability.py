@@ -16,8 +16,7 @@ def test_scores_are_those_of_local_mode_whether_the_centroid_is_found_or_given(s
     folder = Recognizing(tmp_path).folder
     files = [folder / name for name in ("images.txt", "features", "known.npy")]
     np.save(files[2], planted.mean(axis=0, dtype=np.float64))
-    cluster.hadoop.dfs("-mkdir", "-p", "ers")
-    cluster.hadoop.dfs("-put", *map(str, files), "ers")
+    cluster.put("ers", *files)
     places = {"image_list_file": "ers/images.txt", "feature_root": "ers/features", "id_key_index": -2}
     flags = {"cluster": ["--templates"], "client": ["--ui-centroid", "ers/known.npy"]}
     # Both modes at once, which takes less time than one after the other.
@@ -40,5 +39,5 @@ def test_scores_are_those_of_local_mode_whether_the_centroid_is_found_or_given(s
             assert abs(row.ers - local[path].ers) < 1e-6
     assert cluster.names("ers/cluster") == ["recognizability", "summary.json", "templates", "ui_centroid.npy"]
     assert "UI cluster 45 images of 45 identities" in runs["cluster"].driver_log()
-    summary = json.loads(cluster.hadoop.dfs("-cat", "ers/client/summary.json"))
+    summary = json.loads(cluster.read("ers/client/summary.json"))
     assert summary["ui_centroid"]["path"] == f"{cluster.home}/ers/known.npy"
