@@ -73,6 +73,11 @@ def _draw_of_size(images: int, comparisons: int, rounds: int) -> tuple[np.ndarra
     return intra, (np.arange(slots.size) * intra.shape[1] + slots.ravel()).astype(np.int32)
 
 
+def _with_drawn(embeddings: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Similarities of images with those drawn for each round, shape (n, rounds, size), as one matrix product."""
+    return (embeddings @ drawn.reshape(-1, embeddings.shape[1]).T).reshape(-1, *drawn.shape[:2])
+
+
 def mated_with(embeddings: np.ndarray, drawn: np.ndarray, slots: np.ndarray) -> np.ndarray:
     """Similarities of some images of an identity with those drawn for each round.
 
@@ -89,7 +94,7 @@ def mated_with(embeddings: np.ndarray, drawn: np.ndarray, slots: np.ndarray) -> 
     -------
     ndarray of float32, shape (n, rounds, size - 1)
     """
-    mated = (embeddings @ drawn.reshape(-1, embeddings.shape[1]).T).reshape(-1, *drawn.shape[:2])
+    mated = _with_drawn(embeddings, drawn)
     np.put_along_axis(mated, slots[:, :, None], np.float32(np.inf), axis=2)
     mated.sort(axis=2)
     return mated[:, :, :-1]
@@ -109,7 +114,7 @@ def non_mated_with(embeddings: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     -------
     ndarray of float32, shape (n, rounds, size)
     """
-    non_mated = (embeddings @ drawn.reshape(-1, embeddings.shape[1]).T).reshape(-1, *drawn.shape[:2])
+    non_mated = _with_drawn(embeddings, drawn)
     non_mated.sort(axis=2)
     return non_mated
 
