@@ -1,6 +1,6 @@
 # Two commands do all that is needed on a fresh machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-lowest test-clone test-yarn maven package bench lint clean
+.PHONY: help setup demo docs test test-lowest test-clone test-yarn maven environments package bench lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,6 +55,9 @@ docs: setup ## write docs/options.md anew from the settings
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
+
+# All that the tests need of packages, one after the other: two installations at once into one place damage it.
+environments: setup $(VENV)/.tests-installed $(VENV)/.lint-installed $(VENV)/.package-installed $(LOWEST)/.tests-installed
 
 maven:
 	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }

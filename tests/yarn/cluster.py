@@ -12,13 +12,15 @@ import time
 import uuid
 
 from fiqa_spark.runtime.storage import Storage
-from tests.jobs.running import ROOT, environment
+from tests.jobs.running import QUICK_JAVA, ROOT, environment
 from tests.processes import processes, program, variable
 from tests.yarn.hadoop import USER, Hadoop
 
 _JARS = next(pathlib.Path(sysconfig.get_path("purelib")).glob("pyspark/jars"))
 # The settings of conf/yarn.conf but for the size, which is that of one machine, and addresses, which are on loopback.
-_SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# Classes come from the archive that make setup leaves; Java takes it only where its jars come first on the class path.
+_CLASSES = f"-XX:SharedArchiveFile={sys.prefix}/java-classes.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"
+_SMALL_JAVA = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {_CLASSES}"
 _SETTINGS = {
     "spark.executor.cores": 2,
     "spark.executor.memory": "512m",
@@ -31,6 +33,8 @@ _SETTINGS = {
     "spark.executor.extraJavaOptions": _SMALL_JAVA,
     "spark.driver.extraJavaOptions": _SMALL_JAVA,
     "spark.yarn.am.extraJavaOptions": _SMALL_JAVA,
+    "spark.executor.extraClassPath": f"{_JARS}/*",
+    "spark.driver.extraClassPath": f"{_JARS}/*",
     "spark.yarn.jars": f"local:{_JARS}/*",
     "spark.yarn.scheduler.heartbeat.interval-ms": 500,
     # All nodes have the name localhost here: what excludes one would exclude all.
@@ -124,7 +128,7 @@ class Run:
         self._files = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - closed once they are read.
         self.process = subprocess.Popen(
             line,
-            env=environment(**self._hadoop.environment()),
+            env=environment(SPARK_SUBMIT_OPTS=f"{QUICK_JAVA} {_CLASSES}", **self._hadoop.environment()),
             stdout=self._files[0],
             stderr=self._files[1],
             start_new_session=True,

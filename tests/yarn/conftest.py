@@ -99,6 +99,13 @@ def faces_labels(spark, faces):
 
 
 @pytest.fixture(scope="session")
+def store_import(cluster, faces):
+    """The run that made the folder `store` beside the features of `faces`."""
+    words = options(source=f"{faces.name}/features", dst=f"{faces.name}/store", id_key_index=-2)
+    return cluster.run("import_features", *words, mode="cluster")
+
+
+@pytest.fixture(scope="session")
 def many_faces(cluster, tmp_path_factory):
     """12,000 images, compared with so many others that there is time to kill a process meanwhile."""
     flags = {"id_key_index": -2, "pool_size": 10_000, "estimator": "exact", "partition_by": "bucket"}

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import message
 from tests.processes import LOOPBACK, descendants, listening_addresses
+from tests.yarn.labelling_runs import LabellingRun
 
 
 def leases(cluster):
@@ -42,16 +42,18 @@ def test_a_second_run_into_the_same_destination_is_refused(cluster, faces, halte
     assert set(listening) <= LOOPBACK
 
 
-def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(spark, cluster, faces, faces_labels, halted):
+def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(
+    spark, cluster, faces, faces_labels, store_import, halted, tmp_path_factory
+):
     halted.signal(signal.SIGKILL)
     halted.wait()
     assert "one" not in cluster.names("faces")
     assert leases(cluster)
-    runs = {
-        name: cluster.start_run("generate_labels", *faces.arguments(name), mode="client") for name in ("one", "two")
-    }
-    for name, run in runs.items():
+    runs = [
+        LabellingRun(cluster, faces, name, form, "client", tmp_path_factory.mktemp("events"))
+        for name, form in (("one", "features"), ("two", "store"))
+    ]
+    for run in runs:
         run.wait()
-        assert run.returncode == 0, run.stderr
-        assert_same_labels(faces.labels(spark, name), faces_labels)
+        run.assert_labels(spark, faces_labels)
     assert not [name for name in cluster.names("faces") if name.startswith(".")]
