@@ -17,10 +17,11 @@ from tests.processes import processes, program, variable
 from tests.yarn.hadoop import USER, Hadoop
 
 _JARS = next(pathlib.Path(sysconfig.get_path("purelib")).glob("pyspark/jars"))
-# The settings of conf/yarn.conf but for the size, which is that of one machine, and addresses, which are on loopback.
-# Classes come from the archive that make setup leaves; Java takes it only where its jars come first on the class path.
+# Classes come from the archive that make setup leaves, which Java takes where the class path begins as spark-submit's.
+_CLASS_PATH = f"{next(_JARS.glob('slf4j-api-*.jar'))}:{_JARS}/*"
 _CLASSES = f"-XX:SharedArchiveFile={sys.prefix}/java-classes.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"
 _SMALL_JAVA = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {_CLASSES}"
+# The settings of conf/yarn.conf but for the size, which is that of one machine, and addresses, which are on loopback.
 _SETTINGS = {
     "spark.executor.cores": 2,
     "spark.executor.memory": "512m",
@@ -33,8 +34,8 @@ _SETTINGS = {
     "spark.executor.extraJavaOptions": _SMALL_JAVA,
     "spark.driver.extraJavaOptions": _SMALL_JAVA,
     "spark.yarn.am.extraJavaOptions": _SMALL_JAVA,
-    "spark.executor.extraClassPath": f"{_JARS}/*",
-    "spark.driver.extraClassPath": f"{_JARS}/*",
+    "spark.executor.extraClassPath": _CLASS_PATH,
+    "spark.driver.extraClassPath": _CLASS_PATH,
     "spark.yarn.jars": f"local:{_JARS}/*",
     "spark.yarn.scheduler.heartbeat.interval-ms": 500,
     # All nodes have the name localhost here: what excludes one would exclude all.

@@ -153,6 +153,8 @@ class Hadoop:
                 "dfs.datanode.ipc.address": f"{HOST}:{port['datanode_ipc']}",
                 "dfs.datanode.hostname": HOST,
                 "dfs.replication": 1,
+                # A client looks again whether its file is whole after so long; by default, each small file takes 0.4 s.
+                "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
                 # A quota counts a whole block while it is written.
                 "dfs.blocksize": 4 << 20,
             },

@@ -20,24 +20,24 @@ def test_hadoop_is_of_the_version_of_sparks_own_client():
 
 @pytest.fixture(scope="module")
 def in_cluster_mode(request, cluster, faces, tmp_path_factory):
-    """Form of features to a run; in client mode, `test_two_runs` has them."""
+    """Form of features to a run, and the run of the import; in client mode, `test_two_runs` has the forms."""
 
     def started(form):
         return LabellingRun(cluster, faces, f"cluster-{form}", form, "cluster", tmp_path_factory.mktemp("events"))
 
-    # The import goes on beside the run that does without it.
-    runs = {"features": started("features")}
-    request.getfixturevalue("store_import")
+    # Asked for here, and not by the test, so that the import goes on beside the run that does without it.
+    runs = {"features": started("features"), "import": request.getfixturevalue("store_import")}
     runs["store"] = started("store")
     for run in runs.values():
         run.wait()
     return runs
 
 
-def test_features_are_imported_in_cluster_mode(cluster, in_cluster_mode, store_import):
-    assert store_import.returncode == 0, store_import.driver_log()
-    assert store_import.application()["finalStatus"] == "SUCCEEDED"
-    assert "features of length 16" in store_import.driver_log()
+def test_features_are_imported_in_cluster_mode(cluster, in_cluster_mode):
+    run = in_cluster_mode["import"]
+    assert run.returncode == 0, run.driver_log()
+    assert run.application()["finalStatus"] == "SUCCEEDED"
+    assert "features of length 16" in run.driver_log()
     assert "_feature_store.json" in cluster.names("faces/store")
 
 

@@ -17,7 +17,7 @@ BAD_INPUT = {
 
 
 @pytest.fixture(scope="module")
-def refused(cluster, faces):
+def refused(cluster, faces, many_faces):
     """Name to run, each with something wrong; at once, which takes less time than one after the other."""
     runs = {
         name: cluster.start_run("generate_labels", *faces.arguments("bad", **changes), mode="cluster", **TWO_ATTEMPTS)
@@ -25,6 +25,11 @@ def refused(cluster, faces):
     }
     name = {"spark.app.name": "labels of today"}
     runs["destination"] = cluster.start_run("generate_labels", *faces.arguments("/user/labels"), mode="client", **name)
+    cluster.put("small")
+    # A block of 4 MiB counts as full while it is written, so that this is room for one and a few small files.
+    cluster.hadoop.dfsadmin("-setSpaceQuota", str(5 << 20), "/user/alice/small")
+    words = many_faces.arguments("small/labels", estimator="sampled", rounds=100)
+    runs["quota"] = cluster.start_run("generate_labels", *words, mode="client", **{"spark.executor.cores": 1})
     for run in runs.values():
         run.wait()
     return runs
@@ -56,12 +61,8 @@ def test_a_destination_that_may_not_be_written(cluster, refused):
     assert (application["name"], application["finalStatus"]) == ("labels of today", "FAILED")
 
 
-def test_a_quota_that_is_reached_while_labels_are_written(cluster, many_faces):
-    cluster.put("small")
-    # A block of 4 MiB counts as full while it is written, so that this is room for one and a few small files.
-    cluster.hadoop.dfsadmin("-setSpaceQuota", str(5 << 20), "/user/alice/small")
-    words = many_faces.arguments("small/labels", estimator="sampled", rounds=100)
-    run = cluster.run("generate_labels", *words, mode="client", **{"spark.executor.cores": 1})
+def test_a_quota_that_is_reached_while_labels_are_written(cluster, refused):
+    run = refused["quota"]
     assert run.returncode == 2, run.stderr
     said = message(run)
     assert "The DiskSpace quota of /user/alice/small is exceeded" in said
