@@ -56,8 +56,8 @@ docs: setup ## write docs/options.md anew from the settings
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
-# All that the tests need of packages, one after the other: two installations at once into one place damage it.
-environments: setup $(VENV)/.tests-installed $(VENV)/.lint-installed $(VENV)/.package-installed $(LOWEST)/.tests-installed
+# All that the tests need, one after the other: two installations at once into one place damage it.
+environments: setup $(VENV)/.tests-installed $(VENV)/.lint-installed $(LOWEST)/.tests-installed package $(HADOOP)/.installed
 
 maven:
 	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }

@@ -16,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any, NoReturn
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from fiqa_spark.errors import FiqaError, SettingsError
@@ -27,12 +26,15 @@ from fiqa_spark.runtime import session_conf
 from fiqa_spark.runtime.compiled_zip import write_package
 from fiqa_spark.runtime.machine import check_java, check_java_version
 from fiqa_spark.runtime.settings import Settings, Text, as_typed, fields_of, flag, kind_of, resolve
-from fiqa_spark.runtime.spark_failures import as_user_error
+from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.storage import is_below
+from fiqa_spark.runtime.writable_folders import check_local_folders
 from fiqa_spark.runtime.yarn import end_application, is_application_master
 from fiqa_spark.version import __version__
 
 _OWN_FAULT, _USER_ERROR = 1, 2
+# What any call of a Java process that has died ends with.
+_JAVA_IS_GONE = (Py4JError, OSError)
 _PROGRESS_BAR = "spark.ui.showConsoleProgress"
 _log = logging.getLogger("fiqa_spark")
 
@@ -80,20 +82,14 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     settings = None
     try:
-        if _runs_in_spark_submit():
-            SparkContext._ensure_initialized()
-        flags = parse_flags(name, arguments)
-        configuration = _spark_configuration()
-        settings = resolved_settings(name, flags, configuration)
-        with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch, ThreadPoolExecutor(1) as beside:
-            # Python loads the pipeline while Java opens the session.
-            beside.submit(importlib.import_module, f"fiqa_spark.pipelines.{name}")
-            spark, code = open_session(name, configuration, settings, scratch), _OWN_FAULT
-            try:
-                print(run_job(spark, name, settings), flush=True)
-                code = 0
-            finally:
-                _stop(spark, code)
+        with told_to_users():
+            if _runs_in_spark_submit():
+                SparkContext._ensure_initialized()
+            flags = parse_flags(name, arguments)
+            configuration = _spark_configuration()
+            settings = resolved_settings(name, flags, configuration)
+            check_local_folders(_java(), configuration)
+            _run_in_session(name, configuration, settings)
     except FiqaError as error:
         line = error_line(name, error, settings)
         _say(line)
@@ -103,6 +99,19 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
         _say(traceback.format_exc())
         return _OWN_FAULT
     return 0
+
+
+def _run_in_session(name: str, configuration: SparkConf, settings: Settings) -> None:
+    """Open a session, run the job in it, and print the summary."""
+    with tempfile.TemporaryDirectory(prefix="fiqa-spark-") as scratch, ThreadPoolExecutor(1) as beside:
+        # Python loads the pipeline while Java opens the session.
+        beside.submit(importlib.import_module, f"fiqa_spark.pipelines.{name}")
+        spark, code = open_session(name, configuration, settings, scratch), _OWN_FAULT
+        try:
+            print(run_job(spark, name, settings), flush=True)
+            code = 0
+        finally:
+            _stop(spark, code)
 
 
 def run_job(spark: SparkSession, name: str, settings: Settings) -> str:
@@ -126,10 +135,8 @@ def run_job(spark: SparkSession, name: str, settings: Settings) -> str:
         If the user can mend what went wrong, told by Spark or by the pipeline.
     """
     pipeline = importlib.import_module(f"fiqa_spark.pipelines.{name}")
-    try:
+    with told_to_users():
         return pipeline.run(spark, settings)
-    except (Py4JJavaError, PySparkException) as error:
-        raise (as_user_error(error) or error) from error
 
 
 def resolved_settings(name: str, flags: dict[str, Text], configuration: SparkConf) -> Settings:
@@ -198,7 +205,7 @@ def _paths_in(value: str | tuple[str, ...]) -> list[str]:
 def _stop(spark: SparkSession, code: int) -> None:
     """End the session in Java; the server for accumulators, which takes a second to end, goes with this process."""
     # A Java process that has died has stopped. A cluster shows the application as failed unless the code is 0.
-    with contextlib.suppress(Py4JError):
+    with contextlib.suppress(*_JAVA_IS_GONE):
         spark._jsc.sc().stop(code)
 
 
@@ -206,7 +213,7 @@ def _end_application(line: str) -> None:
     """Let YARN know in cluster mode, where the driver's own exit code and stderr reach nobody but its log."""
     # Where YARN cannot be told, Spark ends the application, with the exit code alone.
     java = _java()
-    with contextlib.suppress(Py4JError):
+    with contextlib.suppress(*_JAVA_IS_GONE):
         if java is not None and is_application_master(java):
             end_application(java, line)
 
@@ -216,7 +223,7 @@ def _say(text: str) -> None:
     java = _java()
     if _runs_in_spark_submit() and java is not None:
         # A Java process that has died cannot write; the text must not be lost with it.
-        with contextlib.suppress(Py4JError):
+        with contextlib.suppress(*_JAVA_IS_GONE):
             java.System.err.println(text)
             return
     print(text, file=sys.stderr)
@@ -252,6 +259,12 @@ def _log_to_stderr(name: str) -> None:
     _log.handlers = [handler]
     _log.setLevel(logging.INFO)
     _log.propagate = False
+    # Older versions of Py4J log the end of the Java process, which the job tells anyway, with two tracebacks.
+    logging.getLogger().addFilter(_is_not_of_py4j)
+
+
+def _is_not_of_py4j(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], Py4JError))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -99,4 +99,4 @@ class DestinationError(FiqaError):
 
 
 class MachineError(FiqaError):
-    """Raised when the machine lacks what the job needs, such as a Java of the right version."""
+    """Raised when the machine lacks what the job needs: a Java of the right version, memory, room for its files."""

@@ -129,6 +129,8 @@ def frames_cross_in(name):
         "toArrow",
         "toPandas",
     }
+    # The function that fetches rows as a frame by way of Arrow.
+    fetches |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & {"collected"}
     # It runs the functions of those that import it in workers, with what its own imports hold.
     in_pass = name in own_imports("matching.identity_pass") or "matching.identity_pass" in own_imports(name)
     return bool(fetches) or in_pass or any(worker_functions(tree))

@@ -116,23 +116,8 @@ def draw_non_mated(images: DataFrame, columns: tuple[str, ...], count: int) -> D
         .agg(F.sum("count").alias("all"), F.sum(F.col("count") ** 2).alias("squared"))
     )
     [(total, squared)] = sizes.collect()
-    if not total:
-        raise InputError(
-            "no image with a label in every set has an identity",
-            setting="id_key_index",
-            remedy="use -2 for the parent folder, or give `pairs_file`",
-        )
-    non_mated = (total**2 - squared) / 2
-    if not non_mated:
-        raise InputError(
-            "all images with a label in every set are of one identity, so that there is no non-mated pair",
-            setting="labels",
-            remedy="check `id_key_index`, or give `pairs_file`",
-        )
-    wanted = min(count, non_mated)
-    share = non_mated / (total * (total - 1) / 2)
-    candidates = int(min(wanted / share * (1 + _EXTRA_SHARE) + _EXTRA, _CANDIDATES_AT_MOST * count + _EXTRA))
-    places, players = _in_hash_order(images, columns, min(1.0, 2 * candidates / total))
+    candidates, last_hash = candidates_for(total or 0, squared or 0, count)
+    places, players = _in_hash_order(images, columns, last_hash)
     matches = min(candidates, players * (players - 1) // 2)
     first, second = players_of_match(F.lit(players).cast("long"), F.col(schemas.NUMBER))
     pairs = (
@@ -147,15 +132,58 @@ def draw_non_mated(images: DataFrame, columns: tuple[str, ...], count: int) -> D
     return _first_by_number(of_two, count).select("a", "b")
 
 
+def candidates_for(total: int, squared: float, count: int) -> tuple[int, int]:
+    """How many matches to look at for non-mated pairs, and of which images.
+
+    Parameters
+    ----------
+    total : int
+        Number of images.
+    squared : float
+        Sum of the squares of the identities' numbers of images.
+    count : int
+        Pairs at most.
+
+    Returns
+    -------
+    candidates : int
+        Matches among which so many should be non-mated.
+    last_hash : int
+        The largest hash of the images that are needed for them.
+
+    Raises
+    ------
+    InputError
+        If there is no image, or all are of one identity.
+    """
+    if not total:
+        raise InputError(
+            "no image with a label in every set has an identity",
+            setting="id_key_index",
+            remedy="use -2 for the parent folder, or give `pairs_file`",
+        )
+    non_mated = (total**2 - squared) / 2
+    if not non_mated:
+        raise InputError(
+            "all images with a label in every set are of one identity, so that there is no non-mated pair",
+            setting="labels",
+            remedy="check `id_key_index`, or give `pairs_file`",
+        )
+    share = non_mated / (total * (total - 1) / 2)
+    expected = min(count, non_mated) / share * (1 + _EXTRA_SHARE) + _EXTRA
+    candidates = int(min(expected, _CANDIDATES_AT_MOST * count + _EXTRA))
+    return candidates, _hash_bound(min(1.0, 2 * candidates / total))
+
+
 def _hash_bound(part: float) -> int:
     """The largest of a part of all hashes."""
     return min(_LEAST_HASH + int(part * _HASHES), 2**63 - 1)
 
 
-def _in_hash_order(images: DataFrame, columns: tuple[str, ...], part: float) -> tuple[DataFrame, int]:
-    """A part of the images, those of the smallest hashes, with their place in that order, and how many there are."""
+def _in_hash_order(images: DataFrame, columns: tuple[str, ...], last_hash: int) -> tuple[DataFrame, int]:
+    """Images with hashes up to one, with their place in that order, and how many there are."""
     piece = F.shiftright(schemas.IMAGE_HASH, 64 - _RANGE_BITS)
-    chosen = images.where(F.col(schemas.IMAGE_HASH) <= _hash_bound(part)).withColumn(PIECE, piece)
+    chosen = images.where(F.col(schemas.IMAGE_HASH) <= last_hash).withColumn(PIECE, piece)
     inside = F.row_number().over(Window.partitionBy(PIECE).orderBy(*_IN_ORDER))
     in_order, total = numbered_in_pieces(chosen, inside, first=F.lit(1))
     return in_order.select(F.col(schemas.ROW).alias("place"), F.struct(*columns).alias("image")), total

@@ -12,21 +12,17 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation.curves import compare, operating_points, similarity_histograms
 from fiqa_spark.evaluation.drawn_pairs import MATED_AT_MOST, draw_mated, draw_non_mated
+from fiqa_spark.evaluation.few_images import FewPairs, draw_pairs, few_images, listed_pairs
 from fiqa_spark.evaluation.findings import Findings
 from fiqa_spark.evaluation.label_profiles import profile
 from fiqa_spark.evaluation.label_sets import LabelSet, has_every_label, quality_columns
 from fiqa_spark.evaluation.labelled_images import LabelledImages, labelled_images
 from fiqa_spark.evaluation.listed_pairs import read_listed_pairs, with_images
-from fiqa_spark.evaluation.pair_similarities import (
-    ComparedPairs,
-    check_memory,
-    compared_pairs,
-    flat_pairs,
-    images_of,
-)
+from fiqa_spark.evaluation.pair_similarities import ComparedPairs, ManyPairs, check_memory
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
@@ -59,18 +55,16 @@ def evaluate(
     InputError
         If the sets, the pairs or the features cannot be compared.
     """
-    with steps("putting labels together"):
+    with steps("putting labels together"), planned_for_small_files(spark):
         images = labelled_images(sets, settings)
     names = quality_columns(len(sets))
     with steps("listing pairs" if settings.pairs_file else "drawing pairs"):
         pairs, account = _pairs(spark, storage, images, names, settings)
-        pairs = flat_pairs(pairs, names).persist(StorageLevel.MEMORY_AND_DISK)
-        counts: dict[bool, int] = dict(pairs.groupBy(schemas.SAME).count().collect())
-        _check_kinds(counts, settings)
-        check_memory(spark, sum(counts.values()), len(sets))
-    features = features_of(images_of(pairs))
+        _check_kinds(pairs.counts, settings)
+        check_memory(spark, sum(pairs.counts.values()), len(sets))
+    features = features_of(pairs.images)
     with steps("computing similarities"):
-        compared, left_out = compared_pairs(pairs, features, names, sum(counts.values()))
+        compared, left_out = pairs.compared(features)
         counts = {True: int(compared.mated.sum()), False: int((~compared.mated).sum())}
         _check_kinds(counts, settings)
         _check_spread(compared, sets)
@@ -128,9 +122,10 @@ def _notes(account: dict[str, Any], settings: EvaluationSettings) -> Iterator[st
 
 def _pairs(
     spark: SparkSession, storage: Storage, images: LabelledImages, names: list[str], settings: EvaluationSettings
-) -> tuple[DataFrame, dict[str, Any]]:
-    """Pairs with their images as structs, and the account of where they come from."""
-    columns = (*_OF_IMAGE, *names)
+) -> tuple[ManyPairs | FewPairs, dict[str, Any]]:
+    """Pairs, and the account of where they come from."""
+    few = few_images(images, names)
+    columns = (*_OF_IMAGE, *names) if few is None else (schemas.KEY, schemas.IMAGE_HASH)
     account: dict[str, Any] = {
         "images": images.counts["images"],
         "images_with_every_label": images.counts["labelled"],
@@ -138,13 +133,19 @@ def _pairs(
     if settings.pairs_file:
         listed = read_listed_pairs(spark, storage, settings.pairs_file)
         pairs, left_out = with_images(listed, images, columns, names, settings)
-        return pairs, {"source": settings.pairs_file, **account, "left_out": left_out}
+        together = ManyPairs(pairs, names) if few is None else listed_pairs(images.table, few, pairs, names)
+        return together, {"source": settings.pairs_file, **account, "left_out": left_out}
+    drawn: dict[str, Any] = {"source": "drawn", **account, "identities": None, "left_out": {}}
+    if few is not None:
+        check_memory(spark, min(settings.non_mated, len(few) * (len(few) - 1) // 2), len(names))
+        drawn_of_few, drawn["identities"] = draw_pairs(images.table, few, names, settings)
+        return drawn_of_few, drawn
     has_identity = F.col(schemas.IDENTITY).isNotNull()
     usable = images.table.where(has_identity & has_every_label(names)).persist(StorageLevel.MEMORY_AND_DISK)
-    mated, identities = draw_mated(usable, columns, settings.mated_per_identity)
+    mated, drawn["identities"] = draw_mated(usable, columns, settings.mated_per_identity)
     non_mated = draw_non_mated(usable, columns, settings.non_mated)
     pairs = mated.withColumn(schemas.SAME, F.lit(True)).unionByName(non_mated.withColumn(schemas.SAME, F.lit(False)))
-    return pairs, {"source": "drawn", **account, "identities": identities, "left_out": {}}
+    return ManyPairs(pairs, names), drawn
 
 
 def _check_spread(compared: ComparedPairs, sets: list[LabelSet]) -> None:

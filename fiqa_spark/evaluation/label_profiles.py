@@ -23,8 +23,8 @@ def profile(labels: LabelSet, settings: EvaluationSettings) -> Profile:
     """Profile of a label set; its contact sheets have no pictures yet."""
     images = with_identity(labels, settings.id_key_index)
     scored = images.where(F.col(schemas.QUALITY).isNotNull())
-    statuses: dict[str, int] = dict(images.groupBy(schemas.STATUS).count().orderBy(schemas.STATUS).collect())
-    edges, counts, median = _histogram(scored, labels.quantity)
+    statuses, (lowest_label, median, highest_label) = _statuses_and_range(images)
+    edges, counts = _histogram(scored, labels.quantity, lowest_label, highest_label)
     identities = _identities(images).persist(StorageLevel.MEMORY_AND_DISK)
     sizes, lowest = _sizes(identities), _lowest(identities)
     sheets = tuple(_sheets(scored, identities, median, labels.quantity))
@@ -32,18 +32,29 @@ def profile(labels: LabelSet, settings: EvaluationSettings) -> Profile:
     return Profile(labels.name, labels.path, labels.quantity, statuses, edges, counts, sizes, lowest, sheets)
 
 
-def _histogram(scored: DataFrame, quantity: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Edges and counts of equal bins, and the median."""
+def _statuses_and_range(images: DataFrame) -> tuple[dict[str, int], tuple[float, float, float]]:
+    """Number of images by status; lowest, median and highest label. In one look, since small sets cost little else."""
     quality = F.col(schemas.QUALITY)
-    median = F.percentile_approx(quality, 0.5, 10_000)
-    [(lowest, highest, middle)] = scored.agg(F.min(quality), F.max(quality), median).collect()
+    facts = (
+        F.count("*").alias("images"),
+        F.array(F.min(quality), F.percentile_approx(quality, 0.5, 10_000), F.max(quality)),
+    )
+    rows = images.rollup(schemas.STATUS).agg(F.grouping(schemas.STATUS).alias("is_total"), *facts).collect()
+    [(_, _, _, labels)] = [row for row in rows if row.is_total]
+    counts = [(status, count) for status, is_total, count, _ in rows if not is_total]
+    return dict(sorted(counts, key=lambda row: row[0] or "")), tuple(labels)
+
+
+def _histogram(scored: DataFrame, quantity: str, lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Edges and counts of equal bins."""
+    quality = F.col(schemas.QUALITY)
     low, high = _SCALES.get(quantity, (lowest, highest))
     low, high = min(low, lowest), max(high, highest)
     place = F.least(F.floor((quality - low) / (high - low) * _BINS), F.lit(_BINS - 1)).cast("int")
     counts = np.zeros(_BINS, np.int64)
     for number, count in scored.groupBy(place.alias("bin")).count().collect():
         counts[number] = count
-    return np.linspace(low, high, _BINS + 1), counts, middle
+    return np.linspace(low, high, _BINS + 1), counts
 
 
 def _identities(images: DataFrame) -> DataFrame:
@@ -72,7 +83,7 @@ def _sizes(identities: DataFrame) -> tuple[SizeClass, ...]:
     )
     return tuple(
         SizeClass(2**row.doublings, 2 ** (row.doublings + 1) - 1, row.identities, *row.means)
-        for row in rows.orderBy("doublings").collect()
+        for row in sorted(rows.collect())
     )
 
 

@@ -1,10 +1,12 @@
 """The similarity of every pair: vectors meet at the first image of the pair, and only numbers leave the executors."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
@@ -45,6 +47,30 @@ class ComparedPairs(NamedTuple):
     """Hash of the identity of either image, two arrays of int64."""
     qualities: tuple[np.ndarray, ...]
     """Lower quality of the two images, an array of float64 a label set."""
+
+
+class ManyPairs:
+    """Pairs of so many images that Spark brings them together with their features.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        As for `flat_pairs`.
+    quality_columns : list of str
+        From `label_sets.quality_columns`.
+    """
+
+    def __init__(self, pairs: DataFrame, quality_columns: list[str]) -> None:
+        self._pairs, self._names = flat_pairs(pairs, quality_columns), quality_columns
+        self._pairs.persist(StorageLevel.MEMORY_AND_DISK)
+        self.counts: dict[bool, int] = dict(self._pairs.groupBy(schemas.SAME).count().collect())
+        """Number of pairs that are mated (True) and that are not; without those of which there are none."""
+        self.images = images_of(self._pairs)
+        """The distinct images of the pairs, `path` and `key`."""
+
+    def compared(self, features: Features) -> tuple[ComparedPairs, dict[str, int]]:
+        """What `compared_pairs` gives for these pairs."""
+        return compared_pairs(self._pairs, features, self._names, sum(self.counts.values()))
 
 
 def flat_pairs(pairs: DataFrame, quality_columns: list[str]) -> DataFrame:
@@ -137,22 +163,43 @@ def compared_pairs(
     """
     images = images_of(pairs)
     with planned_by_identity(pairs.sparkSession):
-        frame = _collected(_similar(pairs, _of_images(features, images, count), count))
+        frame = collected(_similar(pairs, _of_images(features, images, count), count))
     if len(frame) > count:
         raise repeated_key(images, features)
     usable = np.isfinite(frame[schemas.SIMILARITY].to_numpy(np.float64))
-    matched = frame[schemas.MATCHED].to_numpy(bool)
+    left_out = left_out_of(frame[schemas.MATCHED].to_numpy(bool), usable, images, features)
+    return _as_arrays(frame[usable], quality_columns), left_out
+
+
+def left_out_of(matched: np.ndarray, usable: np.ndarray, images: DataFrame, features: Features) -> dict[str, int]:
+    """Reason to number of the pairs that are left out for their features.
+
+    Parameters
+    ----------
+    matched : ndarray of bool, shape (pairs,)
+        Whether both images of a pair have a feature.
+    usable : ndarray of bool, shape (pairs,)
+        Whether both features can be used.
+    images : DataFrame
+        From `images_of`.
+
+    Raises
+    ------
+    NothingUsableError
+        If no pair has two features that can be used.
+    InputError
+        If no image has a feature at all.
+    """
     left_out = {_MISSING: int((~matched).sum()), _INVALID: int((matched & ~usable).sum())}
     if not usable.any():
         check_any_match(images, features)
         raise NothingUsableError(
-            f"none of {count} pairs has two features that can be used ({left_out[_MISSING]} lack one, of "
+            f"none of {len(usable)} pairs has two features that can be used ({left_out[_MISSING]} lack one, of "
             f"{left_out[_INVALID]} one is empty, not finite, zero or of another length)",
             setting="feature_root",
             remedy="compute the features again",
         )
-    compared = _as_arrays(frame[usable], quality_columns)
-    return compared, {reason: number for reason, number in left_out.items() if number}
+    return {reason: number for reason, number in left_out.items() if number}
 
 
 def _as_arrays(frame: pd.DataFrame, quality_columns: list[str]) -> ComparedPairs:
@@ -228,12 +275,24 @@ def _similarity() -> Callable[..., Column]:
     return similarity
 
 
-def _collected(table: DataFrame) -> pd.DataFrame:
+def collected(table: DataFrame) -> pd.DataFrame:
     """Rows as a pandas frame, by way of Arrow."""
-    spark, key = table.sparkSession, "spark.sql.execution.arrow.pyspark.enabled"
+    with _by_arrow(table.sparkSession):
+        return table.toPandas()
+
+
+def distributed(spark: SparkSession, frame: pd.DataFrame, schema: str) -> DataFrame:
+    """A pandas frame as rows, by way of Arrow, which needs no Python worker."""
+    with _by_arrow(spark):
+        return spark.createDataFrame(frame, schema)
+
+
+@contextlib.contextmanager
+def _by_arrow(spark: SparkSession) -> Iterator[None]:
+    key = "spark.sql.execution.arrow.pyspark.enabled"
     before: Any = spark.conf.get(key)
     spark.conf.set(key, "true")
     try:
-        return table.toPandas()
+        yield
     finally:
         spark.conf.set(key, before)

@@ -22,6 +22,9 @@ _BUCKET_COLUMNS = {1: "cluster", _FORMAT_VERSION: schemas.IDENTITY_KEY}
 _SORTED_BY = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.PATH)
 # Read as a whole: what is small is gone again before Java's collector moves it to its old generation.
 _ROW_GROUP_BYTES = 8 << 20
+# Tables are written and read at a path as it is; Spark would take it for a pattern, which `literal` cannot mend in a
+# place that is written to.
+_PLAIN_PATHS = "__globPaths__"
 _IMPORT_AGAIN = "import the features again"
 
 
@@ -66,6 +69,7 @@ def write_store(
     by_identity = with_binary_vectors(keyed.repartition(buckets, schemas.IDENTITY_KEY))
     options = {
         "path": folder,
+        _PLAIN_PATHS: "false",
         "compression": "none",
         f"parquet.enable.dictionary#{schemas.FEATURE}": "false",
         "parquet.block.size": str(_ROW_GROUP_BYTES),
@@ -115,8 +119,9 @@ def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
     sorted_by = ", ".join(names.get(name, name) for name in _SORTED_BY)
     table, location = _new_table_name(), storage.qualified(folder).replace("\\", "\\\\").replace("'", "\\'")
     spark.sql(
-        f"CREATE TABLE {table} ({columns}) USING parquet CLUSTERED BY ({bucket_column}) "
-        f"SORTED BY ({sorted_by}) INTO {description.buckets} BUCKETS LOCATION '{location}'"
+        f"CREATE TABLE {table} ({columns}) USING parquet OPTIONS ({_PLAIN_PATHS} 'false') "
+        f"CLUSTERED BY ({bucket_column}) SORTED BY ({sorted_by}) INTO {description.buckets} BUCKETS "
+        f"LOCATION '{location}'"
     )
     # Spark follows the new names back to the buckets, so that vectors stay where they lie.
     vectors = spark.table(table).withColumnsRenamed({bucket_column: schemas.IDENTITY_KEY, schemas.PATH: schemas.KEY})

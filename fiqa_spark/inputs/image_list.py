@@ -1,17 +1,24 @@
 """Image list to DataFrame: one row for every distinct path, with its identity and key."""
 
+import logging
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
+from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.list_forms import ListForm, recognised
+from fiqa_spark.inputs.parquet_columns import read_list_columns
+from fiqa_spark.inputs.repeated_keys import check_keys_differ, facts_of_paths
 from fiqa_spark.inputs.settings import ImageSettings, PathSettings
-from fiqa_spark.runtime.storage import Storage, literal
+from fiqa_spark.inputs.text_files import first_lines
+from fiqa_spark.inputs.text_lines import is_unusable, lines_of, listed_paths, unusable
+from fiqa_spark.runtime.storage import Storage
 
+_log = logging.getLogger("fiqa_spark")
 _PATHS_FOR_ADVICE = 1000
 # What is known of the first images of a list; these columns are their order, path and key settling ties.
 _IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
@@ -35,65 +42,33 @@ def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     Parameters
     ----------
     path : str
-        UTF-8 text, one image a line, the path up to the first TAB; or Parquet with `path` and perhaps `identity`.
+        UTF-8 text, one image a line, in one of the forms of `list_forms`; or Parquet with `path` and perhaps
+        `identity`.
 
     Returns
     -------
     DataFrame
-        `path`, and `identity` if the list has that column; rows without a path are left out.
+        `path`, without blanks around it and with '/' between its parts, and `identity` if the list has that column;
+        rows without a path are left out. What `check_listed` or `check_images` refuses is among them.
 
     Raises
     ------
     InputError
-        If there is no such list, or a Parquet list has no column `path`.
+        If there is no such list, a Parquet list has no column `path`, or a text holds no paths or has no one meaning.
     """
     if not storage.exists(path):
         raise InputError("no such file", path=path, remedy="give the list of images, one path a line")
     storage.check_no_pipe(path)
-    if _is_parquet(storage, path):
-        return _read_parquet(spark, storage, path)
-    lines = spark.read.option("lineSep", "\n").text(literal(storage.qualified(path)))
-    before_tab = F.substring_index("value", "\t", 1)
-    ended = F.endswith(before_tab, F.lit("\r"))
-    listed = F.when(ended, before_tab.substr(F.lit(1), F.length(before_tab) - 1)).otherwise(before_tab)
-    return lines.select(listed.alias(schemas.PATH)).where(F.trim(schemas.PATH) != "")
-
-
-def check_encoding(paths: DataFrame, *, setting: str, path: str | None = None) -> None:
-    """Raise InputError if one of the paths is not UTF-8; `setting` and `path` tell the file that holds them."""
-    unreadable = paths.where(~_is_utf8(schemas.PATH)).select(schemas.PATH).head(1)
-    if unreadable:
-        raise _not_utf8(unreadable[0][0], setting=setting, path=path)
-
-
-def _not_utf8(text: str, **blame: str | None) -> InputError:
-    return InputError(f"not UTF-8, seen {text[:80]!r}", remedy="convert it, for example with iconv", **blame)
-
-
-def _is_parquet(storage: Storage, path: str) -> bool:
-    if storage.is_folder(path):
-        return storage.first_file(path, (".parquet",)) is not None
-    return path.endswith(".parquet") or storage.head(path, 4) == b"PAR1"
-
-
-def _read_parquet(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
-    reader = spark.read
-    if storage.is_folder(path) and any(name.startswith("identity=") for name, *_ in storage.entries(path)):
-        # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
-        reader = reader.schema(f"{schemas.PATH} string, {schemas.IDENTITY} string")
-    table = reader.parquet(literal(storage.qualified(path)))
-    if schemas.PATH not in table.columns:
-        raise InputError(f"no column 'path'; it has {', '.join(table.columns)}", path=path)
-    columns = [column for column in (schemas.PATH, schemas.IDENTITY) if column in table.columns]
-    return table.select([F.col(column).cast("string") for column in columns]).where(F.trim(schemas.PATH) != "")
-
-
-def _is_utf8(column: str) -> Column:
-    """True where the bytes of a column of text are UTF-8; decoding replaces what is not."""
-    if hasattr(F, "is_valid_utf8"):
-        return F.is_valid_utf8(column)
-    raw = F.col(column).cast("binary")
-    return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
+    table = read_list_columns(spark, storage, path)
+    if table is not None:
+        tidy = keys.with_slashes(keys.trimmed(F.col(schemas.PATH)))
+        return table.withColumn(schemas.PATH, tidy).where(F.col(schemas.PATH) != "")
+    # Of a list in several files, each is of the same form.
+    example = storage.first_file(path, ("",)) if storage.is_folder(path) else path
+    form = recognised(first_lines(storage, example), path) if example else ListForm()
+    if form.told:
+        _log.info("list read as %s (%s)", form.told, path)
+    return listed_paths(lines_of(spark, storage, path), form)
 
 
 def identified_images(paths: DataFrame, settings: ImageSettings, identity_index: int) -> DataFrame:
@@ -134,7 +109,8 @@ def identified_images(paths: DataFrame, settings: ImageSettings, identity_index:
 def index_in_key(paths: DataFrame, settings: PathSettings) -> int:
     """The index of the identity among the parts of a key, where `id_key_index` counts those of a path."""
     index = settings.id_key_index
-    first = keys.with_key(paths.select(schemas.PATH), settings.image_root).head(1) if index >= 0 else ()
+    known = paths.select(schemas.PATH).where(F.col(schemas.PATH).isNotNull())
+    first = keys.with_key(known, settings.image_root).head(1) if index >= 0 else ()
     return index - (first[0][0].count("/") - first[0][1].count("/")) if first else index
 
 
@@ -155,8 +131,8 @@ def check_images(
     Raises
     ------
     InputError
-        If the list is empty, it is not UTF-8, a path climbs out of its root, no path has an identity, or all have the
-        same where there must be several.
+        If the list is empty, it is not UTF-8, a line is of another form than the first, a path climbs out of its root,
+        no path has an identity, all have the same where there must be several, or several paths have one key.
     """
     path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
     # Gathered while the first images are looked for, so that the list is read once for both.
@@ -164,17 +140,20 @@ def check_images(
     observed = images.observe(
         observation,
         F.sum(schemas.LIST_ROWS).alias("list_rows"),
+        F.sum(F.when(path.isNull(), F.col(schemas.LIST_ROWS))).alias("without_path"),
         F.max(identity.isNotNull()).alias("identified"),
-        F.min(F.when(~_is_utf8(schemas.PATH), path)).alias("unreadable"),
+        F.min(F.when(is_unusable(schemas.PATH), path)).alias("unusable"),
         F.min(F.when(path.contains("..") & keys.climbs(path), path)).alias("climbing"),
         F.min(path).alias("example"),
         F.min(identity).alias("first_identity"),
         F.max(identity).alias("last_identity"),
         F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.IDENTITY_KEY)).alias("identities_in_keys"),
+        *facts_of_paths(),
     )
     first = first_images(observed.where(identity.isNotNull()), count)
     facts = observation.get
     _check(facts, images, settings, several_identities)
+    check_keys_differ(images, facts)
     return CheckedList(facts["list_rows"], facts["identities_in_keys"], first)
 
 
@@ -204,8 +183,14 @@ def _check(facts: dict[str, Any], images: DataFrame, settings: ImageSettings, se
     """Raise InputError for what a list holds."""
     if not facts["list_rows"]:
         raise InputError("no image in the list", setting="image_list_file", remedy="it must hold one path a line")
-    if facts["unreadable"] is not None:
-        raise _not_utf8(facts["unreadable"], setting="image_list_file")
+    if facts["without_path"]:
+        raise InputError(
+            f"{facts['without_path']} of {facts['list_rows']} rows have no path",
+            setting="image_list_file",
+            remedy="leave them out, as in images.where(\"trim(path) <> ''\")",
+        )
+    if facts["unusable"] is not None:
+        raise unusable(facts["unusable"], setting="image_list_file")
     if facts["climbing"] is not None:
         raise InputError(
             f"path {facts['climbing']!r} climbs out of its root",

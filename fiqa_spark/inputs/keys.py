@@ -7,15 +7,29 @@ from urllib.parse import unquote, urlparse
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DecimalType, DoubleType, FloatType, MapType, StructType, UserDefinedType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 
 _EXTENSIONS = (
-    *("jpg", "jpeg", "png", "bmp", "webp", "gif", "tif", "tiff"),
-    *("pbm", "pgm", "pnm", "ppm", "jp2", "heic", "avif", "npy"),
+    *("jpg", "jpeg", "jpe", "jfif", "png", "apng", "bmp", "dib", "webp", "gif", "tif", "tiff", "tga"),
+    *("pbm", "pgm", "pnm", "ppm", "jp2", "j2k", "jpx", "jxl", "heic", "heif", "hif", "avif"),
+    *("mp4", "mov", "avi", "mkv", "webm", "npy"),
 )
 _EXTENSION = "extension of the key"
+EXTENSION_PATTERN = rf"\.(?i:{'|'.join(_EXTENSIONS)})"
+"""An extension that a key does without; a regular expression for Python and Java."""
+# What is not seen at either end of a line: white space of any kind, marks of zero width and of the writing direction.
+BLANK_PATTERN = r"[\s\x0b\x1c-\x1f\x85\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+"""A blank of any kind; a regular expression for Python and Java."""
+_WITHOUT_BLANKS = rf"^{BLANK_PATTERN}*([\s\S]*[^{BLANK_PATTERN[1:]})"
+# A drive, or the two backslashes before the name of a server.
+ON_WINDOWS_PATTERN = r"^(?:[A-Za-z]:(?:[\\/]|$)|\\\\)"
+_NO_IDENTITIES = (ArrayType, MapType, StructType, UserDefinedType)
+# Up to here a double holds every whole number.
+_WHOLE_AT_MOST = 2**53
+_WITH_BACKSLASHES = r"^(?:[A-Za-z]:[\\/]|\\\\|[^/\\]*\\[^/]*$)"
 
 
 def with_key(table: DataFrame, *roots: str) -> DataFrame:
@@ -24,19 +38,19 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
     Parameters
     ----------
     table : DataFrame
-        Column `path`, with '/' between the parts.
+        Column `path`, with '/' between the parts, or as Windows writes it.
     *roots : str
         Folders that paths may begin with; empty ones are ignored.
 
     Returns
     -------
     DataFrame
-        With `key`: no leading slash, no empty and no '.' parts, no ``.npy``; null for null.
+        With `key`: no leading slash, no empty and no '.' parts, no ``.npy``, no blanks around it; null for null.
     """
-    path, key, extension = F.col(schemas.PATH), F.col(schemas.KEY), F.col(_EXTENSION)
-    relative = path
+    key, extension = F.col(schemas.KEY), F.col(_EXTENSION)
+    relative = key
     for prefix in _prefixes(roots):
-        relative = F.when(F.startswith(path, F.lit(prefix)), F.substring(path, len(prefix) + 1, 2**31 - 1)).otherwise(
+        relative = F.when(F.startswith(key, F.lit(prefix)), F.substring(key, len(prefix) + 1, 2**31 - 1)).otherwise(
             relative
         )
     # Most paths are clean, and looking for a string costs a fraction of a regular expression.
@@ -49,12 +63,24 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
     named = F.lower(extension).isin(*_EXTENSIONS) & (stem_length > 0)
     # Step by step, so that Spark computes once what is used often.
     return (
-        table.withColumn(schemas.KEY, relative)
+        table.withColumn(schemas.KEY, with_slashes(trimmed(F.col(schemas.PATH))))
+        .withColumn(schemas.KEY, relative)
         .withColumn(schemas.KEY, F.when(odd, clean).otherwise(key))
         .withColumn(_EXTENSION, F.substring_index(key, ".", -1))
         .withColumn(schemas.KEY, F.when(named & ~F.endswith(stem, F.lit("/")), stem).otherwise(key))
         .drop(_EXTENSION)
     )
+
+
+# Both name the path few times: Spark puts expressions into one another, and their size is the product of these.
+def trimmed(text: Column) -> Column:
+    """Text without blanks of any kind around it; null for null."""
+    return F.regexp_extract(text, _WITHOUT_BLANKS, 1)
+
+
+def with_slashes(path: Column) -> Column:
+    """Path with '/' between its parts where a drive, a server or the lack of any '/' says that it is Windows'."""
+    return F.when(path.rlike(_WITH_BACKSLASHES), F.translate(path, "\\", "/")).otherwise(path)
 
 
 def climbs(path: Column) -> Column:
@@ -72,6 +98,35 @@ def identity(path: Column, index: int) -> Column:
         fewer = F.substring_index(path, "/", count - 1 if count > 0 else count + 1)
         part = F.when(F.octet_length(fewer) < F.octet_length(kept), part)
     return F.nullif(part, F.lit(""))
+
+
+def identity_as_text(table: DataFrame, **blame: str) -> Column:
+    """Identities in a column of their own as text, whatever its type.
+
+    pandas makes 42.0 of 42 where another identity is missing: a whole number is written as such. NaN is no identity.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Column `identity`.
+    **blame
+        Facts for an error: the `setting` or `path` that the table comes from.
+
+    Raises
+    ------
+    InputError
+        If the column holds lists or structs.
+    """
+    own, kind = F.col(schemas.IDENTITY), table.schema[schemas.IDENTITY].dataType
+    text = own.cast("string")
+    if isinstance(kind, _NO_IDENTITIES):
+        raise InputError(f"'identity' is {kind.simpleString()}", remedy="give identities as text or numbers", **blame)
+    if isinstance(kind, DecimalType):
+        return F.when(F.floor(own) == own, F.floor(own).cast("string")).otherwise(text)
+    if isinstance(kind, (FloatType, DoubleType)):
+        is_whole = (F.rint(own) == own) & (F.abs(own) <= _WHOLE_AT_MOST)
+        return F.when(~F.isnan(own), F.when(is_whole, own.cast("bigint").cast("string")).otherwise(text))
+    return text
 
 
 def identity_key(key: Column, index: int) -> Column:
@@ -97,18 +152,16 @@ def seeded_hash(seed: int, *columns: str | Column) -> Column:
 
 def _prefixes(roots: Iterable[str]) -> list[str]:
     """Ways in which a path may begin with one of the roots, each with its final slash; the shortest first."""
-    prefixes: set[str] = set()
-    for root in filter(None, roots):
-        plain = unquote(urlparse(root).path) if re.match(r"[a-z][a-z0-9+.-]*:/", root) else root
-        forms = {root, plain} if plain != root else {root, os.path.abspath(root), "file://" + os.path.abspath(root)}
-        prefixes |= {form.rstrip("/") + "/" for form in forms}
+    prefixes = {form.rstrip("/") + "/" for root in filter(None, roots) for form in _forms(root)}
     return sorted(prefixes, key=len)
 
 
-def no_match(list_key: str, feature_key: str) -> InputError:
-    """The error of a list and features that have no key in common."""
-    return InputError(
-        f"no feature matched an image; list key {list_key!r}, feature key {feature_key!r}",
-        setting="feature_root",
-        remedy="set `image_root` and `feature_root` so that the keys below them agree",
-    )
+def _forms(root: str) -> set[str]:
+    """Ways to write a root."""
+    if re.match(ON_WINDOWS_PATTERN, root):
+        slashed = root.replace("\\", "/")
+        # Windows does not tell the two cases of a drive apart.
+        return {slashed[:1].upper() + slashed[1:], slashed[:1].lower() + slashed[1:]}
+    if re.match(r"[a-z][a-z0-9+.-]*:/", root):
+        return {root, unquote(urlparse(root).path)}
+    return {root, root.replace("\\", "/"), os.path.abspath(root), "file://" + os.path.abspath(root)}

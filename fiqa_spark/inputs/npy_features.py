@@ -1,5 +1,7 @@
 """Features in .npy files, a tree of them or one matrix, read side by side by the workers."""
 
+import itertools
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,11 +14,14 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.keys import climbs
 from fiqa_spark.inputs.npy_files import open_matrix, read_vector, vector_in
+from fiqa_spark.runtime.local_folders import walk
 from fiqa_spark.runtime.row_numbers import numbered
-from fiqa_spark.runtime.storage import Storage, literal
+from fiqa_spark.runtime.storage import Storage, check_name, literal
 from fiqa_spark.runtime.workers import in_worker
 
 SUFFIX = ".npy"
+FILE = "file"
+"""Column with the path of a file below its root, without extension."""
 _ROWS_AT_ONCE = 4096
 # 65,536 values of four bytes.
 _VECTOR_FILE_BYTES = 1 << 18
@@ -24,15 +29,17 @@ _VECTOR_FILE_BYTES = 1 << 18
 _TASKS_A_CORE = 4
 
 
-def tree_features(keyed: DataFrame, root: str) -> DataFrame:
-    """Features of the images of a list, each in its own file ``<root>/<key>.npy``.
+def tree_features(named: DataFrame, root: str, *, first_of_key: bool) -> DataFrame:
+    """Features in files ``<root>/<file>.npy`` of one vector each.
 
     Parameters
     ----------
-    keyed : DataFrame
-        Column `key`, repeats allowed; those that climb out of the root are left out.
+    named : DataFrame
+        Columns `key` and `file`, repeats allowed; files that climb out of the root are left out.
     root : str
         Folder, as the workers see it.
+    first_of_key : bool
+        Whether one file of a key is enough, the one with the shortest name that is there.
 
     Returns
     -------
@@ -43,13 +50,27 @@ def tree_features(keyed: DataFrame, root: str) -> DataFrame:
 
     @in_worker
     def read(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for frame in frames:
-            files = [(key, os.path.join(root, key + SUFFIX)) for key in frame[schemas.KEY]]
-            table = _as_table((key, *_vector_or_problem(read_vector, file)) for key, file in files)
-            yield table[table[schemas.FEATURE].notna() | table[schemas.PROBLEM].notna()]
+        found = _vectors_of_keys(frames, root, first_of_key)
+        while rows := list(itertools.islice(found, _ROWS_AT_ONCE)):
+            yield _as_table(rows)
 
-    inside = keyed.select(schemas.KEY).where(~climbs(F.col(schemas.KEY)))
-    return inside.repartition(_tasks(keyed), schemas.KEY).distinct().mapInPandas(read, schemas.VECTORS)
+    inside = named.select(schemas.KEY, FILE).where(~climbs(F.col(FILE)))
+    # Files of a key one after the other, so that each is read once.
+    sorted_ = inside.repartition(_tasks(named), schemas.KEY).sortWithinPartitions(schemas.KEY)
+    return sorted_.mapInPandas(read, schemas.VECTORS)
+
+
+def _vectors_of_keys(
+    frames: Iterator[pd.DataFrame], root: str, first_of_key: bool
+) -> Iterator[tuple[str, bytes | None, str | None]]:
+    rows = (row for frame in frames for row in zip(frame[schemas.KEY], frame[FILE], strict=True))
+    for key, of_key in itertools.groupby(rows, operator.itemgetter(0)):
+        for file in sorted({file for _, file in of_key}):
+            vector, problem = _vector_or_problem(read_vector, os.path.join(root, file + SUFFIX))
+            if vector is not None or problem is not None:
+                yield key, vector, problem
+                if first_of_key:
+                    break
 
 
 def _as_table(rows: Iterable[tuple[str, bytes | None, str | None]]) -> pd.DataFrame:
@@ -66,41 +87,44 @@ def _vector_or_problem(read: Callable[..., np.ndarray], *source: bytes | str) ->
         return None, str(error)
 
 
-def tree_keys(spark: SparkSession, root: str) -> DataFrame:
-    """Keys of all the .npy files below a folder; the workers walk the folders.
+def tree_files(spark: SparkSession, root: str) -> DataFrame:
+    """Names of all the .npy files below a folder, without that extension; the workers walk the folders.
 
     Parameters
     ----------
     root : str
-        Folder, as the workers see it.
+        Folder, as the workers see it; symbolic links in it are followed.
 
     Returns
     -------
     DataFrame
-        Column `key`.
+        Column `path`, below the root.
     """
     with os.scandir(root) as entries:
         top = [(entry.name,) for entry in entries]
+    for (name,) in top:
+        check_name(os.path.join(root, name))
 
     @in_worker
-    def walk(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def walked(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for frame in frames:
             for name in frame["name"]:
-                for keys in _keys_below(root, name):
-                    yield pd.DataFrame({schemas.KEY: keys}, dtype=object)
+                files = _files_below(root, name)
+                while paths := list(itertools.islice(files, _ROWS_AT_ONCE)):
+                    yield pd.DataFrame({schemas.PATH: paths}, dtype=object)
 
     names = spark.createDataFrame(top, "name string")
-    return names.repartition(_tasks(names)).mapInPandas(walk, "key string")
+    return names.repartition(_tasks(names)).mapInPandas(walked, "path string")
 
 
-def _keys_below(root: str, name: str) -> Iterator[list[str]]:
-    """Lists of keys of the .npy files in a folder or of one such file, a list for every folder on the way."""
+def _files_below(root: str, name: str) -> Iterator[str]:
+    """Paths of the .npy files in a folder, or of one such file, without that extension."""
     path = os.path.join(root, name)
-    folders = os.walk(path) if os.path.isdir(path) else [(root, [], [name])]
-    for folder, _, file_names in folders:
-        prefix = os.path.relpath(folder, root)
-        prefix = "" if prefix == "." else prefix + "/"
-        yield [prefix + file[: -len(SUFFIX)] for file in file_names if file.endswith(SUFFIX)]
+    if not os.path.isdir(path):
+        files = iter([name])
+    else:
+        files = (f"{name}/{below}{file}" for below, file, is_folder in walk(path, above=[root]) if not is_folder)
+    return (file[: -len(SUFFIX)] for file in files if file.endswith(SUFFIX))
 
 
 def stored_files(spark: SparkSession, storage: Storage, root: str) -> DataFrame:

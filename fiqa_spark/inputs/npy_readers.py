@@ -1,23 +1,27 @@
 """Readers of .npy files: trees, on a disk of the workers' own or elsewhere, and matrices."""
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.image_list import check_encoding, read_paths
+from fiqa_spark.inputs.image_list import read_paths
 from fiqa_spark.inputs.npy_features import (
+    FILE,
     SUFFIX,
     matrix_features,
     stored_files,
     stored_tree_features,
     tree_features,
-    tree_keys,
+    tree_files,
 )
 from fiqa_spark.inputs.npy_files import declared_shape
 from fiqa_spark.inputs.reader import Reader, Source, Vectors, Wanted
+from fiqa_spark.inputs.text_lines import check_listed
 
 _HEADER_BYTES = 1 << 12
+_KEY = "key of the image"
 
 
 def _is_local_tree(source: Source) -> bool:
@@ -27,14 +31,41 @@ def _is_local_tree(source: Source) -> bool:
 def _local_tree_vectors(source: Source, wanted: Wanted | None) -> Vectors:
     """Vectors in a tree that every worker can open by path; of wanted images no other file is looked at."""
     root = _local(source)
-    wanted_keys = tree_keys(source.spark, root) if wanted is None else _keys_of(wanted, source.image_root)
-    return Vectors(tree_features(wanted_keys, root), wanted_keys.count(), _dimension(source))
+    if wanted is None:
+        files = tree_files(source.spark, root)
+        named = keys.with_key(files).withColumnRenamed(schemas.PATH, FILE)
+        return Vectors(tree_features(named, root, first_of_key=False), files.count(), _dimension(source))
+    paths, extensions = _paths_of(wanted), sorted(source.found.inner_extensions)
+    named = _named_files(paths, source.image_root, extensions)
+    # One name after the other, unless some files have the one and some may have the other.
+    vectors = tree_features(named, root, first_of_key=not extensions)
+    return Vectors(vectors, paths.count(), _dimension(source))
 
 
-def _keys_of(wanted: Wanted, image_root: str) -> DataFrame:
+def _paths_of(wanted: Wanted) -> DataFrame:
     paths = wanted.images.select(schemas.PATH)
-    paths = paths if wanted.beside is None else paths.union(wanted.beside.select(schemas.PATH))
-    return keys.with_key(paths, image_root).select(schemas.KEY)
+    return paths if wanted.beside is None else paths.union(wanted.beside.select(schemas.PATH))
+
+
+def _named_files(paths: DataFrame, image_root: str, extensions: list[str]) -> DataFrame:
+    """Keys of images, each with the names that the file of its feature may have: ``0.npy``, ``0.jpg.npy``.
+
+    Parameters
+    ----------
+    extensions : list of str
+        Some that files have before ``.npy``, whether those of images or not.
+    """
+    keyed = keys.with_key(paths, image_root)
+    # With an extension for `with_key` to take off, that of the image stays.
+    whole = F.concat(F.col(schemas.PATH), F.lit(SUFFIX)).alias(schemas.PATH)
+    names = keys.with_key(keyed.select(F.col(schemas.KEY).alias(_KEY), whole), image_root)
+    others = [F.concat(F.col(_KEY), F.lit(extension)) for extension in extensions]
+    file = F.explode(F.array(F.col(_KEY), F.col(schemas.KEY), *others)).alias(schemas.PATH)
+    files = names.select(_KEY, file)
+    if extensions:
+        is_of_image = (F.col(schemas.PATH) == F.col(_KEY)) | (F.col(schemas.KEY) == F.col(_KEY))
+        files = keys.with_key(files).where(is_of_image)
+    return files.select(F.col(_KEY).alias(schemas.KEY), F.col(schemas.PATH).alias(FILE))
 
 
 def _stored_tree_vectors(source: Source, wanted: Wanted | None) -> Vectors:
@@ -42,7 +73,10 @@ def _stored_tree_vectors(source: Source, wanted: Wanted | None) -> Vectors:
     files = stored_files(source.spark, source.storage, source.path)
     # Imported keys are the paths below the source; there the image root is for the list of a matrix alone.
     roots = () if wanted is None else (source.image_root,)
-    return Vectors(_key_as_path(stored_tree_features(files), *roots), files.count(), _dimension(source))
+    path = F.col(schemas.PATH)
+    without_suffix = path.substr(F.lit(1), F.length(path) - len(SUFFIX))
+    vectors = stored_tree_features(files).withColumn(schemas.PATH, without_suffix)
+    return Vectors(_key_as_path(vectors, *roots), files.count(), _dimension(source))
 
 
 def _matrix_vectors(source: Source, wanted: Wanted | None) -> Vectors:
@@ -50,7 +84,7 @@ def _matrix_vectors(source: Source, wanted: Wanted | None) -> Vectors:
     matrix = _local(source)
     if source.rows_list:
         setting, paths = "rows_list", read_paths(source.spark, source.storage, source.rows_list)
-        check_encoding(paths, setting=setting, path=source.rows_list)
+        check_listed(paths, setting=setting, path=source.rows_list)
     elif wanted is not None and wanted.are_rows:
         setting, paths = "image_list_file", wanted.images
     else:

@@ -9,13 +9,16 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.element_types import check_first_are_float32
+from fiqa_spark.inputs.feature_files import PARQUET, FoundFiles
 from fiqa_spark.inputs.feature_store import is_store, open_store, write_store
 from fiqa_spark.inputs.image_list import index_in_key
-from fiqa_spark.inputs.keys import no_match
+from fiqa_spark.inputs.nearest_keys import no_match
 from fiqa_spark.inputs.npy_readers import LOCAL_TREE, MATRIX, STORED_TREE
 from fiqa_spark.inputs.parquet_features import Features, keyed_features, read_features, vector_length
 from fiqa_spark.inputs.reader import Reader, Source, Vectors, Wanted
-from fiqa_spark.inputs.settings import FeatureSettings, ImportSettings
+from fiqa_spark.inputs.settings import FLOAT32, FeatureSettings, ImportSettings
+from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
@@ -26,8 +29,14 @@ def _stored_features(source: Source) -> Features:
 
 
 def _parquet_features(source: Source) -> Features:
-    table = read_features(source.spark, source.storage, source.path)
-    return keyed_features(table, source.id_key_index, source.path, source.image_root)
+    table, have_raw_paths = read_features(source.spark, source.found)
+    if have_raw_paths:
+        check_listed(table, path=source.path)
+    # Those of a store are float32, whatever they were made of.
+    feature_type = FLOAT32 if is_store(source.storage, source.path) else source.feature_type
+    if feature_type == FLOAT32:
+        check_first_are_float32(table, path=source.path)
+    return keyed_features(table, source.id_key_index, source.path, source.image_root, feature_type=feature_type)
 
 
 def _parquet_vectors(source: Source, wanted: Wanted | None) -> Vectors:
@@ -37,10 +46,9 @@ def _parquet_vectors(source: Source, wanted: Wanted | None) -> Vectors:
     return Vectors(vectors, vectors.count(), vector_length(vectors))
 
 
-_PARQUET = ".parquet"
 READERS = (
-    Reader(_PARQUET, lambda source: is_store(source.storage, source.path), _parquet_vectors, _stored_features),
-    Reader(_PARQUET, lambda source: True, _parquet_vectors, _parquet_features),
+    Reader(PARQUET, lambda source: is_store(source.storage, source.path), _parquet_vectors, _stored_features),
+    Reader(PARQUET, lambda source: True, _parquet_vectors, _parquet_features),
     LOCAL_TREE,
     STORED_TREE,
     MATRIX,
@@ -86,7 +94,7 @@ def open_features(
         store = _import(reader, source, folder, Wanted(images, beside, are_rows))
     if not store["rows"]:
         _refuse_unmatched(images, source)
-    return open_store(spark, storage, folder)
+    return open_store(spark, storage, folder)._replace(of_this_run=True)
 
 
 def import_features(spark: SparkSession, storage: Storage, settings: ImportSettings, folder: str) -> dict[str, Any]:
@@ -123,31 +131,27 @@ def _import(reader: Reader, source: Source, folder: str, wanted: Wanted | None =
 def _source(
     spark: SparkSession, storage: Storage, path: str, settings: FeatureSettings | ImportSettings, index: int
 ) -> Source:
-    """Features on disk; InputError if there are none of any form."""
-    example = _example_file(storage, path)
-    return Source(spark, storage, path, example, index, settings.image_root, settings.rows_list)
-
-
-def _example_file(storage: Storage, path: str) -> str:
-    """One feature file, whose extension tells the form of all."""
+    """Features on disk; InputError if there are none of any form, or of several."""
     if not storage.exists(path):
-        remedy = "give a Parquet data set or .npy files"
-        raise InputError("no such file or folder", path=path, remedy=remedy)
+        raise InputError("no such file or folder", path=path, remedy="give a Parquet data set or .npy files")
     storage.check_no_pipe(path)
-    suffixes = tuple(dict.fromkeys(reader.suffix for reader in READERS))
-    example = storage.first_file(path, suffixes) if storage.is_folder(path) else storage.qualified(path)
-    if example is None or not example.endswith(suffixes):
-        text = f"no {' and no '.join(suffixes)} file there"
-        raise InputError(text, path=path, remedy="give the folder of the features")
-    return example
+    found = FoundFiles(storage, path, tuple(dict.fromkeys(reader.suffix for reader in READERS)))
+    if not found.forms:
+        raise InputError(found.none_of(), path=path, remedy="give the folder of the features")
+    found.check_one_form()
+    found.tell_what_is_not_read()
+    of_settings = settings.image_root, settings.rows_list, settings.feature_type
+    return Source(spark, storage, path, found, found.example, index, *of_settings)
 
 
 def _reader_of(source: Source) -> Reader:
-    return next(reader for reader in READERS if source.example.endswith(reader.suffix) and reader.recognises(source))
+    form = source.found.forms[0]
+    return next(reader for reader in READERS if reader.suffix == form and reader.recognises(source))
 
 
 def _refuse_unmatched(images: DataFrame, source: Source) -> None:
     """Raise InputError for images of which none has a file; that a list is empty is told elsewhere."""
     listed = keys.with_key(images, source.image_root).select(schemas.KEY).head(1)
     if listed:
-        raise no_match(listed[0][0], source.example_key)
+        example = source.spark.createDataFrame([(source.example_key,)], f"{schemas.PATH} string")
+        raise no_match(listed[0][0], keys.with_key(example).head(1)[0][schemas.KEY])

@@ -9,7 +9,10 @@ from pyspark.sql.types import ArrayType, BinaryType, DataType, DoubleType, Float
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.runtime.storage import Storage, literal
+from fiqa_spark.inputs.element_types import as_float32
+from fiqa_spark.inputs.feature_files import FoundFiles
+from fiqa_spark.inputs.parquet_columns import FeatureRows, read_feature_columns
+from fiqa_spark.inputs.settings import FLOAT32
 
 
 class Features(NamedTuple):
@@ -22,9 +25,11 @@ class Features(NamedTuple):
     """Part of the key that the identity key comes from."""
     buckets: int | None
     """Number of buckets by identity key that the table lies in on disk, each sorted; None if it lies in none."""
+    of_this_run: bool = False
+    """Whether the run has put the buckets together itself, for as long as it lasts."""
 
 
-def read_features(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
+def read_features(spark: SparkSession, found: FoundFiles) -> FeatureRows:
     """Parquet data set of features, with the columns `path` and `feature`.
 
     Raises
@@ -32,11 +37,9 @@ def read_features(spark: SparkSession, storage: Storage, path: str) -> DataFrame
     InputError
         If a column is missing or the type of `feature` is none that holds a vector.
     """
-    # Folders below are part of it, whatever their names; files that are no Parquet are not.
-    options = {"recursiveFileLookup": "true", "pathGlobFilter": "*.parquet"} if storage.is_folder(path) else {}
-    table = spark.read.options(**options).parquet(literal(storage.qualified(path)))
-    check_columns(table, path=path)
-    return table
+    rows = read_feature_columns(spark, found)
+    check_columns(rows.table, path=found.path)
+    return rows
 
 
 def check_columns(table: DataFrame, **blame: str) -> None:
@@ -61,7 +64,7 @@ def check_columns(table: DataFrame, **blame: str) -> None:
         )
 
 
-def keyed_features(table: DataFrame, index: int, *roots: str) -> Features:
+def keyed_features(table: DataFrame, index: int, *roots: str, feature_type: str = FLOAT32) -> Features:
     """Features with their key and a vector that crosses to Python as it is.
 
     Parameters
@@ -72,7 +75,11 @@ def keyed_features(table: DataFrame, index: int, *roots: str) -> Features:
         Part of the key by which images and features are brought together, see `keys.identity_key`.
     *roots : str
         Folders that paths may begin with; empty ones are ignored.
+    feature_type : str
+        Type of the values of features that are bytes, see `element_types.as_float32`.
     """
+    if isinstance(table.schema[schemas.FEATURE].dataType, BinaryType):
+        table = as_float32(table, feature_type)
     feature = F.col(schemas.FEATURE)
     vector_type = table.schema[schemas.FEATURE].dataType
     if _is_ml_vector(vector_type):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
+from fiqa_spark.inputs.feature_files import FoundFiles
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.runtime.storage import Storage
 
@@ -18,19 +19,23 @@ class Source(NamedTuple):
     storage: Storage
     path: str
     """File or folder, as the user wrote it."""
+    found: FoundFiles
+    """The files that lie there."""
     example: str
-    """Qualified path of one feature file, whose extension tells the form of all."""
+    """Qualified path of one feature file."""
     id_key_index: int
     """Part of the key that names the identity."""
     image_root: str
     """Folder that the paths of images begin with; may be empty."""
     rows_list: str
     """List of the rows of a matrix; may be empty."""
+    feature_type: str
+    """Type of the values of features that are bytes, of `settings.ELEMENT_TYPES`."""
 
     @property
     def is_folder(self) -> bool:
         """Whether the features are files in a folder."""
-        return self.storage.is_folder(self.path)
+        return self.found.is_folder
 
     @property
     def example_key(self) -> str:
@@ -70,7 +75,8 @@ class Reader:
     suffix : str
         Extension of its files.
     recognises : callable
-        Whether a source, whose example has that extension, is of this form; called only if no earlier reader said so.
+        Whether a source, whose files have the form of that extension, is of this one; called only if no earlier reader
+        said so.
     vectors : callable
         Vectors of a source, to be written as a feature store: those of the wanted images at least, all if nothing is
         told of these.

@@ -6,10 +6,23 @@ from typing import Protocol
 from fiqa_spark.runtime.settings import Settings, setting
 
 _INT64 = 2**63 - 1
+FLOAT32, NPY = "float32", "npy"
+ELEMENT_TYPES = (FLOAT32, "float64", "float16", NPY)
 
 
 @dataclass(frozen=True)
-class ImageSettings(Settings):
+class VectorSettings(Settings):
+    """Of everything that reads features."""
+
+    feature_type: str = setting(
+        FLOAT32,
+        "type of the values of features that are bytes, little-endian; 'npy' is what numpy.save writes",
+        choices=ELEMENT_TYPES,
+    )
+
+
+@dataclass(frozen=True)
+class ImageSettings(VectorSettings):
     """Of everything that brings images and features together."""
 
     image_root: str = setting("", "folder that the paths of the image list begin with")
@@ -61,6 +74,10 @@ class FeatureSettings(PathSettings, Protocol):
     def rows_list(self) -> str:
         """As of `ListSettings`."""
 
+    @property
+    def feature_type(self) -> str:
+        """As of `VectorSettings`."""
+
 
 class ImportSettings(PathSettings, Protocol):
     """Settings of a job that turns features of any form into a feature store."""
@@ -72,3 +89,7 @@ class ImportSettings(PathSettings, Protocol):
     @property
     def rows_list(self) -> str:
         """As of `ListSettings`."""
+
+    @property
+    def feature_type(self) -> str:
+        """As of `VectorSettings`."""

@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.image_list import CheckedList
-from fiqa_spark.inputs.keys import no_match
+from fiqa_spark.inputs.nearest_keys import difference, nearest_key, no_match, pair_alike
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.inputs.vectors import partitions_for
 
@@ -19,6 +20,8 @@ _OTHER_IDENTITY_KEYS = (
     "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved once "
     "more; import them with that --id-key-index to avoid it"
 )
+_NEARLY_MET = "%d images have no feature; list key %r, feature key %r: %s; %s"
+_LOOKED_FOR = 8
 _MEET_ON = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY)
 
 
@@ -75,7 +78,8 @@ class Matching:
 
     def __init__(self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int) -> None:
         self._images, self._features, self._listed = images, features, listed
-        if features.buckets and not listed.identities_in_keys:
+        # Only a store that lasts can be imported anew.
+        if features.buckets and not features.of_this_run and not listed.identities_in_keys:
             _log.warning(_OTHER_IDENTITY_KEYS, features.id_key_index, id_key_index)
 
     def joined(self, dimension: int) -> tuple[DataFrame, int]:
@@ -102,6 +106,29 @@ class Matching:
             listed, feature = (table.select(schemas.KEY).head(1) for table in (self._images, self._features.table))
             raise error.with_keys(listed[0][0] if listed else "", feature[0][0] if feature else "") from None
 
+    def tell_missing(self, results: DataFrame, missing: int, image_root: str) -> None:
+        """Log the key of an image that has no feature beside one of the features that looks alike, if there is one.
+
+        Parameters
+        ----------
+        results : DataFrame
+            `path` and `status`.
+        missing : int
+            How many rows have the status ``missing_feature``.
+        image_root : str
+            Folder that paths may begin with; may be empty.
+        """
+        if not missing:
+            return
+        path = F.col(schemas.PATH)
+        without = results.where(F.col(schemas.STATUS) == schemas.MISSING_FEATURE).select(path)
+        # Letters with accents are what differs most often where some keys meet.
+        some = without.orderBy(F.octet_length(path) == F.char_length(path), path).limit(_LOOKED_FOR)
+        listed = [row[0] for row in keys.with_key(some, image_root).select(schemas.KEY).collect()]
+        if found := pair_alike(self._features.table, listed):
+            told = difference(*found)
+            _log.warning(_NEARLY_MET, missing, *found, told.text, told.remedy)
+
     def check_list_rows(self, list_rows: int) -> None:
         """Raise InputError if so many rows of the list came out of the join that a key must have several features."""
         if list_rows > self._listed.list_rows:
@@ -112,12 +139,13 @@ def check_any_match(images: DataFrame, features: Features) -> None:
     """Raise InputError unless some image has a feature; only keys are read."""
     if images.join(features.table.select(schemas.KEY), schemas.KEY).select(schemas.KEY).head(1):
         return
-    feature_key = _smallest_key(features.table)
+    listed = _smallest_key(images) or ""
+    feature_key = nearest_key(features.table, listed)
     if feature_key is None:
         raise InputError(
             "no feature there", setting="feature_root", remedy="give a Parquet data set or a folder of .npy files"
         )
-    raise no_match(_smallest_key(images) or "", feature_key)
+    raise no_match(listed, feature_key)
 
 
 def _smallest_key(table: DataFrame) -> str | None:

@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs.element_types import check_are_float32
 from fiqa_spark.inputs.image_list import few_of_each, first_images
 from fiqa_spark.inputs.vectors import are_too_many_strays, stack_vectors, vector_lengths, with_binary_vectors
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -144,8 +146,14 @@ def _candidates(few: pd.DataFrame, vectors: DataFrame) -> _Candidates:
     rows = with_binary_vectors(matched.select(*columns)).collect()
     frame = few.merge(pd.DataFrame(rows, columns=columns, dtype=object), on=schemas.KEY)
     frame = frame.drop_duplicates(schemas.PATH, ignore_index=True)
+    if _are_bytes(vectors):
+        check_are_float32(frame[schemas.FEATURE], setting="feature_root")
     dimension = _dimension(frame) if len(frame) else 1
     return _Candidates(frame, dimension, *unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension)))
+
+
+def _are_bytes(vectors: DataFrame) -> bool:
+    return isinstance(vectors.schema[schemas.FEATURE].dataType, BinaryType)
 
 
 def _keys_of_usable(vectors: DataFrame, dimension: int) -> DataFrame:

@@ -1,6 +1,9 @@
 """Results on disk, a row an image: Parquet, partitioned by identity or by buckets of identities."""
 
-from typing import NamedTuple
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -8,6 +11,11 @@ from pyspark.sql.types import ArrayType, DoubleType, StructType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.notebook_arguments import given_folder, given_session
+from fiqa_spark.inputs.parquet_footers import column_names
+from fiqa_spark.methods.identity_folders import NULL_NAME, many_small_files, read_folders, write_folders
+from fiqa_spark.runtime.spark_failures import told_to_users
+from fiqa_spark.runtime.sql_conf import planned_for_few_listings
 from fiqa_spark.runtime.storage import Storage, literal
 
 
@@ -32,7 +40,7 @@ RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recogn
 KINDS = (LABELS, RECOGNIZABILITY)
 """The results of all methods: whatever is in this list can be evaluated and exported."""
 
-_FOLDERS_AT_MOST = 10_000
+_FOLDERS_AT_MOST = 1_000
 # Escaping makes at most three bytes of one, and file systems allow 255 in a name.
 _IDENTITY_BYTES_AT_MOST = 80
 
@@ -51,7 +59,7 @@ def choose_partitioning(table: DataFrame, identities: int, asked: str) -> str:
     Returns
     -------
     str
-        ``'identity'`` or ``'bucket'``; ``'auto'`` is ``'identity'`` up to 10,000 identities whose names a folder can
+        ``'identity'`` or ``'bucket'``; ``'auto'`` is ``'identity'`` up to 1,000 identities whose names a folder can
         bear.
 
     Raises
@@ -62,7 +70,7 @@ def choose_partitioning(table: DataFrame, identities: int, asked: str) -> str:
     if asked == "bucket" or (asked == "auto" and identities > _FOLDERS_AT_MOST):
         return "bucket"
     name = F.col(schemas.IDENTITY)
-    unfit = (F.octet_length(name) > _IDENTITY_BYTES_AT_MOST) | (name == "__HIVE_DEFAULT_PARTITION__")
+    unfit = (F.octet_length(name) > _IDENTITY_BYTES_AT_MOST) | name.isin("", NULL_NAME)
     if Storage(table.sparkSession).encoding_of_names() != "UTF-8":
         unfit = unfit | (F.octet_length(name) != F.length(name))
     unfit_names = table.where(unfit).select(name).head(1)
@@ -79,6 +87,9 @@ def choose_partitioning(table: DataFrame, identities: int, asked: str) -> str:
 
 def write_result(table: DataFrame, schema: StructType, folder: str, partitioning: str, buckets: int) -> None:
     """Write a result where its rows are: nothing is shuffled.
+
+    Spark commits the files of tasks that may run twice at once, as on a cluster. In local mode none does: there the
+    workers write folders an identity themselves, as the caller publishes all or nothing.
 
     Parameters
     ----------
@@ -99,20 +110,38 @@ def write_result(table: DataFrame, schema: StructType, folder: str, partitioning
         # The number that Spark itself gives to the partition of an identity.
         column, bucket = schemas.IDENTITY_BUCKET, F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(buckets))
         placed = table.select(*schema.names, bucket.alias(column))
+    in_order = placed.sortWithinPartitions(*dict.fromkeys([column, schemas.IDENTITY, schemas.PATH]))
     numbers = [item.name for item in schema if isinstance(item.dataType, DoubleType)]
     lists = [f"{item.name}.list.element" for item in schema if isinstance(item.dataType, ArrayType)]
     all_different = (schemas.PATH, *numbers, *lists)
+    storage = Storage(table.sparkSession)
+    local_folder = storage.local(folder) if _is_on_one_machine(table.sparkSession) else None
+    if partitioning == "identity" and local_folder:
+        storage.make_folder(folder)
+        write_folders(in_order, local_folder, all_different, _umask(table.sparkSession))
+        storage.write_text(f"{folder}/_SUCCESS", "")
+        return
     plain = {f"parquet.enable.dictionary#{name}": "false" for name in all_different}
-    in_order = placed.sortWithinPartitions(*dict.fromkeys([column, schemas.IDENTITY, schemas.PATH]))
     in_order.write.options(**plain).partitionBy(column).parquet(folder)
 
 
-def read_labels(spark: SparkSession, folder: str) -> DataFrame:
+def _umask(spark: SparkSession) -> int:
+    """Permissions that Hadoop withholds from what it writes."""
+    java: Any = spark._jvm
+    return java.org.apache.hadoop.fs.permission.FsPermission.getUMask(spark._jsc.hadoopConfiguration()).toShort()
+
+
+def _is_on_one_machine(spark: SparkSession) -> bool:
+    """Whether tasks run in this Java process, so that their workers see its disk."""
+    return re.fullmatch(r"local(\[.*\])?", str(spark.sparkContext.master)) is not None
+
+
+def read_labels(spark: SparkSession, folder: str | os.PathLike[str]) -> DataFrame:
     """Labels that `generate_labels` wrote, whichever way they are partitioned.
 
     Parameters
     ----------
-    folder : str
+    folder : str or path-like
         The destination of the job, or the folder ``labels`` in it.
 
     Returns
@@ -125,15 +154,15 @@ def read_labels(spark: SparkSession, folder: str) -> DataFrame:
     InputError
         If there are no labels, or what is there are none.
     """
-    return read_result(spark, folder, LABELS)[0]
+    return _read_for_notebook(spark, folder, LABELS)
 
 
-def read_recognizability(spark: SparkSession, folder: str) -> DataFrame:
+def read_recognizability(spark: SparkSession, folder: str | os.PathLike[str]) -> DataFrame:
     """Scores that `score_recognizability` wrote, whichever way they are partitioned.
 
     Parameters
     ----------
-    folder : str
+    folder : str or path-like
         The destination of the job, or the folder ``recognizability`` in it.
 
     Returns
@@ -146,7 +175,13 @@ def read_recognizability(spark: SparkSession, folder: str) -> DataFrame:
     InputError
         If there are no scores, or what is there are none.
     """
-    return read_result(spark, folder, RECOGNIZABILITY)[0]
+    return _read_for_notebook(spark, folder, RECOGNIZABILITY)
+
+
+def _read_for_notebook(spark: SparkSession, folder: str | os.PathLike[str], kind: Kind) -> DataFrame:
+    spark, path = given_session(spark), given_folder(folder)
+    with told_to_users():
+        return read_result(spark, path, kind)[0]
 
 
 def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFrame, Kind]:
@@ -171,7 +206,7 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
     jobs = " or ".join(kind.job for kind in kinds)
     inner = [f"{folder.rstrip('/')}/{kind.folder}" for kind in kinds]
     for place in (*inner, folder):
-        example = storage.first_file(place, (".parquet",)) if storage.is_folder(place) else None
+        example = next(_files(storage, place), None) if storage.is_folder(place) else None
         if example:
             break
     else:
@@ -180,7 +215,7 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
             path=folder,
             remedy=f"give the folder that {jobs} wrote",
         )
-    columns = spark.read.parquet(literal(example)).columns
+    columns = column_names(storage, example)
     missing = [
         next((name for name in kind.schema.names if name not in (*columns, schemas.IDENTITY)), None) for kind in kinds
     ]
@@ -191,6 +226,22 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
             remedy=f"give the folder that {jobs} wrote",
         )
     kind = kinds[missing.index(None)]
+    local_folder = storage.local(place) if _is_on_one_machine(spark) else None
+    files = many_small_files(local_folder) if local_folder else None
+    if files:
+        return read_folders(spark, files, kind.schema), kind
     # Without a schema Spark would guess the type of a partition column and make 42 of 0042.
-    table = spark.read.schema(kind.schema).parquet(literal(storage.qualified(place)))
+    with planned_for_few_listings(spark):
+        table = spark.read.schema(kind.schema).parquet(literal(storage.qualified(place)))
     return table.select(*kind.schema.names), kind
+
+
+def _files(storage: Storage, folder: str) -> Iterator[str]:
+    """Parquet files below a folder, without looking at thousands of folders before the first."""
+    for name, path, is_folder in storage.entries(folder):
+        if name.startswith((".", "_")):
+            continue
+        if is_folder:
+            yield from _files(storage, path)
+        elif name.endswith(".parquet"):
+            yield path

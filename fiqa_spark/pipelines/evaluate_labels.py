@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
 from fiqa_spark.evaluation.curve_files import areas_for_a_person, as_csv, as_parquet, curves_summary, curves_table
@@ -36,7 +37,11 @@ def run(spark: SparkSession, settings: EvaluateLabelsSettings) -> str:
     check_installed()
     job = JobRun(spark, settings, own_entries=(SUMMARY_FILE, PAGE_FILE, _PARQUET, _CSV))
     storage = job.storage
-    sets = read_label_sets(spark, storage, settings.labels)
+    # Looked at many times: read and taken apart once, however many files they are.
+    sets = [
+        labels._replace(table=labels.table.persist(StorageLevel.MEMORY_AND_DISK))
+        for labels in read_label_sets(spark, storage, settings.labels)
+    ]
     with job:
 
         def features_of(images: DataFrame) -> Features:

@@ -5,7 +5,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
-from fiqa_spark.inputs.image_list import check_encoding, read_paths
+from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.image_list import read_paths
+from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.methods.results import KINDS, LABELS, Kind, read_result
 from fiqa_spark.pipelines.job_run import JobRun
 from fiqa_spark.pipelines.jobs import ExportLabelsSettings
@@ -21,7 +23,10 @@ from fiqa_spark.pipelines.text_formats import (
     under_root,
 )
 from fiqa_spark.runtime.row_numbers import numbered
+from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
+
+_LISTED = "listed"
 
 
 def run(spark: SparkSession, settings: ExportLabelsSettings) -> str:
@@ -43,7 +48,7 @@ def run(spark: SparkSession, settings: ExportLabelsSettings) -> str:
     # Sorted once, not once a file.
     labels = in_order.persist(StorageLevel.MEMORY_AND_DISK)
     with job:
-        with job.steps("checking labels"):
+        with job.steps("checking labels"), planned_for_small_files(spark):
             account = _account(labels, kind)
             if settings.format in ("tface", "seed"):
                 check_paths(labels.where(F.col(schemas.SCORE).isNotNull()), absolute=settings.format == "tface")
@@ -59,10 +64,13 @@ def _in_order(spark: SparkSession, storage: Storage, labels: DataFrame, settings
     if not settings.image_list_file:
         return labels.orderBy(schemas.PATH)
     paths = read_paths(spark, storage, settings.image_list_file).select(schemas.PATH)
-    check_encoding(paths, setting="image_list_file", path=settings.image_list_file)
+    check_listed(paths, setting="image_list_file", path=settings.image_list_file)
     listed, _ = numbered(paths)
-    first = listed.groupBy(schemas.PATH).agg(F.min(schemas.ROW).alias(schemas.ROW))
-    return labels.join(first, schemas.PATH).orderBy(schemas.ROW).select(*labels.columns)
+    first = listed.groupBy(F.col(schemas.PATH).alias(_LISTED)).agg(F.min(schemas.ROW).alias(schemas.ROW))
+    # Labels of a notebook have the paths that it gave, those of a job the paths of its list.
+    as_listed = keys.with_slashes(keys.trimmed(F.col(schemas.PATH)))
+    in_list = labels.withColumn(_LISTED, as_listed).join(first, _LISTED)
+    return in_list.orderBy(schemas.ROW).select(*labels.columns)
 
 
 def _account(labels: DataFrame, kind: Kind) -> str:

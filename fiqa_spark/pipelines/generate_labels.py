@@ -13,6 +13,7 @@ from fiqa_spark.evaluation.report.contact_sheets import with_pictures
 from fiqa_spark.evaluation.report.page import check_installed, page
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.image_list import index_in_key, read_paths
+from fiqa_spark.inputs.notebook_arguments import given_features, given_images
 from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import Features, check_columns, keyed_features
 from fiqa_spark.methods import results
@@ -24,6 +25,7 @@ from fiqa_spark.pipelines.jobs import GenerateLabelsSettings
 from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, run_facts, what_was_listed
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.settings import checked, fields_of
+from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 
 
@@ -36,11 +38,12 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
     Parameters
     ----------
     images : DataFrame
-        Column `path`, and perhaps `identity`, which then wins over ``settings.id_key_index``.
+        Column `path`, and perhaps `identity`, which then wins over ``settings.id_key_index``: text or numbers, of which
+        a whole one is written without a fraction. Every row must have a path.
     features : DataFrame
         Columns `path` and `feature`: array<float>, array<double>, Spark ML vector or little-endian float32 binary.
         Images and features meet on the path below ``settings.image_root`` and ``settings.feature_root``, without
-        extension.
+        extension. Rows without a path are left out.
 
     Returns
     -------
@@ -55,11 +58,13 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
     FiqaError
         If a setting is out of range or the input cannot give labels; the message tells why and what to do.
     """
-    settings = checked(settings)
+    settings = checked(settings, LabelSettings)
+    images, features = given_images(images), given_features(features)
     check_columns(features, setting="feature_root")
-    index = index_in_key(images, settings)
-    keyed = keyed_features(features, index, settings.feature_root, settings.image_root)
-    with planned_by_identity(images.sparkSession):
+    with told_to_users(), planned_by_identity(images.sparkSession):
+        index = index_in_key(images, settings)
+        roots = settings.feature_root, settings.image_root
+        keyed = keyed_features(features, index, *roots, feature_type=settings.feature_type)
         labels = label_images(images, keyed, settings, Steps(images.sparkSession)).labels
     return labels.select(*schemas.LABELS.names)
 

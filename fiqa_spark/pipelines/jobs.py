@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fiqa_spark.errors import SettingsError
 from fiqa_spark.evaluation.settings import EvaluationSettings
-from fiqa_spark.inputs.settings import ListSettings, RowsSettings
+from fiqa_spark.inputs.settings import ListSettings, RowsSettings, VectorSettings
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.settings import OverwriteSettings, ParallelSettings, Settings, setting
@@ -18,7 +18,9 @@ class ResultSettings(Settings):
         "", "folder to write the result and summary.json to", required=True, path=True, destination=True
     )
     partition_by: str = setting(
-        "auto", "one folder an identity, or buckets of identities", choices=("auto", "identity", "bucket")
+        "auto",
+        "one folder an identity, or buckets of identities; auto: folders up to 1,000 identities",
+        choices=("auto", "identity", "bucket"),
     )
 
 
@@ -72,7 +74,7 @@ class EvaluateLabelsSettings(OverwriteSettings, ParallelSettings, RowsSettings, 
 
 
 @dataclass(frozen=True)
-class ImportFeaturesSettings(OverwriteSettings, ParallelSettings, RowsSettings):
+class ImportFeaturesSettings(OverwriteSettings, ParallelSettings, RowsSettings, VectorSettings):
     """Turn features of any form into Parquet vectors: settings of `jobs/import_features.py`."""
 
     source: str = setting("", "tree of .npy files, one .npy matrix, or a Parquet data set", required=True, path=True)

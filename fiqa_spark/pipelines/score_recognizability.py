@@ -10,9 +10,11 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.image_list import check_encoding, index_in_key, read_paths
+from fiqa_spark.inputs.image_list import index_in_key, read_paths
+from fiqa_spark.inputs.notebook_arguments import given_features, given_images
 from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
+from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.methods import results
 from fiqa_spark.methods.ers.clustering import check_scipy
 from fiqa_spark.methods.ers.scores import templates_of
@@ -24,6 +26,7 @@ from fiqa_spark.pipelines.jobs import ScoreRecognizabilitySettings
 from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, what_was_listed
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.settings import checked
+from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
 
@@ -44,7 +47,7 @@ def score_recognizability(
     Parameters
     ----------
     images : DataFrame
-        Column `path`, and perhaps `identity`, which then wins over ``settings.id_key_index``.
+        Column `path`, and perhaps `identity`, as for `generate_labels`.
     features : DataFrame
         Columns `path` and `feature`, as for `generate_labels`.
     ui_centroid : array_like of float, shape (dimension,), optional
@@ -62,14 +65,16 @@ def score_recognizability(
     FiqaError
         If a setting is out of range or the input cannot give scores; the message tells why and what to do.
     """
-    settings = checked(settings)
+    settings = checked(settings, RecognizabilitySettings)
+    images, features = given_images(images), given_features(features)
     check_columns(features, setting="feature_root")
-    index = index_in_key(images, settings)
-    keyed = keyed_features(features, index, settings.feature_root, settings.image_root)
     known = None if ui_centroid is None else given_centroid(ui_centroid, {"source": "argument"}, setting="ui_centroid")
     if known is None:
         check_scipy()
-    with planned_by_identity(images.sparkSession):
+    with told_to_users(), planned_by_identity(images.sparkSession):
+        index = index_in_key(images, settings)
+        roots = settings.feature_root, settings.image_root
+        keyed = keyed_features(features, index, *roots, feature_type=settings.feature_type)
         scoring = score_images(images, keyed, settings, Steps(images.sparkSession), known=known)
     return scoring.scores.select(*schemas.RECOGNIZABILITY.names)
 
@@ -136,7 +141,7 @@ def _write(job: JobRun, scoring: Scoring, settings: ScoreRecognizabilitySettings
 def _unrecognizable(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     """Paths of the list of unrecognizable images."""
     paths = read_paths(spark, storage, path)
-    check_encoding(paths, setting="ui_list_file", path=path)
+    check_listed(paths, setting="ui_list_file", path=path)
     climbing = paths.where(keys.climbs(F.col(schemas.PATH))).head(1)
     if climbing:
         raise InputError(

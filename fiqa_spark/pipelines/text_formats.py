@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.keys import ON_WINDOWS_PATTERN
 from fiqa_spark.methods.results import Kind
 
 _MOST = 100
@@ -22,7 +23,11 @@ def under_root(labels: DataFrame, image_root: str) -> DataFrame:
         return labels
     path = F.col(schemas.PATH)
     absolute = F.concat(F.lit(image_root.rstrip("/") + "/"), path)
-    return labels.withColumn(schemas.PATH, F.when(path.startswith("/"), path).otherwise(absolute))
+    return labels.withColumn(schemas.PATH, F.when(_is_absolute(path), path).otherwise(absolute))
+
+
+def _is_absolute(path: Column) -> Column:
+    return path.startswith("/") | path.rlike(ON_WINDOWS_PATTERN)
 
 
 def check_paths(labels: DataFrame, *, absolute: bool) -> None:
@@ -43,7 +48,7 @@ def check_paths(labels: DataFrame, *, absolute: bool) -> None:
     path = F.col(schemas.PATH)
     # \h and \v are what Python calls white space, the ideographic space included.
     spaced = F.min(F.when(path.rlike(r"[\h\v\x{85}\x1c-\x1f]"), path))
-    relative = F.min(F.when(~path.startswith("/"), path))
+    relative = F.min(F.when(~_is_absolute(path), path))
     [examples] = labels.agg(spaced.alias("spaced"), relative.alias("relative")).collect()
     if examples.spaced is not None:
         raise InputError(

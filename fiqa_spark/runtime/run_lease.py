@@ -135,7 +135,8 @@ class RunLease:
             # A lease that was removed is not to come back.
             if self.is_held():
                 self._beat()
-        except Py4JError as error:
+        # Where the Java process has died, its socket is told.
+        except (Py4JError, OSError) as error:
             _log.warning("no heartbeat could be written to %s: %s", self.folder, str(error).splitlines()[0])
 
 

@@ -33,7 +33,10 @@ LOCALLY = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
-    "spark.log.level": "ERROR",
+    # What fails in a task reaches the driver, which tells it once; Spark's log would tell it three times, in full.
+    "spark.log.level": "FATAL",
+    # A task that is out of memory fails like any other, and is told; by default it ends the process without a word.
+    "spark.executor.killOnFatalError.depth": "0",
     # In a container of YARN the path of such a socket would be longer than the system allows.
     "spark.python.unix.domain.socket.enabled": "true",
     # Checksums of shuffled data tell which disk or link of a cluster is at fault.
@@ -42,4 +45,6 @@ LOCALLY = {
 ALWAYS = {
     # Tables of feature stores are made in the session's own catalog and nowhere else.
     "spark.sql.catalogImplementation": "in-memory",
+    # Where files have columns `feature` and `Feature`, the first is meant.
+    "spark.sql.caseSensitive": "true",
 }

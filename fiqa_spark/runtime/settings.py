@@ -5,6 +5,7 @@ Knows no job: a settings class stands in the package that it rules, and `pipelin
 
 import dataclasses
 import difflib
+import os
 import shlex
 import typing
 from collections.abc import Iterable, Mapping
@@ -160,7 +161,7 @@ def _parsed(item: dataclasses.Field, text: Any) -> Any:
 def _split(item: dataclasses.Field, text: Text) -> Iterable[str]:
     """The texts of several values."""
     if not isinstance(text, str):
-        return text
+        return text if isinstance(text, Iterable) else (text,)
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -179,9 +180,13 @@ def _parsed_one(item: dataclasses.Field, kind: type, text: Any) -> Any:
     choices = item.metadata.get("choices")
     if choices and text not in choices:
         raise SettingsError(f"choose one of {', '.join(choices)}", setting=item.name, value=text)
-    if not text and _is_required(item):
+    path = os.fspath(text) if isinstance(text, os.PathLike) else text
+    if not isinstance(path, str):
+        raise SettingsError("not a text", setting=item.name, value=text)
+    if not path and _is_required(item):
         raise _lacks_value("is empty", item)
-    return text
+    # NumPy has a class of its own for text.
+    return str(path)
 
 
 def _parsed_number(item: dataclasses.Field, kind: type, text: Any) -> float:
@@ -202,20 +207,32 @@ def _parsed_number(item: dataclasses.Field, kind: type, text: Any) -> float:
     return number
 
 
-def checked(settings: SettingsClass) -> SettingsClass:
+def checked(settings: SettingsClass, settings_class: type[SettingsClass] | None = None) -> SettingsClass:
     """The same settings if every value obeys its rules, for callers that fill in the dataclass themselves.
+
+    Parameters
+    ----------
+    settings_class : type, optional
+        What they must be settings of; default: any job.
 
     Raises
     ------
     SettingsError
-        If a value is malformed or out of range.
+        If they are others, or a value is malformed or out of range.
     """
-    values = {}
-    for item in fields_of(settings):
-        value = getattr(settings, item.name)
-        is_unset = value in ("", None) and value == item.default
-        values[item.name] = value if is_unset else _parsed(item, value)
+    if settings_class and not isinstance(settings, settings_class):
+        given = settings.__name__ if isinstance(settings, type) else type(settings).__name__
+        remedy = f"give {settings_class.__name__}(...)"
+        raise SettingsError(f"is {given}, not settings of this function", setting="settings", remedy=remedy)
+    values = {item.name: _checked(item, getattr(settings, item.name)) for item in fields_of(settings)}
     return dataclasses.replace(settings, **values)
+
+
+def _checked(item: dataclasses.Field, value: Any) -> Any:
+    """A value that is set in code; one that is unset stays so."""
+    has_none = item.default is None or item.default == ""
+    is_unset = value is None or (isinstance(value, str) and value == "")
+    return item.default if is_unset and has_none else _parsed(item, value)
 
 
 def with_origins(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,8 @@ _BY_IDENTITY = {
     # Distances are random numbers: looking for ways to make them smaller while they are kept is wasted work.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
+# By default a task lists a folder, and as many tasks are started as there are folders.
+_FEW_LISTINGS_KEY, _LISTINGS_A_CORE = "spark.sql.sources.parallelPartitionDiscovery.parallelism", 2
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -29,6 +31,12 @@ def planned_by_identity(spark: SparkSession) -> AbstractContextManager[None]:
 def planned_for_small_files(spark: SparkSession) -> AbstractContextManager[None]:
     """While files of a few kilobytes are read inside; the session's own settings come back afterwards."""
     return _planned(spark, _SMALL_FILES)
+
+
+def planned_for_few_listings(spark: SparkSession) -> AbstractContextManager[None]:
+    """While files in many folders are looked for inside; the session's own settings come back afterwards."""
+    tasks = _LISTINGS_A_CORE * spark.sparkContext.defaultParallelism
+    return _planned(spark, {_FEW_LISTINGS_KEY: str(tasks)})
 
 
 @contextlib.contextmanager

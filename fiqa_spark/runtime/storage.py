@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from py4j.java_gateway import JavaObject
@@ -11,8 +11,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from fiqa_spark.errors import InputError
+from fiqa_spark.runtime.local_folders import list_folder
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?(?=/)")
+# What no name holds; two of it, as Java has another way to join by one character.
+_BETWEEN = "\0\0"
 
 
 class Storage:
@@ -68,17 +71,52 @@ class Storage:
             status = iterator.next()
             yield status.getPath().getName(), status.getPath().toString(), status.isDirectory()
 
+    def listing(self, folder: str) -> list[tuple[str, str, bool]]:
+        """(name, qualified path, is_folder) of a folder's entries, by name; a few calls of Java for all of them."""
+        local = self.local(folder)
+        if local is not None:
+            # What Java writes of a file there may take a process of its own.
+            root = self.qualified(folder).rstrip("/")
+            return sorted((name, f"{root}/{name}", is_folder) for name, is_folder in list_folder(local))
+        file_system, java_path = self._locate(folder)
+        statuses = file_system.listStatus(java_path)
+        if not len(statuses):
+            return []
+        paths = self._texts_of(self._jvm.org.apache.hadoop.fs.FileUtil.stat2Paths(statuses))
+        shown = self._texts_of(statuses)
+        entries = []
+        for number, (path, text) in enumerate(zip(paths, shown, strict=True)):
+            # As Hadoop writes a status; a file system that writes it in another way is asked.
+            found = re.match(rf"\w*\{{\s*(?:\w*\{{)?path={re.escape(path)}; isDirectory=(true|false)", text)
+            is_folder = found[1] == "true" if found else statuses[number].isDirectory()
+            entries.append((path.rsplit("/", 1)[1], path, is_folder))
+        return sorted(entries)
+
+    def _texts_of(self, array: Any) -> list[str]:
+        """Every object of a Java array as Java writes it."""
+        objects = self._gateway.new_array(self._jvm.java.lang.Object, len(array))
+        self._jvm.java.lang.System.arraycopy(array, 0, objects, 0, len(array))
+        return self._jvm.org.apache.commons.lang3.StringUtils.join(objects, _BETWEEN).split(_BETWEEN)
+
+    def walk(self, root: str, enters: Callable[[str], bool] = lambda name: True) -> Iterator[tuple[str, str, bool]]:
+        """Yield (folder below the root, name, is_folder) of everything below a folder, as `local_folders.walk`."""
+        pending = [""]
+        while pending:
+            below = pending.pop()
+            entries = self.listing(f"{root.rstrip('/')}/{below}")
+            for name, _, is_folder in entries:
+                yield below, name, is_folder
+            folders = [f"{below}{name}/" for name, _, is_folder in entries if is_folder and enters(name)]
+            pending.extend(reversed(folders))
+
     def first_file(self, folder: str, suffixes: tuple[str, ...]) -> str | None:
-        """Some file below a folder whose name ends with one of the suffixes, or None; hidden ones do not count."""
-        folders = [folder]
-        while folders:
-            for name, path, is_folder in self.entries(folders.pop()):
-                if name.startswith((".", "_")):
-                    continue
-                if is_folder:
-                    folders.append(path)
-                elif name.endswith(suffixes):
-                    return path
+        """The first file below a folder whose name ends with one of the suffixes, or None; hidden ones do not count.
+
+        First come the files of the folder by name, then those of its folders.
+        """
+        for below, name, is_folder in self.walk(folder, lambda name: not name.startswith((".", "_"))):
+            if not is_folder and name.endswith(suffixes) and not name.startswith((".", "_")):
+                return f"{self.qualified(folder).rstrip('/')}/{below}{name}"
         return None
 
     def check_no_pipe(self, path: str) -> None:
@@ -94,9 +132,21 @@ class Storage:
     def head(self, path: str, count: int) -> bytes:
         """The first bytes of a file, fewer if it is shorter; InputError if it is a pipe or a device."""
         self.check_no_pipe(path)
+        local = self.local(path)
+        # Hadoop opens no local file whose name holds a colon, which the workers read all the same.
+        stream = self._jvm.java.io.FileInputStream(local) if local else self._open(path)
+        try:
+            return bytes(stream.readNBytes(count))
+        finally:
+            stream.close()
+
+    def tail(self, path: str, count: int) -> bytes:
+        """The last bytes of a file, fewer if it is shorter; InputError if it is a pipe or a device."""
+        self.check_no_pipe(path)
         file_system, java_path = self._locate(path)
         stream = file_system.open(java_path)
         try:
+            stream.seek(max(0, file_system.getFileStatus(java_path).getLen() - count))
             return bytes(stream.readNBytes(count))
         finally:
             stream.close()
@@ -144,8 +194,7 @@ class Storage:
 
     def read_text(self, path: str) -> str:
         """Text of a small UTF-8 file."""
-        file_system, java_path = self._locate(path)
-        stream = file_system.open(java_path)
+        stream = self._open(path)
         try:
             return self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
         finally:
@@ -166,12 +215,18 @@ class Storage:
         finally:
             stream.close()
 
+    def _open(self, path: str) -> JavaObject:
+        file_system, java_path = self._locate(path)
+        return file_system.open(java_path)
+
     def _locate(self, path: str) -> tuple[JavaObject, JavaObject]:
         """File system and Java path; the local one leaves no checksum files beside those it writes."""
+        check_name(path)
         try:
             java_path = self._jvm.org.apache.hadoop.fs.Path(path)
         except PySparkException as error:
-            raise InputError(f"not a path ({error})", path=path) from None
+            remedy = "rename it: what stands before a colon is taken for a scheme" if ":" in path else None
+            raise InputError(f"not a path ({error})", path=path, remedy=remedy) from None
         try:
             file_system = java_path.getFileSystem(self._configuration)
         except (Py4JJavaError, PySparkException) as error:
@@ -181,6 +236,16 @@ class Storage:
         if file_system.getScheme() == "file":
             file_system.setWriteChecksum(False)
         return file_system, java_path
+
+
+def check_name(path: str) -> None:
+    """Raise InputError for a path that would not even reach Java: one that is not UTF-8, or holds NUL."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError("not UTF-8", path=ascii(path), remedy="rename it, for example with convmv") from None
+    if "\0" in path:
+        raise InputError("holds a NUL character", path=ascii(path), remedy="remove it")
 
 
 def literal(path: str) -> str:

@@ -1,12 +1,23 @@
 """What every function that runs in a Python worker of Spark has in common."""
 
+import contextlib
 import functools
+import io
 import signal
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from pyspark import Broadcast, SparkContext
+
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+
+
+def broadcast(context: SparkContext, value: _Result) -> Broadcast[_Result]:
+    """A value for all workers; where the disk has no room for it, the error tells so, and nothing else."""
+    # PySpark writes the traceback of such an error to stderr itself, before it raises another.
+    with contextlib.redirect_stderr(io.StringIO()):
+        return context.broadcast(value)
 
 
 def in_worker(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
+from fiqa_spark.evaluation import few_images
 from fiqa_spark.evaluation.drawn_pairs import draw_mated
 from fiqa_spark.evaluation.evaluate import evaluate, evaluate_own_labels
 from fiqa_spark.evaluation.label_sets import LabelSet
@@ -80,14 +81,23 @@ def sample():
 
 
 def pairs_of(paths):
-    """All mated pairs of images that lie in the folder of their identity, and twice as many non-mated ones."""
-    mated = [(a, b, True) for a, b in itertools.combinations(paths, 2) if a.split("/")[0] == b.split("/")[0]]
-    others = (np.random.default_rng(7).choice(paths, 2, replace=False) for _ in itertools.count())
-    non_mated = ((str(a), str(b), False) for a, b in others if a.split("/")[0] != b.split("/")[0])
-    return [*mated, *itertools.islice(non_mated, 2 * len(mated))]
+    """All mated pairs of images that lie in one folder, and twice as many non-mated ones, each once."""
+    mated, non_mated = [], []
+    for a, b in itertools.combinations(paths, 2):
+        same = a.split("/")[0] == b.split("/")[0]
+        (mated if same else non_mated).append((a, b, same))
+    chosen = np.random.default_rng(7).choice(len(non_mated), 2 * len(mated), replace=False)
+    return [*mated, *(non_mated[number] for number in chosen)]
 
 
-def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path):
+@pytest.fixture(params=["few", "many"])
+def few_or_many(request, monkeypatch):
+    """Whether the driver alone compares the pairs or Spark brings them together, by how many images count as few."""
+    if request.param == "many":
+        monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)
+
+
+def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path, few_or_many):
     vectors, degraded = sample
     listed = pairs_of(list(vectors))
     # A label of its own for three images in four; the others have none.
@@ -155,7 +165,32 @@ def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn)
     np.testing.assert_array_equal(again.similarities.non_mated, drawn.similarities.non_mated)
 
 
-def test_pairs_that_cannot_be_compared_are_left_out_and_counted(spark, vectors, qualities, tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"non_mated": 10_000, "error": ("fnmr", "fmr")}, {"mated_per_identity": 2}])
+def test_many_images_give_what_few_give(spark, sample, monkeypatch, changes):
+    vectors = dict(list(sample[0].items())[:200])
+    random = np.random.default_rng(8)
+    quality, other = ({path: random.uniform() for path in vectors} | {"alone.jpg": 0.5} for _ in range(2))
+    quality[list(quality)[9]] = None
+    sets = [set_of(spark, "one", quality), set_of(spark, "other", other)]
+    # No feature, one that is none, one of another length; an image without identity, and one without a label.
+    broken = {path: vector * np.nan if number == 3 else vector for number, (path, vector) in enumerate(vectors.items())}
+    broken[list(broken)[5]] = broken[list(broken)[5]][:9]
+    del broken[list(broken)[7]]
+    few = evaluated(spark, sets, broken, **changes)
+    monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)
+    many = evaluated(spark, sets, broken, **changes)
+    assert few.pairs == many.pairs
+    assert few.pairs["left_out"].keys() == {"missing_feature", "invalid_feature"}
+    np.testing.assert_array_equal(few.similarities.edges, many.similarities.edges)
+    for kind in ("mated", "non_mated"):
+        np.testing.assert_array_equal(getattr(few.similarities, kind), getattr(many.similarities, kind))
+    assert len(few.comparisons) == len(many.comparisons) >= 3
+    for one, other in zip(few.comparisons, many.comparisons, strict=True):
+        assert one[:-1] == other[:-1]
+        assert [curve.areas for curve in one.curves] == [curve.areas for curve in other.curves]
+
+
+def test_pairs_that_cannot_be_compared_are_left_out_and_counted(spark, vectors, qualities, tmp_path, few_or_many):
     sets = [set_of(spark, "a", {**qualities, "p0/0.jpg": None}), set_of(spark, "b", {**qualities, "p1/1.jpg": None})]
     rows = [("p0/0.jpg", "p0/1.jpg", 1), ("p1/1.jpg", "p1/2.jpg", 1), ("p0/1.jpg", "p0/2.jpg", 1)]
     rows += [
@@ -219,6 +254,12 @@ def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, all_pai
     expected = [unit[a] @ unit[b] for a, b in (images[int(number)] for number in compared.qualities[0])]
     np.testing.assert_allclose(compared.similarities, expected, atol=1e-6)
     np.testing.assert_array_equal(compared.mated, np.equal(*compared.identities))
+
+
+def test_two_features_of_one_key_are_refused_where_images_are_few(spark, vectors, qualities):
+    twice = {**vectors, "p0/0.png": vectors["p0/0.jpg"]}
+    with pytest.raises(InputError, match="2 features have the key 'p0/0'"):
+        evaluated(spark, [set_of(spark, "a", qualities)], twice)
 
 
 def test_two_features_of_one_key_are_refused(spark, vectors, all_pairs):

@@ -49,6 +49,63 @@ def test_csv_with_whatever_columns_it_has(spark, tmp_path):
     assert rows_of(named) == {"ä/1.jpg": (None, 3.0, "ok"), "ä/2.jpg": (None, None, "no_score")}
 
 
+OFIQ = "Filename;UnifiedQualityScore;Sharpness;UnifiedQualityScore.scalar;Sharpness.scalar;assessment_time_in_ms"
+
+
+def test_scores_of_ofiq_are_its_scalars_and_none_where_it_could_not_assess(spark, tmp_path):
+    rows = [
+        "p0/0.jpg;24.5;0.3;51;98;120.5",
+        "p0/a b.jpg;27.1;0.1;77;3;99",
+        "p1/0.png;0;0;-1;-1;8",
+        "p1/1.png;1;1;0;0;8",
+    ]
+    (tmp_path / "ofiq.csv").write_text("\n".join([OFIQ, *rows]) + "\n", encoding="utf-8")
+    (labels,) = read(spark, tmp_path / "ofiq.csv")
+    assert labels.quantity == "score"
+    assert rows_of(labels) == {
+        "p0/0.jpg": (None, 51, "ok"),
+        "p0/a b.jpg": (None, 77, "ok"),
+        "p1/0.png": (None, None, "no_score"),
+        "p1/1.png": (None, 0, "ok"),
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'path, quality, identity\n"p0/a, b.jpg", 1.5, 0042\np0/1.jpg , 2 , 7\n',
+        'Path;"Quality";IDENTITY;\n"p0/a, b.jpg";1.5;0042;\np0/1.jpg;2;7;\n',
+        "identity\timage_path\tSCORE\n0042\tp0/a, b.jpg\t1.5\n7\tp0/1.jpg\t2\n",
+        "quality|File Name|identity|note\r\n1.5|p0/a, b.jpg|0042|x\r\n2|p0/1.jpg\u00a0|7|\r\n",
+        '\ufeff"image","label","identity","score"\n"p0/a, b.jpg","1.5","0042","9"\n"p0\\1.jpg","2","7","9"\n',
+    ],
+)
+def test_csv_of_any_separator_and_header(spark, tmp_path, content):
+    (tmp_path / "scores.csv").write_bytes(content.encode())
+    (labels,) = read(spark, tmp_path / "scores.csv")
+    assert rows_of(labels) == {"p0/a, b.jpg": ("0042", 1.5, "ok"), "p0/1.jpg": ("7", 2.0, "ok")}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "p0/a b.jpg 1.5\np0/1.jpg\t2\n",
+        "path score\np0/a b.jpg 1.5\np0/1.jpg 2\n",
+        "path\tscore\np0/a b.jpg\t1.5\np0/1.jpg\t2\n",
+        '"p0/a b.jpg";1.5\np0/1.jpg; 2\n',
+        "p0/a b.jpg,1.5\r\np0/1.jpg,2\r\n",
+        "D:\\p0\\a b.jpg 1.5\nD:\\p0\\1.jpg 2\n",
+        "\ufeffp0/a b.jpg\u00a01.5 \n\u00a0p0/1.jpg 2\u3000\n",
+    ],
+)
+def test_text_of_any_separator(spark, tmp_path, content):
+    (tmp_path / "scores").write_bytes(content.encode())
+    (labels,) = read(spark, tmp_path / "scores")
+    found = {path.removeprefix("D:/"): row for path, row in rows_of(labels).items()}
+    assert found == {"p0/a b.jpg": (None, 1.5, "ok"), "p0/1.jpg": (None, 2.0, "ok")}
+    assert {row.identity for row in with_identity(labels, -2).collect()} == {"p0"}
+
+
 def test_results_of_the_jobs(spark, tmp_path):
     rows = [
         ("p0/0.jpg", "p0", 12.5, "ok", 0.1, 0.01, 4, 4, [12.0, 13.0]),
@@ -75,6 +132,21 @@ def test_results_of_the_jobs(spark, tmp_path):
         ("p0/0.jpg high\n", "the score of 'p0/0.jpg' is 'high', which is no number"),
         ("path,note\na,b\n", "no column label or ers or score or quality; it has path, note"),
         ("path,label\na.jpg,low\n", "the score of 'a.jpg' is 'low', which is no number"),
+        (
+            "path;score\na.jpg;50,5\n",
+            "the score of 'a.jpg' is '50,5', which is no number; write it with a decimal point",
+        ),
+        ("a.jpg 50,5\n", "the score of 'a.jpg' is '50,5', which is no number; write it with a decimal point"),
+        ("a.jpg;50,5\nb.jpg;60,5\n", "the score of 'a.jpg' is '50,5', which is no number; write it with a decimal"),
+        ("path,QUALITY,Quality \na.jpg,1,2\n", "columns 'QUALITY' and 'Quality' have one name"),
+        ("Filename;UnifiedQualityScore\na.jpg;24.5\n", "no column label or ers or score or quality; it has Filename, "),
+        ("p/0.jpg" + " 0.5" * 512 + "\n", "a path and 512 numbers, as MagFace's feat.list does, and no score; write"),
+        ("p/0" + " 0.5" * 128 + "\n", "a path and 128 numbers, as MagFace's feat.list does, and no score"),
+        ("p/0.jpg 1 2\n", "line 'p/0.jpg 1 2' holds 2 numbers, and which one is the score cannot be told"),
+        ("p/0.jpg 1\n" * 9 + "p/1.jpg 1 2\n", "line 'p/1.jpg 1 2' is no path with a score"),
+        ('{"path": "a.jpg", "score": 3}\n', "is JSON; write CSV with a header"),
+        (b"\x80\x04\x95\x10", "is a Python pickle"),
+        (b"PAR1\x15\x04", "is Parquet"),
         ("../p0/0.jpg 1\n", "path '../p0/0.jpg' climbs out of its root; remove its '..' parts"),
         (b"caf\xe9.jpg 1\n", "not UTF-8"),
         (b"\x00\xf7\r,\x81\rpath\n", "not UTF-8"),

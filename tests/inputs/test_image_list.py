@@ -1,3 +1,4 @@
+import gzip
 import os
 import re
 
@@ -6,8 +7,11 @@ from chispa import assert_df_equality
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.image_list import read_paths
+from fiqa_spark.inputs.image_list import check_images, identified_images, read_paths
+from fiqa_spark.inputs.settings import ImageSettings
+from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.runtime.storage import Storage
 
 pytestmark = pytest.mark.lowest_versions
@@ -17,7 +21,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff",
 part = st.text(st.sampled_from("abE0é漢 .-_%+[*"), min_size=1, max_size=6).filter(lambda text: set(text) != {"."})
 path = st.builds(
     lambda parts, slash, extension: slash + "/".join(parts) + extension,
-    st.lists(part, min_size=1, max_size=5),
+    # Blanks at the end do not count, and what is left names an image.
+    st.lists(part, min_size=1, max_size=5).filter(lambda parts: parts[-1].strip() not in ("", ".")),
     st.sampled_from(["", "/", "/root/", "/root/sub/", "./", "//"]),
     st.sampled_from(["", ".jpg", ".JPG", ".npy", ".png", ".tar", ".jpg.npy"]),
 )
@@ -26,6 +31,7 @@ slow = settings(max_examples=15, suppress_health_check=[HealthCheck.function_sco
 
 def key_by_python(text, root):
     """Key of a path, as METHOD defines it, one string at a time."""
+    text = text.strip(" ")
     relative = text[len(root) :] if root and text.startswith(root + "/") else text
     parts = [part for number, part in enumerate(relative.split("/")) if part not in ("", ".")]
     relative = "/".join(parts)
@@ -66,13 +72,121 @@ def test_text_lists_are_read_as_the_rules_say(spark, tmp_path_factory, data):
     file = tmp_path_factory.mktemp("list") / "images.txt"
     file.write_bytes(text.encode())
     found = read_paths(spark, Storage(spark), str(file))
-    assert [row.path for row in found.collect()] == [name for name in paths if name.strip()]
+    assert [row.path for row in found.collect()] == [name.strip() for name in paths if name.strip()]
 
 
 def test_a_byte_order_mark_and_a_last_line_without_end_do_no_harm(spark, tmp_path):
     (tmp_path / "images.txt").write_bytes(b"\xef\xbb\xbfa/1.jpg\na/2.jpg")
     found = read_paths(spark, Storage(spark), str(tmp_path / "images.txt"))
     assert [row.path for row in found.collect()] == ["a/1.jpg", "a/2.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "key"),
+    [
+        (r"D:\faces\anna\0.jpg", "D:\\faces", "anna/0"),
+        (r"D:\faces\anna\0.jpg", "d:/faces/", "anna/0"),
+        (r"D:/faces\anna/0.jpg", "D:\\faces\\", "anna/0"),
+        (r"D:\faces\anna\0.jpg", "D:", "faces/anna/0"),
+        (r"D:\faces\anna\0.jpg", "D:\\face", "D:/faces/anna/0"),
+        (r"\\server\faces\anna\0.jpg", r"\\server\faces", "anna/0"),
+        (r"faces\anna\0.jpg", "faces", "anna/0"),
+        (r"data\faces\anna\0.jpg", r"data\faces", "anna/0"),
+        (r"/odd\name/anna/0.jpg", "/odd\\name", "anna/0"),
+        (r"anna/we\ird.jpg", "", r"anna/we\ird"),
+        ("\u00a0anna/0.jpg \u3000\x0c", "", "anna/0"),
+        ("\ufeff/faces/anna/0.npy\u200b", "/faces", "anna/0"),
+        ("漢 字/é 1.jpg", "", "漢 字/é 1"),
+        ("anna/0 .jpg", "", "anna/0 "),
+    ],
+)
+def test_keys_of_paths_of_windows_and_of_paths_with_blanks_around_them(spark, path, root, key):
+    table = spark.createDataFrame([(path,), (None,)], "path string")
+    assert [row.key for row in keys.with_key(table, root).collect()] == [key, None]
+
+
+LONG = "a-person-with-a-long-name"
+# A line with its person and number, the path in it, and what is told of the form.
+FORMS = {
+    "insightface": ("1\t/d/{}/{}.jpg\t3", "/d/{}/{}.jpg", "insightface's .lst: path in column 2"),
+    "MXNet": ("7\t3.0\t{}/{}.jpg", "{}/{}.jpg", "MXNet's .lst: path in the last column"),
+    "path label": ("{}/{}.jpg 3", "{}/{}.jpg", "path and label, separated by blanks: path in column 1"),
+    "CSV": ('3;"{}/{}.jpg";x', "{}/{}.jpg", "CSV with a header: path in column 'filename'"),
+    "backslashes": ("D:\\{}\\{}.jpg\r", "D:/{}/{}.jpg", "paths with Windows' backslashes as '/'"),
+}
+
+
+def write_form(file, line, odd=()):
+    """More lines than one look sees, and then odd ones."""
+    lines = [line.format(f"{LONG}-{number % 9}", number) for number in range(3000)]
+    lines[:0] = ["label;filename;note"] if ";" in line else []
+    lines[700:700] = ["", "  "]
+    file.write_text("\n".join([*lines, *odd]), encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_of_a_known_form_gives_its_paths_in_order(spark, tmp_path, form, caplog):
+    line, path, told = FORMS[form]
+    write_form(tmp_path / "list", line)
+    with caplog.at_level("INFO", "fiqa_spark"):
+        found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    assert [row.path for row in found.collect()] == [path.format(f"{LONG}-{n % 9}", n) for n in range(3000)]
+    messages = [record.getMessage() for record in caplog.records if record.name == "fiqa_spark"]
+    assert messages == [f"list read as {told} ({tmp_path}/list)"]
+    check_listed(found, setting="rows_list")
+
+
+@pytest.mark.parametrize("form", sorted(set(FORMS) - {"backslashes"}))
+@pytest.mark.parametrize("odd", ["anna/0 of another form", "7\t8", "1\tx/0.jpg\ty\tz"])
+def test_a_line_of_another_form_behind_the_look_is_refused_with_the_line(spark, tmp_path, form, odd):
+    write_form(tmp_path / "list", FORMS[form][0], [odd])
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    settings = ImageSettings(feature_root="features", id_key_index=-2)
+    for check in (
+        lambda: check_listed(found, setting="image_list_file"),
+        lambda: check_images(identified_images(found, settings, -2), settings, 10),
+    ):
+        with pytest.raises(InputError, match="does not fit the first lines") as refused:
+            check()
+        assert refused.value.setting == "image_list_file"
+        assert repr(odd) in refused.value.text
+
+
+def test_blanks_of_any_kind_around_lines_and_quotes_are_dropped(spark, tmp_path):
+    lines = [
+        "\ufeffa/1.jpg \u00a0",
+        "\x0c a/2.jpg\t7",
+        "\ta/3 4.jpg \t7\r",
+        '"a/5.jpg" ',
+        " ' a/6.jpg'",
+        "\u3000",
+        "é/漢\u2003",
+    ]
+    (tmp_path / "list").write_text("\n".join(lines), encoding="utf-8")
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    assert [row.path for row in found.collect()] == ["a/1.jpg", "a/2.jpg", "a/3 4.jpg", "a/5.jpg", "a/6.jpg", "é/漢"]
+
+
+def test_identities_of_a_csv_list_are_read_as_those_of_a_parquet_list(spark, tmp_path):
+    (tmp_path / "list").write_text('identity,path\n0042,a/1.jpg\n"x, y", b/1.jpg\n', encoding="utf-8")
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    assert {row.path: row.identity for row in found.collect()} == {"a/1.jpg": "0042", "b/1.jpg": "x, y"}
+
+
+def test_paths_of_a_parquet_list_lose_blanks_around_them_and_backslashes(spark, tmp_path):
+    rows = [("a/1.jpg ",), ("\u00a0a/2.jpg",), ("D:\\a\\3.jpg",), (" ",)]
+    spark.createDataFrame(rows, "path string").write.parquet(str(tmp_path / "list"))
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    assert {row.path for row in found.collect()} == {"a/1.jpg", "a/2.jpg", "D:/a/3.jpg"}
+
+
+def test_a_list_in_several_files_may_repeat_its_header_and_be_packed(spark, tmp_path):
+    (tmp_path / "list").mkdir()
+    for number in range(2):
+        text = f"Path,label\na/{number}.jpg,1\n".encode()
+        (tmp_path / "list" / f"part-{number}.csv.gz").write_bytes(gzip.compress(text))
+    found = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    assert {row.path for row in found.collect()} == {"a/0.jpg", "a/1.jpg"}
 
 
 def test_file_names_with_pattern_characters_are_taken_literally(spark, tmp_path):

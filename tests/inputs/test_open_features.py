@@ -63,6 +63,81 @@ def test_the_file_of_an_image_with_two_extensions_is_found(spark, tmp_path):
     assert vectors_of(features) == {"a/1.tar": VECTOR.tolist(), "a/2.png": VECTOR.tolist()}
 
 
+def save(folder, names):
+    """A vector for each file, of its number in the order of the names."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / name, VECTOR + number)
+
+
+def imported(spark, tmp_path, source, **options):
+    settings = ImportFeaturesSettings(source=str(source), id_key_index=-2, **options)
+    import_features(spark, Storage(spark), settings, str(tmp_path / "store"))
+    return vectors_of(opened(spark, tmp_path / "store", tmp_path))
+
+
+class Elsewhere(Storage):
+    """A disk that the workers cannot open by path, as HDFS; a local one stands in for it."""
+
+    def local(self, path):
+        return None
+
+
+# Files and the key that the vector of each has.
+NAMED_AS_IMAGES = {"a/0.jpg.npy": "a/0", "a/1.npy": "a/1", "b/x.y.PNG.npy": "b/x.y", "b/2.tar.npy": "b/2.tar"}
+WITH_KEYS = {key: (VECTOR + number).tolist() for number, key in enumerate(NAMED_AS_IMAGES.values())}
+
+
+@pytest.mark.parametrize("storage", [Storage, Elsewhere], ids=["local", "elsewhere"])
+def test_the_file_of_an_image_may_have_its_whole_name(spark, tmp_path, monkeypatch, storage):
+    save(tmp_path / "tree", NAMED_AS_IMAGES)
+    paths = ["/faces/a/0.jpg", "a/1.jpg", "/faces/b/x.y.PNG", "b/2.tar.jpg", "b/3.jpg"]
+    monkeypatch.setitem(opened.__globals__, "Storage", storage)
+    features = opened(spark, tmp_path / "tree", tmp_path / "staging", paths, image_root="/faces")
+    assert vectors_of(features) == WITH_KEYS
+
+
+@pytest.mark.parametrize("storage", [Storage, Elsewhere], ids=["local", "elsewhere"])
+def test_an_import_takes_the_key_of_the_image_from_the_name_of_a_file(spark, tmp_path, monkeypatch, storage):
+    save(tmp_path / "tree", NAMED_AS_IMAGES)
+    monkeypatch.setitem(opened.__globals__, "Storage", storage)
+    assert imported(spark, tmp_path, tmp_path / "tree") == WITH_KEYS
+
+
+def test_the_extension_in_the_name_of_a_file_need_not_be_that_of_the_list(spark, tmp_path):
+    save(tmp_path / "tree", NAMED_AS_IMAGES)
+    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/0", "a/1", "b/x.y.jpg", "b/2.jpg"])
+    expected = {key: vector for key, vector in WITH_KEYS.items() if key != "b/2.tar"}
+    assert vectors_of(features) == expected
+
+
+def test_two_files_of_one_image_are_two_features(spark, tmp_path):
+    save(tmp_path / "tree", ["a/0.jpg.npy", "a/0.npy", "a/1.npy"])
+    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/0.jpg", "a/0.jpg", "a/1.jpg"])
+    assert sorted(row.key for row in features.table.select("key").collect()) == ["a/0", "a/0", "a/1"]
+
+
+def test_a_file_is_read_once_however_often_its_image_is_listed(spark, tmp_path):
+    save(tmp_path / "tree", ["a/0.npy", "a/1.npy"])
+    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/0.jpg", "a/0.jpg", "/a/0.png", "a/1.jpg"])
+    assert sorted(row.key for row in features.table.select("key").collect()) == ["a/0", "a/1"]
+
+
+def test_an_import_follows_links_but_not_round_and_round(spark, tmp_path):
+    save(tmp_path, ["elsewhere/0.npy", "tree/a/1.npy"])
+    for name, target in {"link": "../elsewhere", "back": ".", "a/back": "..", "self": "self"}.items():
+        (tmp_path / "tree" / name).symlink_to(target)
+    assert imported(spark, tmp_path, tmp_path / "tree").keys() == {"link/0", "a/1"}
+
+
+@pytest.mark.parametrize("name", ["features", "features.bin"])
+def test_a_matrix_is_known_by_its_first_bytes(spark, tmp_path, name):
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, np.stack([VECTOR, VECTOR + 1]))
+    features = opened(spark, tmp_path / name, tmp_path / "staging", ["a/0.jpg", "a/1.jpg"])
+    assert vectors_of(features) == {"a/0": VECTOR.tolist(), "a/1": (VECTOR + 1).tolist()}
+
+
 def test_a_matrix_without_a_list_of_its_rows_is_told(spark, tmp_path):
     np.save(tmp_path / "matrix.npy", VECTOR[None])
     settings = ImportFeaturesSettings(source=str(tmp_path / "matrix.npy"))

@@ -1,10 +1,12 @@
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
 
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import submit
+from tests.jobs.running import environment, submit
 
 
 def test_every_image_has_one_row_with_label_or_reason(planted, reference):
@@ -41,14 +43,25 @@ def test_only_the_result_is_left_behind(planted, reference):
 
 
 @pytest.fixture(scope="module")
-def configured(planted, tmp_path_factory):
+def chmod(tmp_path_factory):
+    """Folder of a chmod that notes in the file ``calls`` what it is given."""
+    folder = tmp_path_factory.mktemp("chmod")
+    text = f"""#!/bin/sh\necho "$@" >> '{folder}/calls'\nexec '{shutil.which("chmod")}' "$@"\n"""
+    (folder / "chmod").write_text(text, encoding="utf-8")
+    (folder / "chmod").chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def configured(planted, chmod, tmp_path_factory):
     """The settings of the reference, some of them from the configuration; the folder of Spark's events of that run."""
     events = tmp_path_factory.mktemp("events")
     of_the_job = ("spark.fiqa.rounds=2", "spark.fiqa.fix-num=24", "spark.fiqa.id-key-index=-2")
     log = ("spark.eventLog.enabled=true", "spark.eventLog.compress=false", f"spark.eventLog.dir={events}")
-    flags = planted.arguments("configured", process_num=3, partition_by="bucket")
+    flags = planted.arguments("configured", process_num=3, partition_by="identity")
     del flags[flags.index("--id-key-index") : flags.index("--id-key-index") + 2]
-    result = submit("generate_labels", *flags, conf=(*of_the_job, *log))
+    changes = {"PATH": f"{chmod}{os.pathsep}{environment()['PATH']}"}
+    result = submit("generate_labels", *flags, conf=(*of_the_job, *log), **changes)
     assert result.returncode == 0, result.stderr
     return events
 
@@ -61,6 +74,14 @@ def test_settings_come_from_flag_then_configuration_then_default(spark, planted,
     assert settings["id_key_index"] == {"value": -2, "origin": "configuration"}
     assert settings["min_images"] == {"value": 2, "origin": "default"}
     assert_same_labels(planted.labels(spark, "configured"), reference[0])
+
+
+def test_no_process_is_started_for_the_folder_of_an_identity(planted, configured, chmod):
+    assert len(list((planted.folder / "configured" / "labels").glob("identity=*"))) == 30
+    calls = (chmod / "calls").read_text(encoding="utf-8")
+    # Hadoop starts one for every folder and file that it makes itself.
+    assert ".configured" in calls
+    assert "identity=" not in calls
 
 
 def test_process_num_is_the_number_of_parallel_tasks(configured):

@@ -63,8 +63,8 @@ def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(s
     vectors = embeddings_of(paths)
     del vectors["p0/7.jpg"]
     vectors["p0/8.jpg"] = np.full(24, np.nan)
-    # Two files with one key, a repeated line, one without an identity, one that stands alone.
-    listed = [*paths, "p0/3.png", "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "p9/1.jpg"]
+    # Repeated lines, one without a feature, one without an identity, one that stands alone.
+    listed = [*paths, "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "p9/1.jpg"]
     settings = {"estimator": estimator, "intra_pool_size": 9}
     expected = label_rows(spark, listed, vectors, **settings)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")

@@ -301,7 +301,7 @@ def test_a_text_is_put_into_a_sentence_with_the_way_out(failure, kind, shown):
 
 
 @pytest.mark.parametrize(
-    "failure", ["java.lang.OutOfMemoryError: Java heap space", "[DIVIDE_BY_ZERO] Division by zero", ""]
+    "failure", ["java.lang.NullPointerException: Cannot invoke", "[DIVIDE_BY_ZERO] Division by zero", ""]
 )
 def test_a_fault_of_ours_is_nothing_that_the_user_can_mend(failure):
     assert as_user_error(Exception(failure)) is None

@@ -65,6 +65,29 @@ def test_a_pipe_is_not_read(storage, tmp_path):
         storage.head(str(tmp_path / "pipe"), 1)
 
 
+def test_a_folder_is_listed_by_name_with_what_is_a_folder(storage, tmp_path):
+    assert storage.listing(str(tmp_path)) == []
+    for name in ("b, c/x", "a; isDirectory=true", "é", "_a.parquet/y"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    names = [("_a.parquet", True), ("a; isDirectory=true", False), ("b, c", True), ("é", False)]
+    assert storage.listing(str(tmp_path)) == [(name, f"file:{tmp_path}/{name}", folder) for name, folder in names]
+
+
+def test_everything_below_a_folder_is_walked_in_order(storage, tmp_path):
+    for name in ("b/2", "b/1", "a/c/3", "_x/4", "0"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    walked = storage.walk(str(tmp_path), lambda name: name != "_x")
+    assert [below + name for below, name, is_folder in walked if not is_folder] == ["0", "a/c/3", "b/1", "b/2"]
+
+
+def test_the_end_of_a_file_is_read(storage, tmp_path):
+    (tmp_path / "text").write_bytes(b"0123456789")
+    assert storage.tail(str(tmp_path / "text"), 4) == b"6789"
+    assert storage.tail(str(tmp_path / "text"), 40) == b"0123456789"
+
+
 def test_hidden_files_are_no_first_file(storage, tmp_path):
     for name in ("_temporary/a.npy", ".a.npy", "deep/er/b.npy", "c.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -100,3 +123,22 @@ def test_a_name_with_the_characters_of_a_pattern_is_taken_literally(spark, tmp_p
 )
 def test_a_path_below_a_folder_is_known_however_either_is_written(path, folder, expected):
     assert is_below(path, folder) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/data/caf\udce9", r"'/data/caf\udce9': not UTF-8; rename it, for example with convmv"),
+        ("/data/a\0b", r"'/data/a\x00b': holds a NUL character; remove it"),
+        ("", "not a path (Can not create a Path from an empty string)"),
+    ],
+)
+def test_a_name_that_java_cannot_take_is_refused(storage, path, shown):
+    with pytest.raises(InputError) as caught:
+        storage.exists(path)
+    assert str(caught.value) == shown
+
+
+def test_the_beginning_of_a_file_with_a_colon_in_its_name_is_read(storage, tmp_path):
+    (tmp_path / "12:30.npy").write_bytes(b"abc")
+    assert storage.head(str(tmp_path / "12:30.npy"), 2) == b"ab"

@@ -46,8 +46,8 @@ def _read(sheets: tuple[Sheet, ...], storage: Storage, image_root: str) -> tuple
 
 def _picture(storage: Storage, image_root: str, path: str) -> bytes | None:
     """JPEG of an image file, or None if it cannot be read."""
-    file = _below(storage, image_root, path)
     try:
+        file = _below(storage, image_root, path)
         if file is None or not storage.exists(file) or storage.is_folder(file):
             return None
         content = storage.head(file, _FILE_BYTES_AT_MOST)

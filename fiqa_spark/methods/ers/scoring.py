@@ -5,6 +5,7 @@ from typing import NamedTuple
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
+from fiqa_spark import schemas
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.matching.join import Matching
@@ -79,6 +80,7 @@ def score_images(
         scores = scores.persist(StorageLevel.MEMORY_AND_DISK)
         given = _GIVEN_BY.get(centroid.provenance["source"])
         counts = score_counts(scores, len(centroid.vector), given=given)
+        matching.tell_missing(scores, counts.listed.statuses[schemas.MISSING_FEATURE], settings.image_root)
     matching.check_list_rows(counts.listed.list_rows)
     if unrecognizable is not None:
         # All images but the few opposite to the centroid, whose scores are clipped, are as similar as this tells.

@@ -157,7 +157,11 @@ def given_centroid(vector: ArrayLike, provenance: dict[str, Any], **blame: str) 
     InputError
         If it is not one vector with a direction.
     """
-    direction = np.asarray(vector, np.float32)
+    try:
+        direction = np.asarray(vector, np.float32)
+    except (TypeError, ValueError):
+        remedy = f"give an array, such as numpy.load({CENTROID_FILE!r})"
+        raise InputError("is no vector of numbers", remedy=remedy, **blame) from None
     if direction.ndim != 1:
         raise InputError(f"shape {direction.shape}; expected (dimension,)", **blame)
     vectors, usable = unit_embeddings(direction[None])

@@ -15,6 +15,7 @@ from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_
 from fiqa_spark.methods.sdd_fiqa.mates import Mates
 from fiqa_spark.methods.sdd_fiqa.pool import Pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
+from fiqa_spark.runtime.workers import broadcast
 
 # Vectors that a worker computes with at once: enough that many identities share one matrix product.
 _BYTES_AT_ONCE = 64 << 20
@@ -36,7 +37,7 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
     DataFrame
         With the schema `schemas.distances`, a row for every distinct path of `joined`.
     """
-    shared = joined.sparkSession.sparkContext.broadcast(pool)
+    shared = broadcast(joined.sparkSession.sparkContext, pool)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
         yield _distances_of(_in_product_order(parts, shared.value, settings), None, set(), shared.value, settings)

@@ -57,6 +57,7 @@ def label_images(paths: DataFrame, features: Features, settings: LabelSettings, 
     with steps("computing distances"), matching.telling_keys():
         distances = round_distances(joined, pool, partitions, settings).persist(StorageLevel.MEMORY_AND_DISK)
         ranges = distance_ranges(distances, settings.rounds_computed)
+        matching.tell_missing(distances, ranges.counts.statuses[schemas.MISSING_FEATURE], settings.image_root)
     matching.check_list_rows(ranges.counts.list_rows)
     if settings.load_feature:
         joined.unpersist()

@@ -1,5 +1,6 @@
 """The broadcast sample of strangers: the usable images whose hashes of (seed, key) are the smallest."""
 
+import logging
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,13 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.matching.sample import draw_usable
+
+_log = logging.getLogger("fiqa_spark")
+_ALIKE = 0.9
+_ALIKE_IMAGES = (
+    "images of all people have a mean similarity of %.3f, so that labels hardly tell good images from others; check "
+    "that features are embeddings of a face recognition model, and their type if they are bytes"
+)
 
 
 class Pool(NamedTuple):
@@ -69,7 +77,16 @@ def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_s
     drawn = draw_usable(images, vectors, listed.first, listed.list_rows, pool_size)
     identities = tuple(drawn.frame[schemas.IDENTITY])
     _check_identities(set(identities), len(identities), pool_size)
+    _warn_if_alike(drawn.embeddings)
     return Pool(drawn.embeddings, identities, drawn.frame[schemas.IDENTITY_HASH].to_numpy(np.int64))
+
+
+def _warn_if_alike(embeddings: np.ndarray) -> None:
+    """Warn where people cannot be told apart: whatever the vectors are, labels tell nothing then."""
+    # The mean of the similarities of all pairs is the squared length of the mean.
+    similarity = float(np.square(embeddings.mean(axis=0, dtype=np.float64)).sum())
+    if similarity > _ALIKE:
+        _log.warning(_ALIKE_IMAGES, similarity)
 
 
 def _check_identities(identities: set[str], drawn: int, pool_size: int) -> None:

@@ -125,7 +125,7 @@ def test_the_order_of_list_and_features_changes_not_a_bit(spark, reference):
 
 
 def test_batches_and_waiting_on_disk_change_not_a_bit(spark, monkeypatch):
-    listed = [*FACES.paths, "large0/007.png", "large0/007.jpg", "p3/0.jpg", "alone.jpg", "p9/none.jpg"]
+    listed = [*FACES.paths, "large0/007.jpg", "large0/007.jpg", "p3/0.jpg", "alone.jpg", "p9/none.jpg"]
     faces = FACES._replace(vectors={**FACES.vectors, "large0/100.jpg": np.full(DIMENSION, np.nan)})
     centroid = scoring_of(spark, FACES).centroid.vector
 

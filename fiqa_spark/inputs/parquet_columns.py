@@ -1,0 +1,222 @@
+"""The columns of Parquet files that a job needs, and no others: what else they hold need not be readable."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+)
+
+from fiqa_spark import schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.feature_files import PARQUET, FoundFiles
+from fiqa_spark.inputs.parquet_by_arrow import read_by_arrow
+from fiqa_spark.inputs.parquet_footers import Footer, UnknownFooterError, read_footers
+from fiqa_spark.inputs.parquet_forms import (
+    IDENTITIES,
+    LISTS,
+    TEXTS,
+    VECTORS,
+    FilesByForm,
+    Form,
+    Wanted,
+    files_by_form,
+    no_columns,
+)
+from fiqa_spark.runtime.storage import Storage, literal
+
+_OF_SPARK: dict[str, DataType] = {
+    "string": StringType(),
+    "binary": BinaryType(),
+    "fixed binary": BinaryType(),
+    "int": IntegerType(),
+    "bigint": LongType(),
+    "boolean": BooleanType(),
+    "float": FloatType(),
+    "double": DoubleType(),
+    "date": DateType(),
+    "array<float>": ArrayType(FloatType()),
+    "array<double>": ArrayType(DoubleType()),
+}
+
+
+class FeatureRows(NamedTuple):
+    """Rows of Parquet files of features."""
+
+    table: DataFrame
+    """`path` (string) and `feature`: as it is stored, or array<float> where files differ."""
+    have_raw_paths: bool
+    """Whether paths are stored as bytes, of which nobody has said that they are UTF-8."""
+
+
+def read_feature_columns(spark: SparkSession, found: FoundFiles) -> FeatureRows:
+    """Features in Parquet files, whatever else these hold.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, lacks a column or holds another type in it, or nothing can read its compression.
+    """
+    try:
+        files = files_by_form(found, Wanted({schemas.PATH: TEXTS, schemas.FEATURE: VECTORS}))
+    except UnknownFooterError:
+        return FeatureRows(_reader(spark, found, None, found.parquet, are_all=True), False)
+    _check_vectors_agree(found, files)
+    parts = []
+    for form, footers in files.footers.items():
+        table = _read(spark, found, form, footers, are_alike=files.are_alike)
+        feature = F.col(schemas.FEATURE) if len(files.footers) == 1 else _like_others(form)
+        parts.append(table.select(F.col(schemas.PATH).cast("string"), feature.alias(schemas.FEATURE)))
+    return FeatureRows(_union(parts), any(form.type_of(schemas.PATH) != "string" for form in files.footers))
+
+
+def read_list_columns(spark: SparkSession, storage: Storage, path: str) -> DataFrame | None:
+    """A list of images in Parquet; None if there is no Parquet.
+
+    Returns
+    -------
+    DataFrame
+        `path`, and `identity` if there is one, as text; the names of folders may tell it too, ``identity=0042``.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, has no `path`, or it is no text.
+    """
+    found = FoundFiles(storage, path, (PARQUET,))
+    if not found.forms:
+        return None
+    found.tell_what_is_not_read()
+    in_folders = any(f"/{schemas.IDENTITY}=" in f"/{name}" for name in found.parquet)
+    texts = {schemas.PATH: TEXTS} if in_folders else {schemas.PATH: TEXTS, schemas.IDENTITY: IDENTITIES}
+    try:
+        files = files_by_form(found, Wanted(texts, schemas.IDENTITY, of_spark_alone=in_folders))
+    except UnknownFooterError:
+        columns = [StructField(name, StringType()) for name in (schemas.PATH, schemas.IDENTITY)]
+        schema = StructType(columns) if in_folders else None
+        parts = [_reader(spark, found, schema, found.parquet, are_all=True, in_folders=in_folders)]
+    else:
+        parts = [
+            _read(spark, found, form, footers, are_alike=files.are_alike, in_folders=in_folders)
+            for form, footers in files.footers.items()
+        ]
+    if schemas.PATH not in parts[0].columns:
+        raise no_columns([schemas.PATH], parts[0].columns, path=path)
+    has_identity = any(schemas.IDENTITY in part.columns for part in parts)
+    return _union(_as_text(part, has_identity, path) for part in parts)
+
+
+def _as_text(table: DataFrame, has_identity: bool, path: str) -> DataFrame:
+    columns = [F.col(schemas.PATH).cast("string")]
+    if has_identity:
+        is_there = schemas.IDENTITY in table.columns
+        identity = keys.identity_as_text(table, path=path) if is_there else F.lit(None).cast("string")
+        columns.append(identity.alias(schemas.IDENTITY))
+    return table.select(*columns)
+
+
+def _check_vectors_agree(found: FoundFiles, files: FilesByForm) -> None:
+    """Raise InputError for bytes in one file and lists in another: what bytes mean is told of all files alike."""
+    examples: dict[bool, tuple[str | None, str]] = {}
+    for form, footers in files.footers.items():
+        kind = form.type_of(schemas.FEATURE)
+        if footers:
+            examples.setdefault(kind in TEXTS, (kind, footers[0].file))
+    if len(examples) > 1:
+        shown = " and ".join(f"{kind} in {file}" for kind, file in examples.values())
+        remedy = "write all files with the same types"
+        raise InputError(f"'feature' is {shown}", path=found.path, remedy=remedy)
+
+
+def _read(
+    spark: SparkSession,
+    found: FoundFiles,
+    form: Form,
+    footers: Sequence[Footer],
+    *,
+    are_alike: bool,
+    in_folders: bool = False,
+) -> DataFrame:
+    """The columns of the files of one form, by the names that they have here."""
+    if form.by_arrow:
+        if are_alike:
+            footers = read_footers(found, [column.asked for column in form.columns], of_all=True)
+        pieces = [(found.local(footer.file) or "", group) for footer in footers for group in range(footer.row_groups)]
+        return read_by_arrow(spark, pieces, form.columns)
+    schema = StructType([StructField(column.name, _spark_type(column.type)) for column in form.columns])
+    names = [F.col(column.name).alias(column.asked) for column in form.columns]
+    if in_folders:
+        # With its type told, Spark does not guess it, and make 42 of 0042.
+        schema, names = schema.add(schemas.IDENTITY, StringType()), [*names, F.col(schemas.IDENTITY)]
+    files = found.parquet if are_alike else [footer.file for footer in footers]
+    return _reader(spark, found, schema, files, are_all=are_alike, in_folders=in_folders).select(*names)
+
+
+def _reader(
+    spark: SparkSession,
+    found: FoundFiles,
+    schema: StructType | None,
+    files: Sequence[str],
+    *,
+    are_all: bool,
+    in_folders: bool = False,
+) -> DataFrame:
+    """Files read by Spark; all of a folder at once, where a pattern tells them from the others."""
+    reader = spark.read if schema is None else spark.read.schema(schema)
+    if schema is not None and not files:
+        return spark.createDataFrame([], schema)
+    if not found.is_folder:
+        return reader.parquet(literal(found.root))
+    # Folders below are part of it, whatever their names.
+    options = {} if in_folders else {"recursiveFileLookup": "true"}
+    pattern = found.pattern if are_all else None
+    if pattern is not None:
+        return reader.options(**options, pathGlobFilter=pattern).parquet(literal(found.root))
+    options = {"basePath": found.root} if in_folders else options
+    return reader.options(**options).parquet(*(literal(found.qualified(file)) for file in files))
+
+
+def _spark_type(kind: str) -> DataType:
+    if kind == "vector":
+        # Loads a good part of Spark's library for machine learning, which few features need.
+        from pyspark.ml.linalg import VectorUDT
+
+        return VectorUDT()
+    if kind.startswith("decimal("):
+        precision, scale = kind[len("decimal(") : -1].split(",")
+        return DecimalType(int(precision), int(scale))
+    return _OF_SPARK[kind]
+
+
+def _like_others(form: Form) -> Column:
+    """A feature as a type that all lists and vectors can have; bytes as they are."""
+    feature, kind = F.col(schemas.FEATURE), form.type_of(schemas.FEATURE)
+    if kind in LISTS:
+        return feature.cast("array<float>")
+    if kind in TEXTS:
+        return feature
+    from pyspark.ml.functions import vector_to_array
+
+    return F.when(feature.isNotNull(), vector_to_array(feature, "float32"))
+
+
+def _union(parts: Iterable[DataFrame]) -> DataFrame:
+    first, *others = parts
+    for other in others:
+        first = first.union(other)
+    return first

@@ -1,0 +1,211 @@
+"""A folder an identity on a local disk, written and read by the workers themselves.
+
+Hadoop would start three processes for each to write, and Spark take several times as long to open a small file.
+"""
+
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark import TaskContext
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructField, StructType
+
+from fiqa_spark import schemas
+from fiqa_spark.runtime.workers import in_worker
+
+NULL_NAME = "__HIVE_DEFAULT_PARTITION__"
+"""What stands for null in the name of a folder."""
+# Hive and Spark write these as % and two digits.
+_ESCAPED = {chr(code) for code in (*range(1, 32), 127)} | set("\"#%'*/:=?\\{[]^")
+# Rows of an identity that are written as one group.
+_ROWS_AT_ONCE = 1 << 16
+# Fewer files, or larger ones, Spark reads as well.
+_MANY_FILES, _SMALL_FILE_BYTES = 32, 64 << 10
+_ROWS_OF_BATCH, _TASKS_A_CORE = 4096, 2
+
+
+def folder_name(identity: str | None) -> str:
+    """Name of the folder of an identity, the one that Spark would give it: ``identity=a%2Fb`` for ``a/b``."""
+    if identity is None:
+        return f"{schemas.IDENTITY}={NULL_NAME}"
+    escaped = (f"%{ord(letter):02X}" if letter in _ESCAPED else letter for letter in identity)
+    return f"{schemas.IDENTITY}={''.join(escaped)}"
+
+
+def write_folders(rows: DataFrame, folder: str, all_different: Iterable[str], umask: int) -> None:
+    """Write a folder an identity, with one file a partition that has rows of it.
+
+    A task that runs again writes the same files again, so that it may fail, but never run twice at once.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With `identity`, by which each partition is sorted.
+    folder : str
+        Path of an existing folder on the disk of the workers.
+    all_different : iterable of str
+        Columns, as Parquet names them, for which a dictionary would be wasted work.
+    umask : int
+        Permissions that files and folders do not get, as Hadoop has it.
+    """
+    without_dictionary = frozenset(all_different)
+
+    @in_worker
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        task: Any = TaskContext.get()
+        name, written = f"part-{task.partitionId():05d}.snappy.parquet", 0
+        for identity, runs in itertools.groupby(_runs(batches), key=lambda run: run[0]):
+            place = f"{folder}/{folder_name(identity)}"
+            # Java writes names in UTF-8 where folders an identity are written, whatever Python takes for the locale.
+            os.makedirs(place.encode(), exist_ok=True)
+            os.chmod(place.encode(), 0o777 & ~umask)
+            _write_file(f"{place}/{name}", (run for _, run in runs), without_dictionary)
+            os.chmod(f"{place}/{name}".encode(), 0o666 & ~umask)
+            written += 1
+        yield pa.RecordBatch.from_pydict({"files": pa.array([written], pa.int64())})
+
+    rows.mapInArrow(write, "files long").collect()
+
+
+def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+    """Each identity with its neighbouring rows, without the column `identity`."""
+    for batch in batches:
+        number = batch.schema.get_field_index(schemas.IDENTITY)
+        identities = batch.column(number)
+        others = [place for place in range(batch.num_columns) if place != number]
+        fields, columns = [batch.schema.field(place) for place in others], [batch.column(place) for place in others]
+        rest = pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+        codes = identities.dictionary_encode(null_encoding="encode").indices.to_numpy()
+        begins = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])) if len(codes) else codes
+        for begin, end in itertools.pairwise([*begins.tolist(), len(codes)]):
+            yield identities[begin].as_py(), rest.slice(begin, end - begin)
+
+
+def _write_file(path: str, runs: Iterator[pa.RecordBatch], without_dictionary: frozenset[str]) -> None:
+    """Write rows as one Parquet file."""
+    first = next(runs)
+    with pa.OSFile(path, "wb") as file, _writer(file, first.schema, without_dictionary) as writer:
+        waiting, count = [first], first.num_rows
+        for run in runs:
+            if count >= _ROWS_AT_ONCE:
+                writer.write_table(pa.Table.from_batches(waiting))
+                waiting, count = [], 0
+            waiting.append(run)
+            count += run.num_rows
+        writer.write_table(pa.Table.from_batches(waiting))
+
+
+def _writer(file: pa.NativeFile, schema: pa.Schema, without_dictionary: frozenset[str]) -> pq.ParquetWriter:
+    repeated = [name for name in schema.names if name not in without_dictionary]
+    return pq.ParquetWriter(
+        file, schema, compression="snappy", use_dictionary=repeated, use_compliant_nested_type=True, store_schema=False
+    )
+
+
+def many_small_files(folder: str) -> list[tuple[str | None, str]] | None:
+    """Identity and path of each file in the folders of identities, where the workers should read them.
+
+    Parameters
+    ----------
+    folder : str
+        Path of a folder on the disk of the workers.
+
+    Returns
+    -------
+    list, or None
+        In any order. None where files are few or large, or anything else lies there, of which Spark knows what to do.
+    """
+    files, size, prefix = [], 0, f"{schemas.IDENTITY}="
+    # Names are UTF-8, whatever Python takes for the locale.
+    for entry in _shown(folder.encode()):
+        name = _as_text(entry.name) or ""
+        if not (name.startswith(prefix) and len(name) > len(prefix) and entry.is_dir()):
+            return None
+        for file in _shown(entry.path):
+            path = _as_text(file.path)
+            if path is None or not (path.endswith(".parquet") and file.is_file()):
+                return None
+            files.append((_identity_of(name[len(prefix) :]), path))
+            size += file.stat().st_size
+    return files if len(files) > _MANY_FILES and size <= len(files) * _SMALL_FILE_BYTES else None
+
+
+def _shown(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
+    """Entries of a folder, without the hidden ones."""
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith((b".", b"_")))
+
+
+def _as_text(name: bytes) -> str | None:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _identity_of(text: str) -> str | None:
+    """The identity whose folder has a name with this behind the ``=``."""
+    if text == NULL_NAME:
+        return None
+    return re.sub("%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), text)
+
+
+def read_folders(spark: SparkSession, files: list[tuple[str | None, str]], schema: StructType) -> DataFrame:
+    """The rows of many small files.
+
+    Parameters
+    ----------
+    files : list of (str or None, str)
+        From `many_small_files`.
+    schema : StructType
+        Of the rows, with `identity`; a column that a file lacks is null.
+    """
+    fields = StructType([StructField(field.name, field.dataType) for field in schema])
+    arrow = to_arrow_schema(fields)
+
+    @in_worker
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        waiting, count = [], 0
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                identity, path = files[int(number)]
+                waiting.append(_rows_of(identity, path, arrow))
+                count += waiting[-1].num_rows
+                if count >= _ROWS_OF_BATCH:
+                    yield from pa.concat_tables(waiting).combine_chunks().to_batches(_ROWS_OF_BATCH)
+                    waiting, count = [], 0
+        if waiting:
+            yield from pa.concat_tables(waiting).combine_chunks().to_batches(_ROWS_OF_BATCH)
+
+    # A few tasks a core, in case that some files are larger; but none for a handful of files.
+    tasks = min(_TASKS_A_CORE * spark.sparkContext.defaultParallelism, len(files))
+    return spark.range(0, len(files), 1, tasks).mapInArrow(read, fields)
+
+
+def _rows_of(identity: str | None, path: str, schema: pa.Schema) -> pa.Table:
+    """The rows of a file, with their identity; what cannot be read is told in the words of Spark."""
+    try:
+        with pa.OSFile(path) as file:
+            found = pq.ParquetFile(file).read()
+    except FileNotFoundError as error:
+        raise ValueError(f"file:{path}: It is possible the underlying files have been updated") from error
+    except PermissionError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"Encountered error while reading file:{path}: {error}") from error
+    columns = []
+    for field in schema:
+        if field.name == schemas.IDENTITY:
+            columns.append(pa.array([identity] * found.num_rows, field.type))
+        elif field.name in found.column_names:
+            columns.append(found[field.name].cast(field.type))
+        else:
+            columns.append(pa.nulls(found.num_rows, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,121 @@
+"""Features that are bytes: read by the type that is named, and refused where they cannot be float32."""
+
+import io
+
+import numpy as np
+import pytest
+
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.element_types import as_float32, check_are_float32
+from tests.labelling import embeddings_of, paths_of
+
+VECTORS = embeddings_of(paths_of([4, 3]))
+VALUES = np.random.default_rng(3).standard_normal((80, 64))
+
+
+def saved(vector):
+    content = io.BytesIO()
+    np.save(content, vector)
+    return content.getvalue()
+
+
+AS_BYTES = {
+    "float32": lambda vector: vector.astype("<f4").tobytes(),
+    "float64": lambda vector: vector.astype("<f8").tobytes(),
+    "float16": lambda vector: vector.astype("<f2").tobytes(),
+    "npy": saved,
+}
+
+
+@pytest.mark.parametrize("feature_type", AS_BYTES)
+def test_bytes_of_every_type_become_float32(spark, feature_type):
+    rows = [(path, AS_BYTES[feature_type](vector)) for path, vector in VECTORS.items()]
+    table = as_float32(spark.createDataFrame(rows, "path string, feature binary"), feature_type)
+    for row in table.collect():
+        tolerance = 2e-3 if feature_type == "float16" else 0
+        np.testing.assert_allclose(np.frombuffer(row.feature, "<f4"), VECTORS[row.path], rtol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("feature_type", "content", "problem"),
+    [
+        ("float64", b"123456789012", "12 bytes are no whole number of float64 values"),
+        ("float16", b"123", "3 bytes are no whole number of float16 values"),
+        ("npy", b"1234", "feature: not a .npy file, or truncated"),
+        ("npy", saved(np.arange(3)), "feature: dtype int64; expected float16, float32 or float64"),
+        ("npy", saved(np.array([{}], object)), "feature: holds pickled objects, which are never loaded"),
+    ],
+)
+def test_bytes_that_are_no_vector_of_the_type_say_why(spark, feature_type, content, problem):
+    table = spark.createDataFrame([("a/0", content), ("a/1", None)], "path string, feature binary")
+    broken, missing = as_float32(table, feature_type).orderBy("path").collect()
+    assert broken.feature is None
+    assert broken.problem.startswith(problem)
+    assert (missing.feature, missing.problem) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        VALUES.astype("<f8"),
+        VALUES.astype("<f4").astype("<f8"),
+        VALUES.astype("<f2"),
+        (VALUES / 20).astype("<f2"),
+        VALUES.astype(">f4"),
+        (VALUES * 30).astype("i1"),
+        (VALUES * 30 + 127).clip(0, 255).astype("u1"),
+        (VALUES * 1000).astype("<i4"),
+        (VALUES * 1e30).astype("<f4"),
+        (VALUES * 1e-40).astype("<f4"),
+    ],
+    ids=[
+        "float64",
+        "wide float32",
+        "float16",
+        "small float16",
+        "big-endian",
+        "int8",
+        "uint8",
+        "int32",
+        "huge",
+        "denormal",
+    ],
+)
+def test_bytes_of_another_type_are_told(values):
+    with pytest.raises(InputError, match="no embedding has such") as caught:
+        check_are_float32([row.tobytes() for row in values], setting="feature_root")
+    assert "`feature_type` float64 or float16" in str(caught.value.remedy)
+
+
+def test_bytes_that_numpy_saved_are_told():
+    with pytest.raises(InputError, match=r"numpy\.save") as caught:
+        check_are_float32([saved(row) for row in VALUES], path="/data")
+    assert caught.value.remedy == "give `feature_type` npy"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        VALUES,
+        VALUES * 1e6,
+        VALUES * 1e-6,
+        np.maximum(VALUES, 0),
+        VALUES**3,
+        VALUES * np.logspace(-2, 2, len(VALUES))[:, None],
+        np.where(np.arange(80)[:, None] % 2, VALUES, np.nan),
+        VALUES * np.where(np.arange(64) == 5, 1e4, 1),
+        np.zeros((80, 64)),
+        VALUES[:, :1],
+        VALUES[:0],
+    ],
+    ids=[
+        *("plain", "large", "small", "half zeros", "heavy tails", "of many lengths", "half not finite"),
+        *("one large dimension", "zeros", "one value", "none"),
+    ],
+)
+def test_embeddings_pass(values):
+    check_are_float32([row.astype("<f4").tobytes() for row in values])
+
+
+def test_what_is_no_bytes_is_not_looked_at():
+    check_are_float32([[1e30, 1e-30], None])

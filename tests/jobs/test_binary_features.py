@@ -1,0 +1,75 @@
+"""Features that are bytes of another type than float32: refused by every job, and read by the name of their type."""
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import read_labels
+from tests.jobs.inputs import PATHS, Inputs, refused
+from tests.labelling import embeddings_of
+
+VECTORS = embeddings_of(PATHS)
+
+
+def saved(vector):
+    content = io.BytesIO()
+    np.save(content, vector)
+    return content.getvalue()
+
+
+AS_BYTES = {
+    "float32": lambda vector: vector.astype("<f4").tobytes(),
+    "float64": lambda vector: vector.astype("<f8").tobytes(),
+    "float16": lambda vector: vector.astype("<f2").tobytes(),
+    "npy": saved,
+}
+
+
+class BinaryInputs(Inputs):
+    """Features as bytes of a type."""
+
+    def write_bytes(self, feature_type):
+        content = pa.array([AS_BYTES[feature_type](vector) for vector in VECTORS.values()], pa.binary())
+        pq.write_table(pa.table({"path": list(VECTORS), "feature": content}), self.features / "part-0.parquet")
+
+    def labels(self, spark):
+        result = self.run()
+        assert result.returncode == 0, result.stderr
+        return {row.path: row.label for row in read_labels(spark, str(self.destination)).collect()}
+
+
+@pytest.fixture
+def binary(tmp_path, run_job):
+    return BinaryInputs(tmp_path, run_job)
+
+
+@pytest.mark.parametrize("feature_type", ["float64", "float16", "npy"])
+def test_a_job_refuses_bytes_of_another_type_and_takes_them_by_its_name(spark, binary, feature_type):
+    binary.write_bytes(feature_type)
+    refused(binary, f"--feature-root {binary.features}: 'feature' is bytes", "--feature-type", feature_type)
+    binary.flags |= {"feature_type": feature_type, "overwrite": True}
+    found = binary.labels(spark)
+    del binary.flags["feature_type"]
+    binary.write_bytes("float32")
+    expected = binary.labels(spark)
+    assert found == pytest.approx(expected, abs=0.5 if feature_type == "float16" else 1e-3)
+
+
+@pytest.mark.parametrize("feature_type", ["float64", "npy"])
+def test_an_import_refuses_them_too_and_keeps_what_they_hold_as_float32(spark, binary, tmp_path, feature_type):
+    binary.write_bytes(feature_type)
+    words = ["--source", binary.features, "--dst", tmp_path / "store", "--id-key-index", "-2"]
+    result = binary.run_job("import_features", *words)
+    assert result.returncode == 2
+    assert f"--source {binary.features}: 'feature' is bytes" in result.stderr
+    assert not (tmp_path / "store").exists()
+    result = binary.run_job("import_features", *words, "--feature-type", feature_type)
+    assert result.returncode == 0, result.stderr
+    assert f"{len(PATHS)} features of length {len(next(iter(VECTORS.values())))}" in result.stdout
+    # A store knows its type; naming another does no harm.
+    binary.features = tmp_path / "store"
+    binary.flags["feature_type"] = feature_type
+    assert min(label for label in binary.labels(spark).values() if label is not None) >= 0

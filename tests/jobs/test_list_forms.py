@@ -1,0 +1,116 @@
+"""Lists in the forms that people have: the labels are those of a path a line, in every job that reads a list."""
+
+import csv
+
+import pytest
+
+from fiqa_spark import read_labels
+from tests.jobs.inputs import PATHS, Inputs, refused
+from tests.jobs.running import message, options
+from tests.labelling import embeddings_of
+
+INSIGHTFACE = "".join(f"1\t/data/faces/{path}\t{path[1]}\n" for path in PATHS)
+FORMS = {
+    "blanks around": ("".join(f"\u00a0{path} \u3000\r\n" for path in PATHS), {}),
+    "insightface": (INSIGHTFACE, {"image_root": "/data/faces"}),
+    "MXNet": ("".join(f"{number}\t{path[1]}.000000\t{path}\n" for number, path in enumerate(PATHS)), {}),
+    "path label": ("".join(f"{path} {path[1]}\n" for path in PATHS), {}),
+    "CSV": ("label;Filename\n" + "".join(f'{path[1]};"{path}"\n' for path in PATHS), {}),
+    "backslashes": (
+        "".join(f"D:\\faces\\{path}\r\n".replace("/", "\\") for path in PATHS),
+        {"image_root": "D:\\faces"},
+    ),
+}
+
+
+def labels_of(spark, inputs):
+    """End of a path to its identity and label."""
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    rows = read_labels(spark, str(inputs.destination)).collect()
+    return {"/".join(row.path.split("/")[-2:]): (row.identity, row.label) for row in rows}, result
+
+
+def assert_same(labels, expected):
+    assert {path: identity for path, (identity, _) in labels.items()} == {path: path[:2] for path in PATHS}
+    assert [labels[path][1] for path in PATHS] == pytest.approx([expected[path][1] for path in PATHS], abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def expected(spark, tmp_path_factory, run_job):
+    inputs = Inputs(tmp_path_factory.mktemp("plain"), run_job)
+    inputs.flags["estimator"] = "exact"
+    labels, result = labels_of(spark, inputs)
+    assert set(labels) == set(PATHS)
+    assert "list read as" not in result.stderr
+    return labels
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_are_those_of_a_path_a_line(spark, inputs, expected, form):
+    content, flags = FORMS[form]
+    inputs.list.write_text(content, encoding="utf-8", newline="")
+    inputs.flags |= {"estimator": "exact", **flags}
+    labels, result = labels_of(spark, inputs)
+    assert_same(labels, expected)
+    assert ("list read as" in result.stderr) == (form != "blanks around")
+
+
+def test_a_form_that_lists_no_paths_is_refused_by_name(inputs):
+    inputs.list.write_text("0\t0\n1\t5432\n", encoding="utf-8")
+    refused(inputs, f"--image-list-file {inputs.list}: is MXNet's .idx, which holds no paths", "give the .lst")
+    inputs.list.write_bytes(b"\x0a\x23\xd7\xce\x20\0\0\0")
+    refused(inputs, f"--image-list-file {inputs.list}: is MXNet's RecordIO (.rec)", "give the .lst")
+
+
+def test_a_line_of_another_form_behind_the_look_is_refused(inputs):
+    many = "".join(f"1\t/data/faces/p{number}/{number}.jpg\t{number}\n" for number in range(5000))
+    inputs.list.write_text(f"{many}p0/0.jpg\n", encoding="utf-8")
+    refused(
+        inputs, f"--image-list-file {inputs.list}: line 'p0/0.jpg' does not fit the first lines, insightface's .lst"
+    )
+
+
+def test_rows_of_a_matrix_may_be_listed_in_any_form(spark, inputs, expected):
+    inputs.write_matrix(embeddings_of(PATHS))
+    rows = inputs.folder / "rows.lst"
+    rows.write_text(INSIGHTFACE, encoding="utf-8")
+    inputs.flags |= {"estimator": "exact", "rows_list": rows, "image_root": "/data/faces"}
+    labels, result = labels_of(spark, inputs)
+    assert_same(labels, expected)
+    assert f"list read as insightface's .lst: path in column 2 ({rows})" in result.stderr
+    store = inputs.folder / "store"
+    flags = options(source=inputs.features, rows_list=rows, image_root="/data/faces", id_key_index=-2, dst=store)
+    assert inputs.run_job("import_features", *flags).returncode == 0
+    del inputs.flags["rows_list"]
+    inputs.features, inputs.destination = store, inputs.folder / "out" / "of-store"
+    assert_same(labels_of(spark, inputs)[0], expected)
+
+
+def test_labels_are_exported_in_the_order_of_a_list_of_any_form(spark, inputs):
+    inputs.list.write_text(INSIGHTFACE, encoding="utf-8")
+    inputs.flags |= {"image_root": "/data/faces"}
+    labels_of(spark, inputs)
+    inputs.list.write_text(
+        "path,note\n" + "".join(f"/data/faces/{path} ,x\n" for path in PATHS[::-1]), encoding="utf-8"
+    )
+    flags = options(
+        labels=inputs.destination, format="csv", image_list_file=inputs.list, dst=inputs.folder / "labels.csv"
+    )
+    result = inputs.run_job("export_labels", *flags)
+    assert result.returncode == 0, result.stderr
+    with open(inputs.folder / "labels.csv", encoding="utf-8", newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [f"/data/faces/{path}" for path in PATHS[::-1]]
+    inputs.list.write_bytes(b"PK\x03\x04")
+    flags = options(labels=inputs.destination, format="csv", image_list_file=inputs.list, dst=inputs.folder / "no.csv")
+    assert f"--image-list-file {inputs.list}: is a zip archive" in message(inputs.run_job("export_labels", *flags))
+
+
+def test_unrecognizable_images_may_be_listed_in_any_form(inputs):
+    known = inputs.folder / "known.lst"
+    known.write_text("1\t/data/faces/p0/0.jpg\t0\n1\t/data/faces/p1/1.jpg\t1\n", encoding="utf-8")
+    inputs.job = "score_recognizability"
+    inputs.flags = {"id_key_index": -2, "image_root": "/data/faces", "ui_list_file": known}
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    assert f"2 listed in {known}" in result.stdout

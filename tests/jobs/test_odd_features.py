@@ -1,0 +1,149 @@
+"""Features as people have them: read to the same labels, or refused in a line that names the way out."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import read_labels
+from tests.jobs.inputs import PATHS, refused
+from tests.jobs.planted_job import assert_same_labels
+from tests.labelling import embeddings_of
+
+VECTORS = embeddings_of(PATHS)
+
+
+def write(inputs, name, paths=PATHS, *, kind=None, options=None, **columns):
+    vectors = pa.array([VECTORS[path].tolist() for path in paths], kind or pa.list_(pa.float32()))
+    table = pa.table({"path": list(paths), "feature": vectors, **columns})
+    file = inputs.features / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, file, **(options or {}))
+
+
+def anew(inputs):
+    (inputs.features / "part-0.parquet").unlink()
+
+
+def without_extension(inputs):
+    anew(inputs)
+    write(inputs, "000000_0")
+
+
+def two_endings(inputs):
+    write(inputs, "part-0.parquet", PATHS[:6])
+    write(inputs, "part-1.parq", PATHS[6:])
+
+
+def two_types(inputs):
+    write(inputs, "part-0.parquet", PATHS[:6])
+    write(inputs, "part-1.parquet", PATHS[6:], kind=pa.list_(pa.float64()))
+
+
+def brotli_and_nanoseconds(inputs):
+    write(
+        inputs,
+        "part-0.parquet",
+        options={"compression": "brotli", "version": "2.6"},
+        seen=pa.array([1] * len(PATHS), pa.timestamp("ns")),
+        Feature=pa.array([1] * len(PATHS)),
+    )
+
+
+def paths_as_bytes(inputs):
+    write(inputs, "part-0.parquet", path=pa.array([path.encode() for path in PATHS]))
+
+
+def whole_names(inputs):
+    anew(inputs)
+    for path in PATHS:
+        file = inputs.features / f"{path}.npy"
+        file.parent.mkdir(exist_ok=True)
+        np.save(file, VECTORS[path])
+
+
+def labels(spark, inputs, name):
+    inputs.destination = inputs.folder / name
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    return {row.path: row for row in read_labels(spark, str(inputs.destination)).collect()}, result
+
+
+FORMS = (without_extension, two_endings, two_types, brotli_and_nanoseconds, paths_as_bytes, whole_names)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=[form.__name__ for form in FORMS])
+@pytest.mark.parametrize("is_imported", [False, True], ids=["as they are", "imported"])
+def test_features_as_people_have_them_give_the_same_labels(spark, inputs, form, is_imported):
+    reference, _ = labels(spark, inputs, "reference")
+    form(inputs)
+    if is_imported:
+        store = inputs.folder / "store"
+        result = inputs.run_job("import_features", "--source", inputs.features, "--dst", store, "--id-key-index", "-2")
+        assert result.returncode == 0, result.stderr
+        inputs.features = store
+    found, _ = labels(spark, inputs, "found")
+    assert_same_labels(found, reference)
+
+
+def test_what_is_not_read_is_told(spark, inputs):
+    (inputs.features / "part-1.pt").write_bytes(b"none")
+    _, result = labels(spark, inputs, "found")
+    assert f"1 file of {inputs.features} is not read, such as part-1.pt" in result.stderr
+
+
+def test_npy_beside_parquet_is_refused(inputs):
+    np.save(inputs.features / "mean.npy", np.ones(24))
+    refused(inputs, "--feature-root", inputs.features, "'part-0.parquet'", "'mean.npy'", "name the folder or the file")
+
+
+def delta_log(folder):
+    (folder / "_delta_log").mkdir()
+    (folder / "_delta_log" / f"{0:020d}.json").write_text(json.dumps({"remove": {"path": "part-0.parquet"}}), "utf-8")
+
+
+def test_features_of_a_delta_table_are_refused(either_way):
+    inputs = either_way
+    delta_log(inputs.features)
+    refused(
+        inputs,
+        f"--feature-root {inputs.features}: is a Delta table (it has _delta_log)",
+        "by its own reader",
+        "DataFrame",
+    )
+
+
+def test_a_list_in_a_delta_table_is_refused(inputs):
+    inputs.list = inputs.folder / "list"
+    inputs.list.mkdir()
+    pq.write_table(pa.table({"path": PATHS}), inputs.list / "1.parquet")
+    delta_log(inputs.list)
+    refused(inputs, f"--image-list-file {inputs.list}: is a Delta table")
+
+
+def test_labels_in_a_delta_table_are_refused(spark, inputs):
+    labels(spark, inputs, "labels")
+    delta_log(inputs.destination / "labels")
+    words = ("--labels", inputs.destination, "--dst", inputs.folder / "labels.txt", "--format", "csv")
+    result = inputs.run_job("export_labels", *words)
+    assert result.returncode == 2
+    assert "a Delta table" in result.stderr
+    assert not (inputs.folder / "labels.txt").exists()
+
+
+def test_two_files_of_one_image_are_refused(inputs):
+    whole_names(inputs)
+    np.save(inputs.features / "p0" / "0.npy", VECTORS["p1/0.jpg"])
+    refused(inputs, "--feature-root", "2 features have the key 'p0/0'", "keep one feature a key")
+
+
+def test_paths_that_are_numbers_are_refused(inputs):
+    write(inputs, "part-0.parquet", path=pa.array(range(len(PATHS))))
+    refused(inputs, "--feature-root file:", "part-0.parquet: 'path' is bigint", "as text")
+
+
+def test_paths_whose_bytes_are_no_utf8_are_refused(inputs):
+    write(inputs, "part-0.parquet", path=pa.array([b"\xe9" + path.encode() for path in PATHS]))
+    refused(inputs, f"--feature-root {inputs.features}: not UTF-8", "iconv")

@@ -1,0 +1,154 @@
+"""Folders whose names hold what patterns are made of, as every path option of every job, beside one that matches."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import read_labels, read_recognizability
+from fiqa_spark.pipelines.jobs import JOBS
+from fiqa_spark.runtime.settings import fields_of
+from tests.jobs.evaluating import QUALITIES
+from tests.jobs.inputs import PATHS, Inputs
+from tests.jobs.running import options
+from tests.labelling import embeddings_of
+
+ODD = "o[1]{a,b} \\c *?%20'#é"
+MATCHING = "o1a c xy%20'#é"
+SEEDS = {"plain": 0, ODD: 0, MATCHING: 1}
+
+# A run: what it writes, and its options, each with the entry of a world that it names.
+RUNS = {
+    "labels of Parquet": ("generate_labels", "score_dst", {"feature_root": "features"}),
+    "labels of a store": ("generate_labels", "score_dst", {"feature_root": "store"}),
+    "labels of a tree": ("generate_labels", "score_dst", {"feature_root": "tree"}),
+    "labels of a matrix": (
+        "generate_labels",
+        "score_dst",
+        {"feature_root": "features.npy", "rows_list": "rows.txt"},
+    ),
+    "scores by a list": ("score_recognizability", "score_dst", {"feature_root": "store", "ui_list_file": "few.txt"}),
+    "scores by a centroid": (
+        "score_recognizability",
+        "score_dst",
+        {"feature_root": "features.npy", "rows_list": "rows.txt", "ui_centroid": "centroid.npy"},
+    ),
+    "curves": (
+        "evaluate_labels",
+        "dst",
+        {"feature_root": "store", "labels": "labels", "pairs_file": "pairs.csv"},
+    ),
+    "curves of a text": (
+        "evaluate_labels",
+        "dst",
+        {"feature_root": "features.npy", "rows_list": "rows.txt", "labels": "scores.txt"},
+    ),
+    "import of Parquet": ("import_features", "dst", {"source": "features"}),
+    "import of a tree": ("import_features", "dst", {"source": "tree"}),
+    "import of a matrix": ("import_features", "dst", {"source": "features.npy", "rows_list": "rows.txt"}),
+    "export": ("export_labels", "dst", {"labels": "labels", "image_list_file": "images.txt"}),
+}
+FLAGS = {
+    "generate_labels": {"id_key_index": -2, "pool_size": 50, "estimator": "exact"},
+    "score_recognizability": {"id_key_index": -2},
+    "evaluate_labels": {"id_key_index": -2, "at_fmr": 0.1},
+    "import_features": {"id_key_index": -2},
+    "export_labels": {"format": "csv"},
+}
+
+
+class World:
+    """A folder with everything that an option of a job may name."""
+
+    def __init__(self, folder, run_job, seed):
+        folder.mkdir()
+        self.folder, self._run_job = folder, run_job
+        vectors = embeddings_of(PATHS, seed=seed)
+        inputs = Inputs(folder, run_job)
+        inputs.write_features(vectors)
+        inputs.features = folder / "tree"
+        inputs.features.mkdir()
+        inputs.write_tree(vectors)
+        inputs.write_matrix(vectors)
+        (folder / "rows.txt").write_text("".join(f"{path}\n" for path in vectors), encoding="utf-8")
+        (folder / "few.txt").write_text("".join(f"{path}\n" for path in PATHS[:3]), encoding="utf-8")
+        np.save(folder / "centroid.npy", np.mean([vectors[path] for path in PATHS[:3]], axis=0))
+        scores = "".join(f"{path} {(value + 37 * seed) % 100}\n" for path, value in QUALITIES.items())
+        (folder / "scores.txt").write_text(scores, encoding="utf-8")
+        rows = [f"{PATHS[i]},{PATHS[j]},{int(PATHS[i][:3] == PATHS[j][:3])}\n" for i in range(16) for j in range(i)]
+        (folder / "pairs.csv").write_text("path_a,path_b,same\n" + "".join(rows[seed:]), encoding="utf-8")
+        self.run("import of Parquet", "store")
+        self.run("labels of Parquet", "labels", partition_by="identity")
+
+    def run(self, name, destination, **more):
+        job, where, entries = RUNS[name]
+        listed = {"image_list_file": "images.txt"} if job in ("generate_labels", "score_recognizability") else {}
+        places = {option: self.folder / entry for option, entry in {**entries, **listed, where: destination}.items()}
+        result = self._run_job(job, *options(**{**places, **FLAGS[job], **more}))
+        assert result.returncode == 0, result.stderr
+        return self.folder / destination
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory, run_job):
+    folder = tmp_path_factory.mktemp("worlds")
+    return {name: World(folder / name, run_job, seed) for name, seed in SEEDS.items()}
+
+
+def contents(spark, job, result):
+    """What a run wrote, as far as it does not tell of places and times."""
+    if job == "generate_labels":
+        return sorted((row.path, row.status, row.label) for row in read_labels(spark, str(result)).collect())
+    if job == "score_recognizability":
+        return sorted((row.path, row.status, row.ers) for row in read_recognizability(spark, str(result)).collect())
+    if job == "export_labels":
+        return result.read_text(encoding="utf-8")
+    if job == "evaluate_labels":
+        return (result / "edc.csv").read_text(encoding="utf-8")
+    parts = sorted(result.glob("part-*.parquet"))
+    return json.loads((result / "_feature_store.json").read_text(encoding="utf-8")), _rows(parts)
+
+
+def _rows(parts):
+    return sorted((row["path"], row["feature"]) for part in parts for row in pq.read_table(part).to_pylist())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_name_made_of_patterns_means_itself_and_not_what_matches_it(spark, worlds, name):
+    job, destination = RUNS[name][0], name.replace(" ", "-")
+    plain, odd = (contents(spark, job, worlds[world].run(name, destination)) for world in ("plain", ODD))
+    assert odd == plain
+
+
+def test_what_lies_in_the_folder_that_matches_is_other(spark, worlds):
+    plain, matching = (
+        contents(spark, "generate_labels", worlds[world].folder / "labels") for world in ("plain", MATCHING)
+    )
+    assert plain != matching
+
+
+def test_every_path_option_of_every_job_is_run_so():
+    run = {(job, option) for job, where, entries in RUNS.values() for option in (where, *entries)}
+    run |= {(job, "image_list_file") for job in ("generate_labels", "score_recognizability")}
+    assert run == {
+        (job, item.name)
+        for job, settings_class in JOBS.items()
+        for item in fields_of(settings_class)
+        if item.metadata.get("path")
+    }
+
+
+@pytest.mark.lowest_versions
+def test_a_store_that_was_moved_is_read_where_it_lies(spark, worlds, run_job, tmp_path):
+    # The name as a pattern matches its neighbour alone.
+    for source, name in (("plain", "store[1]"), (MATCHING, "store1")):
+        shutil.copytree(worlds[source].folder / "store", tmp_path / name)
+    images, destination = worlds["plain"].folder / "images.txt", tmp_path / "labels"
+    places = {"image_list_file": images, "feature_root": tmp_path / "store[1]", "score_dst": destination}
+    result = run_job("generate_labels", *options(**{**places, **FLAGS["generate_labels"]}))
+    assert result.returncode == 0, result.stderr
+    expected = worlds["plain"].run("labels of a store", "labels-of-store")
+    assert contents(spark, "generate_labels", destination) == contents(spark, "generate_labels", pathlib.Path(expected))
