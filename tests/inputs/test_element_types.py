@@ -1,30 +1,15 @@
 """Features that are bytes: read by the type that is named, and refused where they cannot be float32."""
 
-import io
-
 import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.element_types import as_float32, check_are_float32
 from tests.labelling import embeddings_of, paths_of
+from tests.vectors_as_bytes import AS_BYTES, saved
 
 VECTORS = embeddings_of(paths_of([4, 3]))
 VALUES = np.random.default_rng(3).standard_normal((80, 64))
-
-
-def saved(vector):
-    content = io.BytesIO()
-    np.save(content, vector)
-    return content.getvalue()
-
-
-AS_BYTES = {
-    "float32": lambda vector: vector.astype("<f4").tobytes(),
-    "float64": lambda vector: vector.astype("<f8").tobytes(),
-    "float16": lambda vector: vector.astype("<f2").tobytes(),
-    "npy": saved,
-}
 
 
 @pytest.mark.parametrize("feature_type", AS_BYTES)

@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import decimal
 import zlib
 
 import numpy as np
@@ -18,13 +17,9 @@ from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.inputs.parquet_footers import column_names
 from fiqa_spark.inputs.vectors import with_binary_vectors
 from fiqa_spark.runtime.storage import Storage
+from tests.parquet_files import NANOSECONDS, NEEDED_BY_NOBODY, PATHS, VECTORS, half_lists, lists_of, of_each, write
 
 pytestmark = pytest.mark.lowest_versions
-
-# Quarters are exact in float16.
-VECTORS = {f"a/{number}": np.arange(number, number + 6, dtype=np.float32) / 4 for number in range(8)}
-PATHS = list(VECTORS)
-NANOSECONDS = {"version": "2.6"}
 
 
 class Elsewhere(Storage):
@@ -32,24 +27,6 @@ class Elsewhere(Storage):
 
     def local(self, path):
         return None
-
-
-def lists_of(kind=None, paths=PATHS):
-    return pa.array([VECTORS[path].tolist() for path in paths], kind or pa.list_(pa.float32()))
-
-
-def half_lists(paths=PATHS):
-    values = pa.array(np.concatenate([VECTORS[path] for path in paths]).astype(np.float16))
-    return pa.ListArray.from_arrays(np.arange(0, len(values) + 1, 6, dtype=np.int32), values)
-
-
-def write(folder, name="part-0.parquet", options=None, **columns):
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table({"path": PATHS, "feature": lists_of(), **columns})
-    try:
-        pq.write_table(table, folder / name, **NANOSECONDS, **(options or {}))
-    except (pa.ArrowNotImplementedError, OSError) as error:
-        pytest.skip(f"this pyarrow cannot write it: {error}")
 
 
 def read(spark, folder, storage=Storage):
@@ -65,23 +42,6 @@ def vectors_in(spark, table):
 def assert_all_vectors(spark, folder, paths=PATHS, storage=Storage):
     expected = {path: VECTORS[path].tobytes() for path in paths}
     assert vectors_in(spark, read(spark, folder, storage).table) == expected
-
-
-def of_each(value, kind):
-    return pa.array([value] * len(PATHS), kind)
-
-
-NEEDED_BY_NOBODY = {
-    "nanoseconds": of_each(1, pa.timestamp("ns")),
-    "nanoseconds of a zone": of_each(1, pa.timestamp("ns", "Europe/Vienna")),
-    "time of day": of_each(1, pa.time64("ns")),
-    "unsigned": of_each(2**64 - 1, pa.uint64()),
-    "half": pa.array(np.ones(len(PATHS), np.float16)),
-    "duration": of_each(1, pa.duration("ns")),
-    "decimal": of_each(decimal.Decimal(1), pa.decimal256(50, 2)),
-    "null": pa.nulls(len(PATHS)),
-    "dictionary": of_each("x", pa.string()).dictionary_encode(),
-}
 
 
 @pytest.mark.parametrize("name", NEEDED_BY_NOBODY)
@@ -388,62 +348,8 @@ def test_the_columns_of_a_file_are_told(spark, tmp_path):
     assert column_names(Storage(spark), str(tmp_path / "part-0.parquet")) == ["path", "feature", "seen"]
 
 
-def identities_of(spark, folder):
-    table = read_list_columns(spark, Storage(spark), str(folder))
-    return {row.path: row.identity for row in table.collect()}
-
-
-@pytest.mark.parametrize(
-    ("stored", "shown"),
-    [
-        (pa.array(["007"] * 8), "007"),
-        (of_each(7, pa.int32()), "7"),
-        (of_each(2**64 - 1, pa.uint64()), str(2**64 - 1)),
-        (of_each(b"ann", pa.binary()), "ann"),
-        (of_each(7.0, pa.float64()), "7"),
-        (of_each(0.5, pa.float32()), "0.5"),
-        (of_each(True, pa.bool_()), "true"),
-        (of_each(decimal.Decimal(12), pa.decimal128(10, 0)), "12"),
-        (of_each(datetime.date(2024, 1, 31), pa.date32()), "2024-01-31"),
-        (pa.array(["ann"] * 8).dictionary_encode(), "ann"),
-    ],
-)
-@pytest.mark.parametrize("options", [{}, {"compression": "brotli"}], ids=["snappy", "brotli"])
-def test_a_list_has_identities_of_every_type(spark, tmp_path, stored, shown, options):
-    write(tmp_path, identity=stored, seen=NEEDED_BY_NOBODY["nanoseconds"], options=options)
-    assert identities_of(spark, tmp_path) == dict.fromkeys(PATHS, shown)
-
-
-def test_an_identity_that_pandas_has_no_value_for_is_none(spark, tmp_path):
-    values = pa.array([*range(7), None], pa.int64()).to_pandas()
-    write(tmp_path, identity=pa.array(values.to_numpy()))
-    assert identities_of(spark, tmp_path) == dict(zip(PATHS, [*map(str, range(7)), None], strict=True))
-
-
 def test_a_column_that_is_there_twice_is_told(spark, tmp_path):
     table = pa.Table.from_arrays([pa.array(PATHS), lists_of(), lists_of()], ["path", "feature", "feature"])
     pq.write_table(table, tmp_path / "1.parquet")
     with pytest.raises(InputError, match="'feature' is there twice"):
         read(spark, tmp_path)
-
-
-def test_a_list_in_folders_by_identity_keeps_leading_zeros(spark, tmp_path):
-    for identity in ("0042", "7"):
-        write(tmp_path, f"set=1/identity={identity}/part-0", path=pa.array([f"{identity}/{path}" for path in PATHS]))
-    write(tmp_path, "set=1/identity=7/part-1.parquet", path=pa.array([f"x/{path}" for path in PATHS]))
-    expected = {
-        f"{folder}/{path}": number for folder, number in (("0042", "0042"), ("7", "7"), ("x", "7")) for path in PATHS
-    }
-    assert identities_of(spark, tmp_path) == expected
-
-
-def test_a_list_of_several_files_may_lack_identities_in_some(spark, tmp_path):
-    pq.write_table(pa.table({"path": ["a/1"], "identity": ["a"]}), tmp_path / "0.parquet")
-    pq.write_table(pa.table({"path": ["b/1"]}), tmp_path / "1.parquet")
-    assert identities_of(spark, tmp_path) == {"a/1": "a", "b/1": None}
-
-
-def test_text_is_no_parquet_list(spark, tmp_path):
-    (tmp_path / "images").write_text("a/1.jpg\n", encoding="utf-8")
-    assert read_list_columns(spark, Storage(spark), str(tmp_path / "images")) is None
-    assert read_list_columns(spark, Storage(spark), str(tmp_path)) is None

@@ -1,8 +1,5 @@
 """Features that are bytes of another type than float32: refused by every job, and read by the name of their type."""
 
-import io
-
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,22 +7,9 @@ import pytest
 from fiqa_spark import read_labels
 from tests.jobs.inputs import PATHS, Inputs, refused
 from tests.labelling import embeddings_of
+from tests.vectors_as_bytes import AS_BYTES
 
 VECTORS = embeddings_of(PATHS)
-
-
-def saved(vector):
-    content = io.BytesIO()
-    np.save(content, vector)
-    return content.getvalue()
-
-
-AS_BYTES = {
-    "float32": lambda vector: vector.astype("<f4").tobytes(),
-    "float64": lambda vector: vector.astype("<f8").tobytes(),
-    "float16": lambda vector: vector.astype("<f2").tobytes(),
-    "npy": saved,
-}
 
 
 class BinaryInputs(Inputs):

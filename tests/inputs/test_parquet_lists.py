@@ -1,0 +1,68 @@
+"""Image lists in Parquet: identities of every type, in columns and in names of folders."""
+
+import datetime
+import decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark.inputs.parquet_columns import read_list_columns
+from fiqa_spark.runtime.storage import Storage
+from tests.parquet_files import NEEDED_BY_NOBODY, PATHS, of_each, write
+
+pytestmark = pytest.mark.lowest_versions
+
+
+def identities_of(spark, folder):
+    table = read_list_columns(spark, Storage(spark), str(folder))
+    return {row.path: row.identity for row in table.collect()}
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        (pa.array(["007"] * 8), "007"),
+        (of_each(7, pa.int32()), "7"),
+        (of_each(2**64 - 1, pa.uint64()), str(2**64 - 1)),
+        (of_each(b"ann", pa.binary()), "ann"),
+        (of_each(7.0, pa.float64()), "7"),
+        (of_each(0.5, pa.float32()), "0.5"),
+        (of_each(True, pa.bool_()), "true"),
+        (of_each(decimal.Decimal(12), pa.decimal128(10, 0)), "12"),
+        (of_each(datetime.date(2024, 1, 31), pa.date32()), "2024-01-31"),
+        (pa.array(["ann"] * 8).dictionary_encode(), "ann"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"compression": "brotli"}], ids=["snappy", "brotli"])
+def test_a_list_has_identities_of_every_type(spark, tmp_path, stored, shown, options):
+    write(tmp_path, identity=stored, seen=NEEDED_BY_NOBODY["nanoseconds"], options=options)
+    assert identities_of(spark, tmp_path) == dict.fromkeys(PATHS, shown)
+
+
+def test_an_identity_that_pandas_has_no_value_for_is_none(spark, tmp_path):
+    values = pa.array([*range(7), None], pa.int64()).to_pandas()
+    write(tmp_path, identity=pa.array(values.to_numpy()))
+    assert identities_of(spark, tmp_path) == dict(zip(PATHS, [*map(str, range(7)), None], strict=True))
+
+
+def test_a_list_in_folders_by_identity_keeps_leading_zeros(spark, tmp_path):
+    for identity in ("0042", "7"):
+        write(tmp_path, f"set=1/identity={identity}/part-0", path=pa.array([f"{identity}/{path}" for path in PATHS]))
+    write(tmp_path, "set=1/identity=7/part-1.parquet", path=pa.array([f"x/{path}" for path in PATHS]))
+    expected = {
+        f"{folder}/{path}": number for folder, number in (("0042", "0042"), ("7", "7"), ("x", "7")) for path in PATHS
+    }
+    assert identities_of(spark, tmp_path) == expected
+
+
+def test_a_list_of_several_files_may_lack_identities_in_some(spark, tmp_path):
+    pq.write_table(pa.table({"path": ["a/1"], "identity": ["a"]}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"path": ["b/1"]}), tmp_path / "1.parquet")
+    assert identities_of(spark, tmp_path) == {"a/1": "a", "b/1": None}
+
+
+def test_text_is_no_parquet_list(spark, tmp_path):
+    (tmp_path / "images").write_text("a/1.jpg\n", encoding="utf-8")
+    assert read_list_columns(spark, Storage(spark), str(tmp_path / "images")) is None
+    assert read_list_columns(spark, Storage(spark), str(tmp_path)) is None
