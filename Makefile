@@ -1,6 +1,6 @@
 # Two commands do all that is needed on a fresh machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-lowest test-clone test-yarn maven environments package bench lint clean
+.PHONY: help setup demo docs test test-lowest test-yarn maven environment package bench lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,16 +28,13 @@ setup: $(VENV)/.installed $(JAVA_HOME_FILE) $(JAVA_CLASSES) ## build .venv with 
 demo: setup ## label a small data set with planted quality and show what came out
 	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py
 
-test: setup $(VENV)/.tests-installed ## run the tests on the newest Spark
+test: setup $(VENV)/.tools-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
 test-lowest: setup $(LOWEST)/.tests-installed ## run every job, and what depends on the versions, on the lowest ones: Python 3.10, Spark 3.5
 	$(USE_JAVA) $(LOWEST)/bin/python -m pytest -m lowest_versions
 
-test-clone: setup $(VENV)/.tests-installed ## run the commands of the README on a fresh clone
-	$(VENV)/bin/python -m pytest --numprocesses=0 tests/clone
-
-test-yarn: maven setup $(VENV)/.tests-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
+test-yarn: maven setup $(VENV)/.tools-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
 
 package: dist/fiqa_spark.zip dist/environment.tar.gz ## build dist/: the wheel, and what spark-submit sends to a cluster
@@ -45,7 +42,7 @@ package: dist/fiqa_spark.zip dist/environment.tar.gz ## build dist/: the wheel, 
 bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about 20 minutes and 60 GB
 	$(USE_JAVA) OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.run
 
-lint: $(VENV)/.lint-installed ## check style, imports and types
+lint: $(VENV)/.tools-installed ## check style, imports and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -56,8 +53,7 @@ docs: setup ## write docs/options.md anew from the settings
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
-# All that the tests need, one after the other: two installations at once into one place damage it.
-environments: setup $(VENV)/.tests-installed $(VENV)/.lint-installed $(LOWEST)/.tests-installed package $(HADOOP)/.installed
+environment: setup $(VENV)/.tools-installed
 
 maven:
 	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }
@@ -69,7 +65,7 @@ $(JAVA_HOME_FILE): $(VENV)/bin/python
 	@home=$$($(PYTHON) -m fiqa_spark.runtime.machine java) && echo "$$home" > $@
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability,report]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability,report,package]'
 # Every process of a run imports PySpark from this file, and would compile it anew.
 	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
 		$(VENV)/bin/python -W ignore -m fiqa_spark.runtime.compiled_zip "$$modules" || exit 1; \
@@ -81,21 +77,13 @@ $(JAVA_CLASSES): $(VENV)/.installed $(JAVA_HOME_FILE)
 	@sed 's/-XX:SharedArchiveFile=[^ ]*/-XX:ArchiveClassesAtExit=$(subst /,\/,$@)/' conf/local.conf > $@.conf
 	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py $@.conf > $@.log 2>&1 || { cat $@.log; exit 1; }
 
-$(VENV)/.tests-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+$(VENV)/.tools-installed: $(VENV)/.installed
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@$(PYTHON) -m fiqa_spark.runtime.machine chromium
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.installed
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	@touch $@
-
-$(VENV)/.lint-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'
-	@touch $@
-
-$(VENV)/.package-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[package]'
 	@touch $@
 
 dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
@@ -105,7 +93,7 @@ dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
 
 # What the package needs on a node, in the versions that it is tested with; Spark brings PySpark itself. Every file costs
 # the nodes time when they unpack it, so that what nobody imports stays out.
-dist/environment.tar.gz: $(VENV)/.package-installed
+dist/environment.tar.gz: $(VENV)/.installed
 	@mkdir -p dist && $(PYTHON) -m venv --clear --without-pip build/environment
 	@$(VENV)/bin/python -m pip --python build/environment install --quiet --disable-pip-version-check $$($(VENV)/bin/python -c \
 		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow", "scipy", "matplotlib", "Jinja2", "Pillow")))')

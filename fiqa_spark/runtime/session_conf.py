@@ -12,6 +12,8 @@ WORKER_ENVIRONMENT = {
 }
 EVERYWHERE = {
     "spark.log.level": "WARN",
+    # Spark 4 notes the line of Python behind every column in some ten calls of Java; no message of ours shows it.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
     "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
     # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.

@@ -31,6 +31,8 @@ class Storage:
         self._gateway: Any = spark.sparkContext._gateway
         self._jvm: Any = spark._jvm
         self._configuration = spark._jsc.hadoopConfiguration()
+        # Kept, as finding a class by the parts of its name takes a call of Java each.
+        self._path_class: Any = getattr(self._jvm, "org.apache.hadoop.fs.Path")
 
     def encoding_of_names(self) -> str:
         """How Java writes the names of files on this machine, such as ``UTF-8``."""
@@ -169,10 +171,10 @@ class Storage:
     def rename(self, source: str, target: str) -> None:
         """Move a file or folder in one step; a Java error if the target exists, where it would else end up inside."""
         files = self._jvm.org.apache.hadoop.fs
-        source_path = files.Path(source)
+        source_path = self._path_class(source)
         no_options = self._gateway.new_array(getattr(files, "Options$Rename"), 0)
         context = files.FileContext.getFileContext(source_path.toUri(), self._configuration)
-        context.rename(source_path, files.Path(target), no_options)
+        context.rename(source_path, self._path_class(target), no_options)
 
     def delete(self, path: str) -> None:
         """Remove a file or folder with all that it holds; nothing happens if there is none."""
@@ -223,7 +225,7 @@ class Storage:
         """File system and Java path; the local one leaves no checksum files beside those it writes."""
         check_name(path)
         try:
-            java_path = self._jvm.org.apache.hadoop.fs.Path(path)
+            java_path = self._path_class(path)
         except PySparkException as error:
             remedy = "rename it: what stands before a colon is taken for a scheme" if ":" in path else None
             raise InputError(f"not a path ({error})", path=path, remedy=remedy) from None

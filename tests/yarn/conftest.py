@@ -1,8 +1,5 @@
 """A cluster for all tests of this folder, the data that lies on it, and the labels that local mode gives."""
 
-import os
-import signal
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -72,11 +69,13 @@ class Faces:
         assert len(found) == len(rows), "a path has several rows"
         return found
 
-    def local_labels(self, spark):
+    def local_labels(self, spark, **changes):
         """The same by local mode."""
-        result = run_in(spark, "generate_labels", *self._planted.arguments("local", **self._flags))
+        destination = "-".join(map(str, ("local", *changes.values())))
+        words = self._planted.arguments(destination, **{**self._flags, **changes})
+        result = run_in(spark, "generate_labels", *words)
         assert result.returncode == 0, result.stderr
-        return self._planted.labels(spark, "local")
+        return self._planted.labels(spark, destination)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +107,7 @@ def store_import(cluster, faces):
 @pytest.fixture(scope="session")
 def many_faces(cluster, tmp_path_factory):
     """12,000 images, compared with so many others that there is time to kill a process meanwhile."""
-    flags = {"id_key_index": -2, "pool_size": 10_000, "estimator": "exact", "partition_by": "bucket"}
+    flags = {"id_key_index": -2, "pool_size": 5000, "estimator": "exact", "partition_by": "bucket"}
     return Faces(cluster, tmp_path_factory.mktemp("many"), "many", as_binary, flags, identities=1100)
 
 
@@ -118,18 +117,16 @@ def many_labels(spark, many_faces):
 
 
 @pytest.fixture(scope="session")
-def result_despite_lost_executor(cluster, many_faces):
-    """Name of a result beside the data, of a run that lost an executor while it computed distances."""
-    settings = {"executor.cores": 1, "dynamicAllocation.initialExecutors": 2, "dynamicAllocation.maxExecutors": 2}
-    run = cluster.start_run(
-        "generate_labels",
-        *many_faces.arguments("result"),
-        mode="client",
-        **{f"spark.{key}": value for key, value in settings.items()},
-    )
-    os.kill(run.wait_for_worker(), signal.SIGKILL)
+def result_after_kill(cluster, many_faces):
+    """Name of a result beside the data, of a run after one that YARN was told to kill."""
+    words = many_faces.arguments("result")
+    run = cluster.start_run("generate_labels", *words, mode="cluster")
+    run.wait_for_worker()
+    cluster.hadoop.kill_application(run.application()["id"])
     run.wait()
-    assert run.returncode == 0, run.stderr
-    begin, lost, end = map(run.stderr.index, ("drawing the pool: ", "Lost executor", "computing distances: "))
-    assert begin < lost < end
+    assert run.returncode != 0
+    assert run.application()["finalStatus"] == "KILLED"
+    assert "result" not in cluster.names("many")
+    run = cluster.run("generate_labels", *words, mode="cluster")
+    assert run.returncode == 0, run.driver_log()
     return "result"

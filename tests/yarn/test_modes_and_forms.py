@@ -46,8 +46,8 @@ def test_labels_are_those_of_local_mode(spark, faces_labels, in_cluster_mode, fo
     in_cluster_mode[form].assert_labels(spark, faces_labels)
 
 
-def test_labels_are_exported_in_client_mode(cluster, many_labels, result_despite_lost_executor):
-    words = options(labels=f"many/{result_despite_lost_executor}", format="csv", dst="many/labels.csv")
+def test_labels_are_exported_in_client_mode(cluster, many_labels, result_after_kill):
+    words = options(labels=f"many/{result_after_kill}", format="csv", dst="many/labels.csv")
     run = cluster.run("export_labels", *words, mode="client")
     assert run.returncode == 0, run.stderr
     lines = cluster.read("many/labels.csv").splitlines()
