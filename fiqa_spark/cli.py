@@ -28,7 +28,7 @@ from fiqa_spark.runtime.machine import check_java, check_java_version
 from fiqa_spark.runtime.settings import Settings, Text, as_typed, fields_of, flag, kind_of, resolve
 from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.storage import is_below
-from fiqa_spark.runtime.writable_folders import check_local_folders
+from fiqa_spark.runtime.writable_folders import check_folder_of_java, check_local_folders
 from fiqa_spark.runtime.yarn import end_application, is_application_master
 from fiqa_spark.version import __version__
 
@@ -313,6 +313,7 @@ def _spark_configuration() -> SparkConf:
     started_here = None
     if not _runs_in_spark_submit():
         check_java()
+        check_folder_of_java()
         # A Java started from Python takes itself for a shell, which has the bar on.
         started_here = SparkConf(False).set(_PROGRESS_BAR, str(_is_terminal()).lower())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

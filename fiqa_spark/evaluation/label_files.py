@@ -1,5 +1,6 @@
 """Files of scores in every form that they come in, to the columns of a label set."""
 
+import logging
 import re
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -18,6 +19,7 @@ from fiqa_spark.methods.results import KINDS
 from fiqa_spark.runtime.storage import Storage
 
 _SETTING = "labels"
+_log = logging.getLogger("fiqa_spark")
 _QUANTITIES = {kind.quality: kind.quantity for kind in KINDS}
 # OFIQ's score from 0 to 100, below 0 where it could not assess the image; the column without `.scalar` is of another
 # scale.
@@ -64,6 +66,9 @@ def _csv_rows(
     found = next((name for name in (*_QUALITIES, _OFIQ_SCORE) if positions[name] is not None), None)
     if found is None:
         raise InputError(f"no column {' or '.join(_QUALITIES)}; it has {', '.join(header.names)}", path=path)
+    others = [name for name in _QUALITIES if name != found and positions[name] is not None]
+    if others:
+        _log.warning("of %s the column %r is the score; %s is not read", path, found, " or ".join(map(repr, others)))
     columns = {schemas.PATH: path_number, schemas.QUALITY: positions[found]}
     columns |= {name: positions[name] for name in (schemas.IDENTITY, schemas.STATUS)}
     known = {name: number for name, number in columns.items() if number is not None}

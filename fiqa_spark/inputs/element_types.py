@@ -22,6 +22,10 @@ _LOOKED_AT = 64
 # for embeddings, of a thousand million or more for bytes of another type.
 _WIDEST_SPREAD = 1e6
 _SMALLEST, _LARGEST = 1e-20, 1e20
+# The lower halves of float32 numbers are random bits, and as bfloat16 lie anywhere from 1e-38 to 1e38. Those of two
+# bfloat16 numbers side by side are such numbers themselves, as large as the upper ones.
+_WIDEST_OF_HALVES, _FARTHEST_HALVES = 1e5, 1e3
+_FEWEST_HALVES = 32
 
 
 def as_float32(table: DataFrame, feature_type: str) -> DataFrame:
@@ -121,6 +125,22 @@ def check_are_float32(vectors: Iterable[object], **blame: str) -> None:
             remedy=f"give `feature_type` {others}, whichever they are, or write array<float>",
             **blame,
         )
+    if _are_pairs_of_bfloat16(values, middle):
+        raise InputError(
+            "'feature' is bytes of bfloat16 values, not of float32",
+            remedy="write array<float>, or float32 bytes",
+            **blame,
+        )
+
+
+def _are_pairs_of_bfloat16(values: npt.NDArray[np.float32], middle: float) -> bool:
+    """Whether the lower half of each value, a bfloat16, is of the size of the values, whose median is `middle`."""
+    halves = (values.view("<u4") << np.uint32(16)).view("<f4")
+    magnitudes = np.abs(halves[np.isfinite(halves) & (halves != 0)].astype(np.float64))
+    if len(magnitudes) < max(_FEWEST_HALVES, len(values) // 4):
+        return False
+    low, typical, high = np.quantile(magnitudes, (0.1, 0.5, 0.9))
+    return high < _WIDEST_OF_HALVES * low and 1 / _FARTHEST_HALVES < typical / middle < _FARTHEST_HALVES
 
 
 def _of_bytes(vectors: Iterable[object]) -> Iterator[bytes]:

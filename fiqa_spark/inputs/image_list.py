@@ -49,7 +49,8 @@ def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     -------
     DataFrame
         `path`, without blanks around it and with '/' between its parts, and `identity` if the list has that column;
-        rows without a path are left out. What `check_listed` or `check_images` refuses is among them.
+        blank lines are left out, and a row of Parquet without a path ends the job, see `keys.required_path`. What
+        `check_listed` or `check_images` refuses is among them.
 
     Raises
     ------
@@ -61,8 +62,8 @@ def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     storage.check_no_pipe(path)
     table = read_list_columns(spark, storage, path)
     if table is not None:
-        tidy = keys.with_slashes(keys.trimmed(F.col(schemas.PATH)))
-        return table.withColumn(schemas.PATH, tidy).where(F.col(schemas.PATH) != "")
+        tidy = table.withColumn(schemas.PATH, keys.with_slashes(keys.trimmed(F.col(schemas.PATH))))
+        return tidy.withColumn(schemas.PATH, keys.required_path(F.col(schemas.PATH)))
     # Of a list in several files, each is of the same form.
     example = storage.first_file(path, ("",)) if storage.is_folder(path) else path
     form = recognised(first_lines(storage, example), path) if example else ListForm()

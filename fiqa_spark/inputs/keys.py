@@ -11,6 +11,7 @@ from pyspark.sql.types import ArrayType, DecimalType, DoubleType, FloatType, Map
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.runtime.spark_failures import WITHOUT_PATH, WITHOUT_PATH_IN_FILE
 
 _EXTENSIONS = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "apng", "bmp", "dib", "webp", "gif", "tif", "tiff", "tga"),
@@ -20,8 +21,11 @@ _EXTENSIONS = (
 _EXTENSION = "extension of the key"
 EXTENSION_PATTERN = rf"\.(?i:{'|'.join(_EXTENSIONS)})"
 """An extension that a key does without; a regular expression for Python and Java."""
-# What is not seen at either end of a line: white space of any kind, marks of zero width and of the writing direction.
-BLANK_PATTERN = r"[\s\x0b\x1c-\x1f\x85\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+# What is not seen at either end of a line: white space of any kind, control characters, soft hyphens, empty letters,
+# marks of zero width and of the writing direction.
+BLANK_PATTERN = (
+    r"[\s\x01-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff]"
+)
 """A blank of any kind; a regular expression for Python and Java."""
 _WITHOUT_BLANKS = rf"^{BLANK_PATTERN}*([\s\S]*[^{BLANK_PATTERN[1:]})"
 # A drive, or the two backslashes before the name of a server.
@@ -70,6 +74,19 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
         .withColumn(schemas.KEY, F.when(named & ~F.endswith(stem, F.lit("/")), stem).otherwise(key))
         .drop(_EXTENSION)
     )
+
+
+def required_path(path: Column, *, file: Column | None = None) -> Column:
+    """The same path; a row that has none ends the job with an InputError, as its image or feature would be lost.
+
+    Parameters
+    ----------
+    path : Column of string
+    file : Column of string, optional
+        Address of the file that a row comes from, to be named.
+    """
+    text = F.lit(WITHOUT_PATH) if file is None else F.concat(F.lit(WITHOUT_PATH_IN_FILE), file, F.lit("\t"))
+    return F.when(path != "", path).otherwise(F.raise_error(text).cast("string"))
 
 
 # Both name the path few times: Spark puts expressions into one another, and their size is the product of these.

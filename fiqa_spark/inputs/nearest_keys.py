@@ -1,6 +1,7 @@
 """Keys that nearly meet: the one of the features that a key of the list is most like, and what differs."""
 
 import difflib
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -41,6 +42,9 @@ def difference(listed: str, feature: str) -> Difference:
     if longer.endswith(f"/{shorter}"):
         text = f"that of the {of_longer} begins with {longer[: -len(shorter)]!r}"
         return Difference(text, "set `image_root` or `feature_root` to the folder that ends there")
+    if longer == listed and re.search(rf"[^\w./-]{re.escape(shorter)}\Z", longer):
+        text = f"that of the list begins with {longer[: -len(shorter)]!r}"
+        return Difference(text, "keep the path alone in its line")
     return Difference("", _ROOTS)
 
 
@@ -85,8 +89,11 @@ def pair_alike(features: DataFrame, listed: list[str]) -> tuple[str, str] | None
     if not listed:
         return None
     given = features.sparkSession.range(1).select(F.explode(F.array(*map(F.lit, sorted(listed)))).alias(schemas.KEY))
-    wanted = {row[1]: row[0] for row in given.select(schemas.KEY, _skeleton(F.col(schemas.KEY))).collect()}
     skeleton = _skeleton(F.col(schemas.KEY))
+    # An ending that no image has, or what stands behind one, may be too much.
+    shorter = _skeleton(F.regexp_extract(schemas.KEY, r"^(.*[^/])\.[^./]*$", 1))
+    rows = given.select(schemas.KEY, skeleton, shorter).collect()
+    wanted = {row[2]: row[0] for row in rows if row[2]} | {row[1]: row[0] for row in rows}
     alike = features.where(skeleton.isin(*wanted)).select(schemas.KEY, skeleton).limit(_CANDIDATES).collect()
     pairs = sorted((wanted[row[1]], row[0]) for row in alike)
     return next((pair for pair in pairs if difference(*pair).text), None)

@@ -26,7 +26,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.feature_files import PARQUET, FoundFiles
 from fiqa_spark.inputs.parquet_by_arrow import read_by_arrow
-from fiqa_spark.inputs.parquet_footers import Footer, UnknownFooterError, read_footers
+from fiqa_spark.inputs.parquet_footers import Footer, UnknownFooterError
 from fiqa_spark.inputs.parquet_forms import (
     IDENTITIES,
     LISTS,
@@ -40,6 +40,8 @@ from fiqa_spark.inputs.parquet_forms import (
 )
 from fiqa_spark.runtime.storage import Storage, literal
 
+# Where Spark tells of each row in which file it stands.
+_FILE = "_metadata.file_path"
 _OF_SPARK: dict[str, DataType] = {
     "string": StringType(),
     "binary": BinaryType(),
@@ -154,17 +156,25 @@ def _read(
 ) -> DataFrame:
     """The columns of the files of one form, by the names that they have here."""
     if form.by_arrow:
-        if are_alike:
-            footers = read_footers(found, [column.asked for column in form.columns], of_all=True)
         pieces = [(found.local(footer.file) or "", group) for footer in footers for group in range(footer.row_groups)]
         return read_by_arrow(spark, pieces, form.columns)
     schema = StructType([StructField(column.name, _spark_type(column.type)) for column in form.columns])
-    names = [F.col(column.name).alias(column.asked) for column in form.columns]
+    files = found.parquet if are_alike else [footer.file for footer in footers]
+    if not files:
+        return spark.createDataFrame([], schema).toDF(*(column.asked for column in form.columns))
+    names = [_read_column(column.asked, column.name) for column in form.columns]
     if in_folders:
         # With its type told, Spark does not guess it, and make 42 of 0042.
         schema, names = schema.add(schemas.IDENTITY, StringType()), [*names, F.col(schemas.IDENTITY)]
-    files = found.parquet if are_alike else [footer.file for footer in footers]
     return _reader(spark, found, schema, files, are_all=are_alike, in_folders=in_folders).select(*names)
+
+
+def _read_column(asked: str, name: str) -> Column:
+    """A column by the name that it has here; a path must be there, which a file lacks that no sample has shown."""
+    column = F.col(name)
+    if asked == schemas.PATH:
+        column = keys.required_path(column.cast("string"), file=F.col(_FILE))
+    return column.alias(asked)
 
 
 def _reader(
@@ -178,8 +188,6 @@ def _reader(
 ) -> DataFrame:
     """Files read by Spark; all of a folder at once, where a pattern tells them from the others."""
     reader = spark.read if schema is None else spark.read.schema(schema)
-    if schema is not None and not files:
-        return spark.createDataFrame([], schema)
     if not found.is_folder:
         return reader.parquet(literal(found.root))
     # Folders below are part of it, whatever their names.

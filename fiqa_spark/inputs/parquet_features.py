@@ -70,7 +70,7 @@ def keyed_features(table: DataFrame, index: int, *roots: str, feature_type: str 
     Parameters
     ----------
     table : DataFrame
-        `path` and `feature`, of any accepted type.
+        `path` and `feature`, of any accepted type. A row without a path ends the job, see `keys.required_path`.
     index : int
         Part of the key by which images and features are brought together, see `keys.identity_key`.
     *roots : str
@@ -99,7 +99,8 @@ def keyed_features(table: DataFrame, index: int, *roots: str, feature_type: str 
         feature.alias(schemas.FEATURE),
         problem.alias(schemas.PROBLEM),
     )
-    keyed = keys.with_key(table.where(F.col(schemas.PATH).isNotNull()), *roots)
+    table = table.withColumn(schemas.PATH, keys.required_path(F.col(schemas.PATH)))
+    keyed = keys.with_key(table, *roots)
     return Features(keyed.select(*columns), index, None)
 
 

@@ -82,10 +82,13 @@ def files_by_form(found: FoundFiles, wanted: Wanted) -> FilesByForm:
     footers = read_footers(found, wanted.types)
     forms = _by_form(found, footers, wanted)
     are_alike = _are_alike(forms, footers)
-    if not are_alike and not (found.is_whole and len(footers) == len(found.parquet)):
+    are_all = found.is_whole and len(footers) == len(found.parquet)
+    # Spark finds files itself, if all are alike; Arrow is told of every one.
+    if not are_all and (not are_alike or any(form.by_arrow for form in forms)):
         found.look_at_all()
         footers = read_footers(found, wanted.types, of_all=True)
         forms = _by_form(found, footers, wanted)
+        are_alike = _are_alike(forms, footers)
     if not forms:
         columns = tuple(AskedColumn(name, name, _OF_NO_ROWS[name]) for name in wanted.types)
         forms = {Form(columns, False): []}

@@ -44,6 +44,9 @@ def listed_paths(lines: DataFrame, form: ListForm) -> DataFrame:
     line, path = F.col(LINE), _field(form, form.path_group)
     if form.has_backslashes:
         path = F.translate(path, "\\", "/")
+    else:
+        # A few among others, as their keys have it.
+        path = F.when(F.contains(path, F.lit("\\")), keys.with_slashes(path)).otherwise(path)
     # What is not UTF-8 stays as it is, to be told.
     found = F.when(~is_utf8(LINE), line)
     if form.pattern is not None or form.has_quotes:
@@ -64,7 +67,7 @@ def _is_bare(line: Column) -> Column:
     """True for most lines that are a path and no more: comparing bytes costs a fraction of a regular expression."""
     last = line.cast("binary").substr(-1, 1)
     ends = (line >= "!") & (line < "\x7f") & (last > F.lit(b" ")) & (last < F.lit(b"\x7f"))
-    return ends & ~F.contains(line, F.lit("\t"))
+    return ends & ~F.contains(line, F.lit("\t")) & ~F.contains(line, F.lit("\\"))
 
 
 def _field(form: ListForm, group: int) -> Column:

@@ -26,7 +26,8 @@ def unit_embeddings(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         squared = np.einsum("ij,ij->i", vectors, vectors)
         embeddings = vectors * (1 / np.sqrt(squared))[:, None]
     doubtful = np.flatnonzero(~((squared > low) & (squared < high)))
-    norms = np.linalg.norm(vectors[doubtful].astype(np.float64), axis=1)
+    with np.errstate(invalid="ignore"):
+        norms = np.linalg.norm(vectors[doubtful].astype(np.float64), axis=1)
     sound = np.isfinite(norms) & (norms > 0)
     embeddings[doubtful] = 0
     embeddings[doubtful[sound]] = vectors[doubtful[sound]] / norms[sound, None]

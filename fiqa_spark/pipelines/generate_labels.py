@@ -43,7 +43,7 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
     features : DataFrame
         Columns `path` and `feature`: array<float>, array<double>, Spark ML vector or little-endian float32 binary.
         Images and features meet on the path below ``settings.image_root`` and ``settings.feature_root``, without
-        extension. Rows without a path are left out.
+        extension. Every row must have a path.
 
     Returns
     -------

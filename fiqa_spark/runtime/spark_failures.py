@@ -5,12 +5,15 @@ import pickle
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from fiqa_spark.errors import DestinationError, FiqaError, InputError, MachineError
 
+WITHOUT_PATH, WITHOUT_PATH_IN_FILE = "a row has no path", "a row has no path in the file\t"
+"""What Spark is made to fail with; behind the second stand the address of the file and a TAB."""
 _SCHEME = r"(?:file|hdfs|s3a|viewfs|abfss?|gs):/"
 # A path may hold blanks, but no second path.
 _FILE = re.compile(rf"\b({_SCHEME}(?:(?!{_SCHEME})[^\n,;'\"])+?\.parquet)\b")
@@ -40,6 +43,8 @@ class _Cause(NamedTuple):
     remedy: str
     of_file: bool = False
     """Whether the failure names the file, somewhere in its text, that `text` is about."""
+    is_address: bool = False
+    """Whether `path` is written as an address, in which a blank is ``%20``."""
 
 
 _FULL = (
@@ -201,6 +206,19 @@ _NAMES = (
 # them.
 _FILES = (
     _Cause(
+        rf"{WITHOUT_PATH_IN_FILE}(?P<path>[^\t\n]+)",
+        InputError,
+        "has rows without a path, or no column 'path' as other files have it",
+        "write the paths of the images into it, or leave such rows out",
+        is_address=True,
+    ),
+    _Cause(
+        WITHOUT_PATH,
+        InputError,
+        "rows of the list or of the features have no path",
+        "leave them out, as in features.where(\"path <> ''\")",
+    ),
+    _Cause(
         r"Call From \S+ to \S+ failed on connection exception|UnknownHostException[^\n]{0,100}",
         InputError,
         "{match}: the file system cannot be reached",
@@ -237,6 +255,13 @@ _FILES = (
         InputError,
         "the files of a data set hold several types ({match})",
         _SAME_TYPES,
+    ),
+    _Cause(
+        r"Class org\.[\w.]+\.(?P<codec>\w+)Codec was not found",
+        InputError,
+        "is compressed by {codec}, which Spark cannot read",
+        "write it with snappy or zstd",
+        of_file=True,
     ),
     _Cause(
         r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE"
@@ -288,6 +313,8 @@ def as_user_error(error: Exception) -> FiqaError | None:
 def _told(cause: _Cause, match: re.Match, failure: str) -> FiqaError:
     groups = {name: text or "" for name, text in match.groupdict().items()}
     path = _file_in(failure) if cause.of_file else groups.get("path")
+    if path and cause.is_address:
+        path = unquote(path)
     if groups.get("name"):
         path = _path_of(groups["name"], failure)
     # Of what was not told no empty brackets are left.

@@ -86,6 +86,14 @@ def test_csv_of_any_separator_and_header(spark, tmp_path, content):
     assert rows_of(labels) == {"p0/a, b.jpg": ("0042", 1.5, "ok"), "p0/1.jpg": ("7", 2.0, "ok")}
 
 
+def test_of_several_scores_the_one_that_is_read_is_told(spark, tmp_path, caplog):
+    (tmp_path / "scores.csv").write_text("path,Quality,score\np0/0.jpg,1,90\n", encoding="utf-8")
+    with caplog.at_level("WARNING", "fiqa_spark"):
+        (labels,) = read(spark, tmp_path / "scores.csv")
+    assert rows_of(labels) == {"p0/0.jpg": (None, 90, "ok")}
+    assert caplog.messages == [f"of {tmp_path}/scores.csv the column 'score' is the score; 'quality' is not read"]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -72,6 +72,14 @@ def test_bytes_of_another_type_are_told(values):
     assert "`feature_type` float64 or float16" in str(caught.value.remedy)
 
 
+@pytest.mark.parametrize("values", [VALUES, VALUES / 20, VALUES[:1]], ids=["plain", "small", "one"])
+def test_bytes_of_bfloat16_are_told(values):
+    upper = (values.astype("<f4").view("<u4") >> np.uint32(16)).astype("<u2")
+    with pytest.raises(InputError, match="bytes of bfloat16 values, not of float32") as caught:
+        check_are_float32([row.tobytes() for row in upper], path="/data")
+    assert caught.value.remedy == "write array<float>, or float32 bytes"
+
+
 def test_bytes_that_numpy_saved_are_told():
     with pytest.raises(InputError, match=r"numpy\.save") as caught:
         check_are_float32([saved(row) for row in VALUES], path="/data")
@@ -92,10 +100,15 @@ def test_bytes_that_numpy_saved_are_told():
         np.zeros((80, 64)),
         VALUES[:, :1],
         VALUES[:0],
+        VALUES.astype("<f2"),
+        (VALUES.astype("<f4").view("<u4") & np.uint32(0xFFFF0000)).view("<f4"),
+        np.round(VALUES, 1),
+        np.round(VALUES * 127) / 127,
     ],
     ids=[
         *("plain", "large", "small", "half zeros", "heavy tails", "of many lengths", "half not finite"),
         *("one large dimension", "zeros", "one value", "none"),
+        *("once float16", "once bfloat16", "rounded", "once int8"),
     ],
 )
 def test_embeddings_pass(values):

@@ -21,6 +21,7 @@ NFD = unicodedata.normalize("NFD", NFC)
         ("anna/0", "anna/0.rgb", "that of the features has the ending '.rgb'", "rename"),
         ("data/anna/0", "anna/0", "that of the list begins with 'data/'", "`image_root`"),
         ("anna/0", "data/anna/0", "that of the features begins with 'data/'", "`image_root` or `feature_root`"),
+        ("3 anna/0", "anna/0", "that of the list begins with '3 '", "keep the path alone in its line"),
         ("anna/0", "ben/7", "", "`image_root` and `feature_root`"),
     ],
 )
@@ -48,3 +49,5 @@ def test_some_keys_find_the_one_that_is_alike(spark):
     assert pair_alike(features, ["c/1", NFC]) == (NFC, NFD)
     assert pair_alike(features, ["c/1", "d/1"]) is None
     assert pair_alike(features, []) is None
+    assert pair_alike(features, ["c/1.jpg", "b/1.jpg,"]) == ("b/1.jpg,", "b/1")
+    assert pair_alike(features, ["b.c/1", ".b"]) is None

@@ -157,11 +157,13 @@ def test_a_list_of_nulls_alone_is_told(spark):
     assert line.startswith("images: 2 of 2 rows have no path; ")
 
 
-def test_features_without_a_path_are_left_out(spark):
-    vector = [1.0] * DIMENSION
-    stray = spark.createDataFrame([(None, vector), (None, vector)], "path string, feature array<float>")
+@pytest.mark.parametrize("path", [None, ""])
+def test_features_without_a_path_are_told(spark, path):
+    stray = spark.createDataFrame([(path, [1.0] * DIMENSION)], "path string, feature array<float>")
+    said = "rows of the list or of the features have no path; leave them out, as in features.where(\"path <> ''\")"
     features = stray.union(features_frame(spark, VECTORS))
-    assert label_rows(spark, PATHS, features) == label_rows(spark, PATHS, VECTORS)
+    assert told(generate_labels, images_frame(spark, PATHS), features, LabelSettings(**SMALL)) == said
+    assert label_rows(spark, PATHS, features.where("path <> ''")) == label_rows(spark, PATHS, VECTORS)
 
 
 IDENTITIES = {

@@ -20,7 +20,7 @@ TEXT = b"anna/0.jpg\nben/1.jpg\n"
 
 
 def test_first_lines_come_without_blanks_of_any_kind_around_them():
-    text = "\ufeff anna/0.jpg\u00a0\t\r\n\n \u3000\n\x0cben/1 2.jpg\u2003\u200b\n\ufeff\u202ac/2.jpg"
+    text = "\ufeff anna/0.jpg\u00a0\t\r\n\n \u3000\n\x0cben/1 2.jpg\u2003\u200b\n\ufeff\u202ac/2.jpg\x7f\u00ad"
     assert lines_in(text.encode(), "list.txt") == ("anna/0.jpg", "ben/1 2.jpg", "c/2.jpg")
     assert lines_in(b"", "list.txt") == ()
 

@@ -18,6 +18,7 @@ from tests.processes import descendants, processes, program
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks for processes as Linux tells them")
 
 TICKS = 10
+START = "import sys; from fiqa_spark.cli import console; sys.exit(console())"
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +92,7 @@ def test_java_that_is_killed_is_told_in_one_line(large):
         if started & set(processes(b"pyspark.daemon")):
             kill(pid for pid in started if program(pid) == "java")
 
-    start = "import sys; from fiqa_spark.cli import console; sys.exit(console())"
-    line = [sys.executable, "-c", start, "generate-labels", *large.arguments("java")]
+    line = [sys.executable, "-c", START, "generate-labels", *large.arguments("java")]
     result = run(line, disturb=kill_java, PYTHONPATH=str(ROOT))
     assert "Java, in which Spark runs, died, most likely ended by the system as memory was short; give" in told(result)
 
@@ -133,6 +133,17 @@ def test_a_folder_that_spark_cannot_write_to_is_told_in_one_line(large, way):
     result = run(command("generate_labels", *large.arguments("nowhere"), conf=conf), **changes)
     shown = rf"error: {key} '{place}': nothing can be written there \([^)]+\); make room, or choose another folder"
     assert re.search(shown, told(result))
+
+
+@pytest.mark.parametrize("way", ["fiqa", "python"])
+def test_a_temporary_folder_of_java_that_is_none_is_told_before_java_starts(large, way):
+    words = ["-c", START, "export-labels"] if way == "fiqa" else [ROOT / "jobs" / "export_labels.py"]
+    line = [sys.executable, *words, "--labels", "x", "--dst", "y", "--format", "csv"]
+    folder = large.folder / "images.txt" / "tmp"
+    result = run(line, PYTHONPATH=str(ROOT), SPARK_SUBMIT_OPTS=f"-Djava.io.tmpdir={folder}")
+    said = f"export_labels: error: java.io.tmpdir '{folder}': nothing can be written there (Not a directory); make room"
+    assert result.stderr.startswith(said)
+    assert (result.returncode, result.stderr.count("\n"), result.stdout) == (2, 1, "")
 
 
 def test_a_temporary_folder_that_is_none_does_no_harm(large):

@@ -1,0 +1,121 @@
+"""Parquet files of which a sample alone is looked at: what the others hold is read, or told with the file."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_spark import read_labels
+from fiqa_spark.inputs import parquet_footers
+from tests.jobs.inputs import PATHS, refused
+from tests.jobs.planted_job import assert_same_labels
+from tests.labelling import embeddings_of
+
+pytestmark = pytest.mark.lowest_versions
+
+VECTORS = embeddings_of(PATHS)
+# Between the first and the last, which are looked at.
+UNSEEN = "part-1.parquet"
+PARTS = {"part-0.parquet": PATHS[:6], UNSEEN: PATHS[6:10], "part-2.parquet": PATHS[10:]}
+
+
+@pytest.fixture(autouse=True)
+def sample_of_two(monkeypatch):
+    monkeypatch.setattr(parquet_footers, "_LOCAL_FILES", 2)
+
+
+def table_of(paths, kind=None, **columns):
+    vectors = pa.array([VECTORS[path].tolist() for path in paths], kind or pa.list_(pa.float32()))
+    return pa.table({"path": list(paths), "feature": vectors, **columns})
+
+
+def write_parts(folder, unseen, options=None, others=None):
+    """Three files, one of them, which is not looked at, with a table of its own."""
+    folder.mkdir(exist_ok=True)
+    for name, paths in PARTS.items():
+        is_unseen = name == UNSEEN
+        table = unseen(table_of(paths)) if is_unseen else table_of(paths)
+        pq.write_table(table, folder / name, **((options if is_unseen else others) or {}))
+
+
+def with_paths(*paths):
+    return lambda table: table.set_column(0, "path", pa.array([*paths, *PARTS[UNSEEN][len(paths) :]]))
+
+
+WITHOUT_PATHS = {
+    "no column": lambda table: table.drop(["path"]),
+    "another case": lambda table: table.rename_columns(["Path", "feature"]),
+    "a null": with_paths(None),
+    "an empty text": with_paths(""),
+}
+OF_OTHER_TYPES = {
+    "double": (lambda table: table_of(PARTS[UNSEEN], pa.list_(pa.float64())), "[feature, list, element]", "DOUBLE"),
+    "number": (with_paths(*range(4)), "[path]", "INT64"),
+    "bytes": (
+        lambda table: table.set_column(1, "feature", pa.array([VECTORS[path].tobytes() for path in PARTS[UNSEEN]])),
+        "[feature]",
+        "BINARY",
+    ),
+}
+
+
+@pytest.mark.parametrize("unseen", WITHOUT_PATHS.values(), ids=WITHOUT_PATHS)
+def test_features_without_paths_are_told_with_the_file(inputs, unseen):
+    # Spark writes this folder's name as an address.
+    inputs.features = inputs.folder / "a b%20[x]"
+    write_parts(inputs.features, unseen)
+    file = f"file:{inputs.features / UNSEEN}: has rows without a path, or no column 'path' as other files have it"
+    refused(inputs, f"--feature-root {file}; write the paths of the images into it, or leave such rows out")
+    result = inputs.run_job("import_features", "--source", inputs.features, "--dst", inputs.folder / "store")
+    assert (result.returncode, f"--source {file}" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize(("unseen", "column", "kind"), OF_OTHER_TYPES.values(), ids=OF_OTHER_TYPES)
+def test_features_of_other_types_are_told_with_the_file(inputs, unseen, column, kind):
+    write_parts(inputs.features, unseen)
+    refused(
+        inputs, f"{inputs.features / UNSEEN}: holds another type than expected", column, kind, "with the same types"
+    )
+
+
+def test_compression_that_spark_lacks_is_told_with_the_file(inputs):
+    write_parts(inputs.features, lambda table: table, {"compression": "brotli"})
+    refused(inputs, f"{inputs.features / UNSEEN}: is compressed by Brotli, which Spark cannot read; write it with snap")
+
+
+def labels(spark, inputs):
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    return {row.path: row for row in read_labels(spark, str(inputs.destination)).collect()}
+
+
+def test_features_without_vectors_are_invalid(spark, inputs):
+    write_parts(inputs.features, lambda table: table.drop(["feature"]))
+    found = labels(spark, inputs)
+    assert {path for path, row in found.items() if row.status == "invalid_feature"} == set(PARTS[UNSEEN])
+
+
+def test_files_that_arrow_reads_are_all_looked_at(spark, inputs):
+    reference = labels(spark, inputs)
+    inputs.destination = inputs.folder / "by Arrow"
+    brotli = {"compression": "brotli"}
+    write_parts(inputs.features, WITHOUT_PATHS["another case"], others=brotli)
+    assert_same_labels(labels(spark, inputs), reference)
+    write_parts(inputs.features, WITHOUT_PATHS["no column"], brotli, brotli)
+    inputs.destination = inputs.folder / "none" / "labels"
+    inputs.destination.parent.mkdir()
+    refused(inputs, f"{UNSEEN}: no column 'path'; it has feature")
+    write_parts(inputs.features, WITHOUT_PATHS["a null"], brotli, brotli)
+    refused(inputs, "rows of the list or of the features have no path; leave them out")
+
+
+@pytest.mark.parametrize("unseen", WITHOUT_PATHS.values(), ids=WITHOUT_PATHS)
+def test_a_list_without_paths_is_told_with_the_file(inputs, unseen):
+    inputs.list = inputs.folder / "list"
+    write_parts(inputs.list, unseen)
+    refused(inputs, f"--image-list-file file:{inputs.list / UNSEEN}: has rows without a path, or no column 'path'")
+
+
+def test_a_list_of_blank_paths_is_told(inputs):
+    inputs.list = inputs.folder / "list"
+    write_parts(inputs.list, with_paths(" \u3000"))
+    refused(inputs, "rows of the list or of the features have no path; leave them out")
