@@ -14,8 +14,6 @@ from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.runtime.storage import Storage
 
-pytestmark = pytest.mark.lowest_versions
-
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".npy")
 
 part = st.text(st.sampled_from("abE0é漢 .-_%+[*"), min_size=1, max_size=6).filter(lambda text: set(text) != {"."})
@@ -40,6 +38,7 @@ def key_by_python(text, root):
     return stem if bare else relative
 
 
+@pytest.mark.lowest_versions
 @slow
 @given(paths=st.lists(path, min_size=20, max_size=60, unique=True), root=st.sampled_from(["", "/root", "/root/sub"]))
 def test_keys_are_those_of_plain_python(spark, paths, root):
@@ -49,6 +48,7 @@ def test_keys_are_those_of_plain_python(spark, paths, root):
         assert row.key == key_by_python(row.path, root), row.path
 
 
+@pytest.mark.lowest_versions
 @slow
 @given(paths=st.lists(path, min_size=20, max_size=60, unique=True), index=st.integers(-5, 4))
 def test_identities_are_those_of_python_lists(spark, paths, index):
@@ -124,6 +124,7 @@ def write_form(file, line, odd=()):
     file.write_text("\n".join([*lines, *odd]), encoding="utf-8")
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("form", FORMS)
 def test_a_list_of_a_known_form_gives_its_paths_in_order(spark, tmp_path, form, caplog):
     line, path, told = FORMS[form]

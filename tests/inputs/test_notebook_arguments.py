@@ -25,8 +25,6 @@ from fiqa_spark.runtime.storage import Storage
 from fiqa_spark.schemas import LABELS
 from tests.labelling import DIMENSION, SMALL, embeddings_of, features_frame, images_frame, label_rows, paths_of
 
-pytestmark = pytest.mark.lowest_versions
-
 PATHS = paths_of([4, 3, 5, 4])
 VECTORS = embeddings_of(PATHS)
 
@@ -52,6 +50,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("function", [generate_labels, score_recognizability])
 @pytest.mark.parametrize(("given", "said"), OTHERS.values(), ids=OTHERS)
 def test_what_is_no_spark_dataframe_is_refused_with_the_way_to_make_one(spark, function, given, said):
@@ -88,6 +87,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize(("names", "said"), COLUMNS.values(), ids=COLUMNS)
 def test_columns_that_are_missing_or_there_twice_are_told(spark, names, said):
     notebook = spark.newSession()
@@ -117,6 +117,7 @@ def test_names_that_differ_by_case_are_two_where_spark_tells_case(spark):
     assert [row.path for row in given_images(images).collect()] == ["a"]
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("kind", ["bigint", "double", "array<string>", "struct<origin: string>", "boolean"])
 def test_a_path_that_is_no_text_is_told_with_its_type(spark, kind):
     table = spark.createDataFrame([], f"path {kind}, feature array<float>")
@@ -125,6 +126,7 @@ def test_a_path_that_is_no_text_is_told_with_its_type(spark, kind):
         assert told(function, table) == f"{name}: 'path' is {shown}; give paths as text, as the image list has them"
 
 
+@pytest.mark.lowest_versions
 def test_paths_as_bytes_are_text(spark):
     images = spark.createDataFrame([(path.encode(),) for path in PATHS], "path binary")
     features = features_frame(spark, VECTORS).selectExpr("cast(path as binary) path", "feature")
@@ -151,6 +153,7 @@ def test_images_without_a_path_are_counted(spark, function, index, with_identity
     assert labels == label_rows(spark, PATHS, VECTORS)
 
 
+@pytest.mark.lowest_versions
 def test_a_list_of_nulls_alone_is_told(spark):
     images = spark.createDataFrame([(None,), (None,)], "path void")
     line = told(generate_labels, images, features_frame(spark, VECTORS), LabelSettings(**SMALL))
@@ -296,6 +299,7 @@ def test_labels_are_read_from_a_path(spark, tmp_path):
     assert {row.path for row in read_labels(spark, tmp_path).collect()} == set(PATHS)
 
 
+@pytest.mark.lowest_versions
 def test_a_failure_inside_of_spark_is_told_in_a_notebook_too(spark, tmp_path):
     features_frame(spark, VECTORS).coalesce(1).write.parquet(str(tmp_path / "features"))
     features = spark.read.parquet(str(tmp_path / "features"))

@@ -1,5 +1,6 @@
 """Keys on which list and features do not meet as one feature an image: told, and never a wrong label."""
 
+import itertools
 import unicodedata
 
 import pyarrow as pa
@@ -83,7 +84,12 @@ def test_images_that_have_no_feature_at_all_are_counted_and_no_more_is_said(inpu
     assert "have no feature" not in result.stderr
 
 
-@pytest.mark.parametrize("extension", ["jpg", "JPG", "jpe", "jfif", "JXL", "heif", "j2k", "dib", "tga", "apng", "mp4"])
-def test_extensions_of_the_files_people_have_are_cut(inputs, extension):
-    inputs.write_list([path.replace(".jpg", f".{extension}") for path in PATHS])
+EXTENSIONS = ("jpg", "JPG", "jpe", "jfif", "JXL", "heif", "j2k", "dib", "tga", "apng", "mp4")
+
+
+def test_extensions_of_the_files_people_have_are_cut(spark, inputs):
+    extensions = itertools.cycle(EXTENSIONS)
+    inputs.write_list([path.replace("jpg", extension) for path, extension in zip(PATHS, extensions, strict=False)])
     assert inputs.run().returncode == 0
+    statuses = {row.path.rsplit(".", 1)[1]: row.status for row in read_labels(spark, str(inputs.destination)).collect()}
+    assert statuses == dict.fromkeys(EXTENSIONS, "ok")

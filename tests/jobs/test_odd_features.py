@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
-from tests.jobs.inputs import PATHS, refused
+from tests.jobs.inputs import PATHS, Inputs, refused
 from tests.jobs.planted_job import assert_same_labels
 from tests.labelling import embeddings_of
 
@@ -74,10 +74,15 @@ def labels(spark, inputs, name):
 FORMS = (without_extension, two_endings, two_types, brotli_and_nanoseconds, paths_as_bytes, whole_names)
 
 
+@pytest.fixture(scope="module")
+def reference(spark, run_job, tmp_path_factory):
+    """Labels of the same vectors in one plain file."""
+    return labels(spark, Inputs(tmp_path_factory.mktemp("plain"), run_job), "reference")[0]
+
+
 @pytest.mark.parametrize("form", FORMS, ids=[form.__name__ for form in FORMS])
 @pytest.mark.parametrize("is_imported", [False, True], ids=["as they are", "imported"])
-def test_features_as_people_have_them_give_the_same_labels(spark, inputs, form, is_imported):
-    reference, _ = labels(spark, inputs, "reference")
+def test_features_as_people_have_them_give_the_same_labels(spark, inputs, reference, form, is_imported):
     form(inputs)
     if is_imported:
         store = inputs.folder / "store"

@@ -10,8 +10,6 @@ from tests.jobs.inputs import PATHS, refused
 from tests.jobs.planted_job import assert_same_labels
 from tests.labelling import embeddings_of
 
-pytestmark = pytest.mark.lowest_versions
-
 VECTORS = embeddings_of(PATHS)
 # Between the first and the last, which are looked at.
 UNSEEN = "part-1.parquet"
@@ -48,7 +46,7 @@ WITHOUT_PATHS = {
     "an empty text": with_paths(""),
 }
 OF_OTHER_TYPES = {
-    "double": (lambda table: table_of(PARTS[UNSEEN], pa.list_(pa.float64())), "[feature, list, element]", "DOUBLE"),
+    "double": (lambda table: table_of(PARTS[UNSEEN], pa.list_(pa.float64())), "[feature, list, ", "DOUBLE"),
     "number": (with_paths(*range(4)), "[path]", "INT64"),
     "bytes": (
         lambda table: table.set_column(1, "feature", pa.array([VECTORS[path].tobytes() for path in PARTS[UNSEEN]])),
@@ -58,6 +56,7 @@ OF_OTHER_TYPES = {
 }
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("unseen", WITHOUT_PATHS.values(), ids=WITHOUT_PATHS)
 def test_features_without_paths_are_told_with_the_file(inputs, unseen):
     # Spark writes this folder's name as an address.
@@ -69,6 +68,7 @@ def test_features_without_paths_are_told_with_the_file(inputs, unseen):
     assert (result.returncode, f"--source {file}" in result.stderr) == (2, True), result.stderr
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize(("unseen", "column", "kind"), OF_OTHER_TYPES.values(), ids=OF_OTHER_TYPES)
 def test_features_of_other_types_are_told_with_the_file(inputs, unseen, column, kind):
     write_parts(inputs.features, unseen)

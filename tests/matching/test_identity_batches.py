@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from tests.labelling import embeddings_of, label_rows, paths_of
 
-pytestmark = pytest.mark.lowest_versions
-
 SCHEMA = pa.schema([("identity_key", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
 
 
@@ -18,6 +16,7 @@ def rows_of(frame):
     return Rows(frame, np.float32(frame[["row", "row"]]), frame["row"].to_numpy() % 3 > 0)
 
 
+@pytest.mark.lowest_versions
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 30), st.data())
 def test_a_stream_is_cut_at_the_borders_of_identities_and_nowhere_else(sizes, rows_at_once, data):
     identity_keys = np.repeat(np.arange(len(sizes)), sizes)
@@ -57,6 +56,7 @@ def test_rows_are_joined_in_any_order_and_as_few_as_wanted(sizes, data):
     np.testing.assert_array_equal(joined.usable, order % 3 > 0)
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("estimator", ["sampled", "exact"])
 def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(spark, monkeypatch, estimator):
     paths = paths_of([60, 5, 2, 33])

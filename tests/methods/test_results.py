@@ -12,8 +12,6 @@ from fiqa_spark.methods.identity_folders import folder_name, many_small_files, w
 from fiqa_spark.methods.results import choose_partitioning, write_result
 from fiqa_spark.runtime.spark_failures import as_user_error
 
-pytestmark = pytest.mark.lowest_versions
-
 BUCKETS = 5
 IDENTITIES = [
     *("0042", "42", "1e3", "2020-01-01", "true", "null", "a=b", "a:b", "x y", "é漢", "%41", "Jo'el", None),
@@ -64,6 +62,7 @@ def write_by_spark(labels, folder, partitioning):
     labels.write.partitionBy(partitioning).parquet(str(folder))
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("reader", ["workers", "spark"])
 @pytest.mark.parametrize(
     ("written", "partitioning"), [(write, "identity"), (write, "bucket"), (write_by_spark, "identity")]
@@ -93,6 +92,7 @@ def test_workers_leave_to_spark_what_else_lies_in_folders(labels, tmp_path, name
     assert many_small_files(str(tmp_path / "labels")) is None
 
 
+@pytest.mark.lowest_versions
 def test_a_damaged_file_among_many_is_named(spark, labels, tmp_path):
     write(labels, tmp_path / "labels", "identity")
     [file] = (tmp_path / "labels" / "identity=x y").iterdir()

@@ -7,8 +7,6 @@ from fiqa_spark.matching.status_counts import ImageCounts
 from fiqa_spark.methods.sdd_fiqa.labels import DistanceRanges, scale_labels
 from tests.labelling import DIMENSION, embeddings_of, label_rows, paths_of
 
-pytestmark = pytest.mark.lowest_versions
-
 SIZES = [6, 5, 7, 4, 8]
 PATHS = paths_of(SIZES)
 
