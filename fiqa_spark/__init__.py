@@ -8,6 +8,7 @@ from fiqa_spark.version import __version__
 if TYPE_CHECKING:
     from fiqa_spark.errors import FiqaError
     from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+    from fiqa_spark.methods.margin.settings import MarginSettings
     from fiqa_spark.methods.results import read_labels, read_recognizability
     from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
     from fiqa_spark.pipelines.generate_labels import generate_labels
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "FiqaError": "errors",
     "LabelSettings": "methods.sdd_fiqa.settings",
+    "MarginSettings": "methods.margin.settings",
     "RecognizabilitySettings": "methods.ers.settings",
     "generate_labels": "pipelines.generate_labels",
     "read_labels": "methods.results",
@@ -26,6 +28,7 @@ _MODULES = {
 __all__ = [
     "FiqaError",
     "LabelSettings",
+    "MarginSettings",
     "RecognizabilitySettings",
     "__version__",
     "generate_labels",

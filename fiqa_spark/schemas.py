@@ -24,6 +24,7 @@ MISSING_FEATURE = "missing_feature"
 INVALID_FEATURE = "invalid_feature"
 TOO_FEW_IMAGES = "too_few_images"
 NO_IDENTITY = "no_identity"
+PREDICTED = "predicted"
 STATUSES = (OK, MISSING_FEATURE, INVALID_FEATURE, TOO_FEW_IMAGES, NO_IDENTITY)
 
 # Vectors out of files, and the feature store that is made of them: rows of an identity lie together.
@@ -98,6 +99,40 @@ def distances(rounds: int) -> StructType:
         ]
     )
 
+
+# Margin labels, what becomes of an image there, and what the pass over the features knows beside.
+MARGIN = "margin"
+MARGIN_STD = "margin_std"
+PRIOR = "prior"
+MATES = "mates"
+STRANGER_SIMILARITY = "stranger_similarity"
+MARGIN_STATUSES = (OK, PREDICTED, MISSING_FEATURE, INVALID_FEATURE)
+MARGIN_LABELS = StructType(
+    [
+        StructField(PATH, StringType(), nullable=False),
+        StructField(IDENTITY, StringType()),
+        StructField(LABEL, DoubleType()),
+        StructField(STATUS, StringType(), nullable=False),
+        StructField(MARGIN, DoubleType()),
+        StructField(MARGIN_STD, DoubleType()),
+        StructField(PRIOR, DoubleType()),
+        StructField(MATES, IntegerType(), nullable=False),
+        StructField(STRANGER_SIMILARITY, DoubleType()),
+    ]
+)
+FOLD = "fold"
+MATE_GROUP = "mate_group"
+# What the pass yields: `list_rows` and `first_of_identity` are as in `distances`; `intra_truncated` is 1 for an image
+# that has more mates than count.
+MARGINS = StructType(
+    [
+        *MARGIN_LABELS,
+        StructField(IDENTITY_KEY, LongType(), nullable=False),
+        StructField(LIST_ROWS, LongType(), nullable=False),
+        StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
+        StructField(INTRA_TRUNCATED, IntegerType(), nullable=False),
+    ]
+)
 
 # Label or ERS on the one scale, 0 to 100, that readers of text know.
 SCORE = "score"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fiqa_spark import LabelSettings, generate_labels
+from fiqa_spark import LabelSettings, MarginSettings, generate_labels
 
 DIMENSION = 24
 SMALL = {"id_key_index": -2, "fix_num": 4, "rounds": 3, "pool_size": 40}
@@ -36,10 +36,18 @@ def features_frame(spark, vectors):
 
 
 def label_rows(spark, paths, vectors, **settings):
-    """Path to row of the labels."""
+    """Path to row of the SDD-FIQA labels."""
+    return _rows(spark, paths, vectors, LabelSettings(**{**SMALL, **settings}))
+
+
+def margin_rows(spark, paths, vectors, **settings):
+    """Path to row of the margin labels."""
+    return _rows(spark, paths, vectors, MarginSettings(**{"id_key_index": -2, **settings}))
+
+
+def _rows(spark, paths, vectors, settings):
     images = paths if hasattr(paths, "columns") else images_frame(spark, paths)
     features = vectors if hasattr(vectors, "columns") else features_frame(spark, vectors)
-    labels = generate_labels(images, features, LabelSettings(**{**SMALL, **settings}))
-    rows = labels.collect()
+    rows = generate_labels(images, features, settings).collect()
     assert len({row.path for row in rows}) == len(rows)
     return {row.path: row for row in rows}

@@ -21,7 +21,7 @@ LAYERS = (
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}
 # Rooms inside a room: what stands beside them may not import them, or may not be imported by them.
-INNER = ("methods.sdd_fiqa", "methods.ers", "evaluation.report")
+INNER = ("methods.sdd_fiqa", "methods.margin", "methods.ers", "evaluation.report")
 KERNELS_MAY_IMPORT = {"numpy", "functools", "typing", "collections", "itertools"}
 
 MODULES = {

@@ -12,7 +12,7 @@ from fiqa_spark import schemas
 from fiqa_spark.evaluation.drawn_pairs import candidates_for
 from fiqa_spark.evaluation.label_sets import has_every_label
 from fiqa_spark.evaluation.labelled_images import LabelledImages
-from fiqa_spark.evaluation.pair_similarities import ComparedPairs, collected, distributed, left_out_of
+from fiqa_spark.evaluation.pair_similarities import ComparedPairs, left_out_of
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
@@ -20,6 +20,7 @@ from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.kernels.pair_draws import mated_matches, non_mated_matches
 from fiqa_spark.matching.join import repeated_key
+from fiqa_spark.runtime.frames_by_arrow import collected, distributed
 
 IMAGES_AT_MOST = 20_000
 """Labelled images whose features the driver holds: 40 MB of 512 values each."""

@@ -51,6 +51,12 @@ def label_set(name: str, path: str, table: DataFrame, kind: Kind) -> LabelSet:
     return LabelSet(name, path, kind.quantity, table.select(*columns))
 
 
+def without_predicted(labels: LabelSet) -> LabelSet:
+    """The same set, in which images without mates have no quality."""
+    quality = F.when(F.col(schemas.STATUS) != schemas.PREDICTED, F.col(schemas.QUALITY))
+    return labels._replace(table=labels.table.withColumn(schemas.QUALITY, quality))
+
+
 def quality_columns(count: int) -> list[str]:
     """Names of the columns with the quality in each of several sets that are put together."""
     return [f"{schemas.QUALITY}_{number}" for number in range(count)]

@@ -1,7 +1,6 @@
 """The similarity of every pair: vectors meet at the first image of the pair, and only numbers leave the executors."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.matching.join import check_any_match, join_features, repeated_key
 from fiqa_spark.runtime.driver_memory import free_bytes
+from fiqa_spark.runtime.frames_by_arrow import collected
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.workers import in_worker
 
@@ -273,26 +273,3 @@ def _similarity() -> Callable[..., Column]:
         return pd.Series(similarities)
 
     return similarity
-
-
-def collected(table: DataFrame) -> pd.DataFrame:
-    """Rows as a pandas frame, by way of Arrow."""
-    with _by_arrow(table.sparkSession):
-        return table.toPandas()
-
-
-def distributed(spark: SparkSession, frame: pd.DataFrame, schema: str) -> DataFrame:
-    """A pandas frame as rows, by way of Arrow, which needs no Python worker."""
-    with _by_arrow(spark):
-        return spark.createDataFrame(frame, schema)
-
-
-@contextlib.contextmanager
-def _by_arrow(spark: SparkSession) -> Iterator[None]:
-    key = "spark.sql.execution.arrow.pyspark.enabled"
-    before: Any = spark.conf.get(key)
-    spark.conf.set(key, "true")
-    try:
-        yield
-    finally:
-        spark.conf.set(key, before)

@@ -24,6 +24,11 @@ class EvaluationSettings(ImageSettings):
     discard_limit: tuple[float, ...] = setting(
         (0.2, 0.3, 1.0), "discards up to which the area under a curve is taken", above=0, most=1
     )
+    predicted: str = setting(
+        "include",
+        "'exclude' leaves out margin labels that come from the image's own feature alone, having no mates",
+        choices=("include", "exclude"),
+    )
     convention: str = setting(
         "fixed",
         "'recomputed' takes the threshold anew from the pairs left, every 5 %, for curves at an FMR",

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fiqa_spark import schemas
 
-_EMBEDDING, _USABLE = "embedding", "usable"
+_EMBEDDING, _NORM, _USABLE = "embedding", "norm", "usable"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,8 @@ class Rows:
     """What is known of each image, without its vector."""
     embeddings: npt.NDArray[np.float32]
     """Unit embeddings, float32, shape (rows, dimension)."""
+    norms: npt.NDArray[np.float64]
+    """Lengths that the features had before, float64, shape (rows,); NaN where an embedding cannot be used."""
     usable: npt.NDArray[np.bool_]
     """Whether an embedding can be used, bool, shape (rows,)."""
 
@@ -37,7 +39,8 @@ class Rows:
 
     def part(self, first: int, end: int | None = None) -> "Rows":
         """The rows from one to before another, without copying them."""
-        return Rows(self.frame.iloc[first:end], self.embeddings[first:end], self.usable[first:end])
+        rows = slice(first, end)
+        return Rows(self.frame.iloc[rows], self.embeddings[rows], self.norms[rows], self.usable[rows])
 
 
 def joined_rows(parts: list[Rows], order: npt.NDArray[np.int64] | None = None) -> Rows:
@@ -49,9 +52,10 @@ def joined_rows(parts: list[Rows], order: npt.NDArray[np.int64] | None = None) -
         Numbers of the rows, counted through all parts, as they shall stand.
     """
     frame = pd.concat([part.frame for part in parts], ignore_index=True)
+    norms = np.concatenate([part.norms for part in parts])
     usable = np.concatenate([part.usable for part in parts])
     if order is None:
-        return Rows(frame, np.concatenate([part.embeddings for part in parts]), usable)
+        return Rows(frame, np.concatenate([part.embeddings for part in parts]), norms, usable)
     # Each vector is copied once, to where it shall stand, since they are most of what is copied.
     embeddings = np.empty((len(order), parts[0].embeddings.shape[1]), np.float32)
     targets = np.full(len(usable), -1)
@@ -62,7 +66,7 @@ def joined_rows(parts: list[Rows], order: npt.NDArray[np.int64] | None = None) -
         wanted = target >= 0
         embeddings[target[wanted]] = part.embeddings if wanted.all() else part.embeddings[wanted]
         first += part.count
-    return Rows(frame.iloc[order], embeddings, usable[order])
+    return Rows(frame.iloc[order], embeddings, norms[order], usable[order])
 
 
 class SpilledIdentity:
@@ -83,8 +87,8 @@ class SpilledIdentity:
         folder = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives and goes with the object.
         self._schema = schema
-        vectors = pa.list_(pa.float32(), dimension)
-        self._file_schema = schema.append(pa.field(_EMBEDDING, vectors)).append(pa.field(_USABLE, pa.bool_()))
+        beside = {_EMBEDDING: pa.list_(pa.float32(), dimension), _NORM: pa.float64(), _USABLE: pa.bool_()}
+        self._file_schema = pa.schema([*schema, *(pa.field(name, kind) for name, kind in beside.items())])
         self._writer = pa.ipc.new_stream(self._file, self._file_schema)
         self._last_image: Rows | None = None
 
@@ -108,7 +112,7 @@ class SpilledIdentity:
         if rows.count:
             known = pa.RecordBatch.from_pandas(rows.frame, self._schema, preserve_index=False)
             vectors = pa.FixedSizeListArray.from_arrays(rows.embeddings.ravel(), rows.embeddings.shape[1])
-            columns = [*known.columns, vectors, pa.array(rows.usable)]
+            columns = [*known.columns, vectors, pa.array(rows.norms), pa.array(rows.usable)]
             self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._file_schema))
 
     def __iter__(self) -> Iterator[Rows]:
@@ -116,8 +120,9 @@ class SpilledIdentity:
         with pa.ipc.open_stream(self._file) as batches:
             for batch in batches:
                 embeddings = batch.column(_EMBEDDING).flatten().to_numpy().reshape(batch.num_rows, -1)
+                norms = batch.column(_NORM).to_numpy()
                 usable = batch.column(_USABLE).to_numpy(zero_copy_only=False)
-                yield Rows(batch.select(self._schema.names).to_pandas(), embeddings, usable)
+                yield Rows(batch.select(self._schema.names).to_pandas(), embeddings, norms, usable)
 
 
 def whole_identities(

@@ -12,7 +12,7 @@ from pyspark.sql.types import StructType
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs.vectors import stack_vectors
-from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.kernels.embeddings import embeddings_and_norms
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from fiqa_spark.runtime.workers import in_worker
 
@@ -83,8 +83,8 @@ def pass_over_images(
 
 def _with_embeddings(frame: pd.DataFrame, dimension: int) -> Rows:
     """A frame's rows beside their unit embeddings; while a vector is at hand, it is still in the processor's cache."""
-    embeddings, usable = unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension))
-    return Rows(frame.drop(columns=schemas.FEATURE), embeddings, usable)
+    found = embeddings_and_norms(stack_vectors(frame[schemas.FEATURE], dimension))
+    return Rows(frame.drop(columns=schemas.FEATURE), *found)
 
 
 def statuses_of(rows: Rows) -> npt.NDArray[np.object_]:

@@ -16,7 +16,8 @@ from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs.element_types import check_are_float32
 from fiqa_spark.inputs.image_list import few_of_each, first_images
 from fiqa_spark.inputs.vectors import are_too_many_strays, stack_vectors, vector_lengths, with_binary_vectors
-from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.kernels.embeddings import embeddings_and_norms, unit_embeddings
+from fiqa_spark.runtime.frames_by_arrow import collected, distributed
 from fiqa_spark.runtime.workers import in_worker
 
 # Drawn beyond the size of a sample, for those that turn out not to be usable.
@@ -33,26 +34,39 @@ class UsableImages(NamedTuple):
     """What is known of each, as `first_images` gives it."""
     embeddings: npt.NDArray[np.float32]
     """Unit embeddings, shape (images, dimension)."""
+    norms: npt.NDArray[np.float64]
+    """Lengths that the features had before, shape (images,)."""
 
 
-class _Candidates(NamedTuple):
-    """Images that have a feature, in hash order."""
+class Candidates(NamedTuple):
+    """Images that have a feature, in the order in which they were asked for."""
 
     frame: pd.DataFrame
-    """What is known of each, and its feature."""
+    """What is known of each, and the problem with its feature, if there is one."""
     dimension: int
     embeddings: npt.NDArray[np.float32]
     """Unit embeddings, shape (images, dimension)."""
+    norms: npt.NDArray[np.float64]
+    """Lengths that the features had before, shape (images,); NaN where they cannot be used."""
     usable: npt.NDArray[np.bool_]
     """Whether an embedding can be used, shape (images,)."""
+
+    def of(self, few: pd.DataFrame) -> "Candidates":
+        """Those of some images, by their paths, and in their order."""
+        rows = pd.Index(self.frame[schemas.PATH]).get_indexer(few[schemas.PATH])
+        found = rows >= 0
+        problems = self.frame[schemas.PROBLEM].to_numpy()[rows[found]]
+        frame = few[found].reset_index(drop=True).assign(**{schemas.PROBLEM: problems})
+        beside = (each[rows[found]] for each in (self.embeddings, self.norms, self.usable))
+        return Candidates(frame, self.dimension, *beside)
 
 
 def rows_to_draw_from(size: int, per_identity: int | None = None) -> int:
     """Number of rows of the list, those of the smallest hashes, among which a sample of this size should be."""
-    return _with_extra(size) * (_ROWS_A_CAPPED_IMAGE if per_identity else 1)
+    return with_extra(size) * (_ROWS_A_CAPPED_IMAGE if per_identity else 1)
 
 
-def _with_extra(size: int) -> int:
+def with_extra(size: int) -> int:
     """Number of images to look for, of which so many should be usable."""
     return int(size * (1 + _EXTRA_SHARE)) + _EXTRA
 
@@ -64,6 +78,8 @@ def draw_usable(
     list_rows: int,
     size: int,
     per_identity: int | None = None,
+    *,
+    at_hand: Candidates | None = None,
 ) -> UsableImages:
     """Draw the first usable images in the order of their hashes.
 
@@ -87,6 +103,8 @@ def draw_usable(
     per_identity : int, optional
         Images of an identity at most, those of the smallest hashes; default: any number. One of these that is not
         usable is replaced by the identity's next only where the sample would not be full otherwise.
+    at_hand : Candidates, optional
+        What was found of the images that `looked_for` tells, and perhaps of others; by default these are looked for.
 
     Raises
     ------
@@ -95,14 +113,18 @@ def draw_usable(
     InputError
         If features have several lengths.
     """
-    for candidates, enough in _stages(images, vectors, first, list_rows, size, per_identity):
+    for candidates, enough in _stages(images, vectors, first, list_rows, size, per_identity, at_hand):
         if candidates.usable.sum() >= enough:
             break
     if not candidates.usable.any():
-        raise _none_usable(candidates.frame, candidates.dimension)
+        raise none_usable(candidates.frame, candidates.dimension)
     chosen = np.flatnonzero(candidates.usable)[:size]
-    known = candidates.frame.iloc[chosen].drop(columns=schemas.FEATURE)
-    return UsableImages(known, np.ascontiguousarray(candidates.embeddings[chosen]))
+    return UsableImages(candidates.frame.iloc[chosen], candidates.embeddings[chosen], candidates.norms[chosen])
+
+
+def looked_for(first: pd.DataFrame, size: int) -> pd.DataFrame:
+    """The images among which `draw_usable` looks first for so many, where an identity may give any number."""
+    return first[: with_extra(size)]
 
 
 def _stages(
@@ -112,9 +134,10 @@ def _stages(
     list_rows: int,
     size: int,
     per_identity: int | None,
-) -> Iterator[tuple[_Candidates, int]]:
+    at_hand: Candidates | None,
+) -> Iterator[tuple[Candidates, int]]:
     """Candidates for a sample, and how many of them must be usable to make it; each stage costs more than the last."""
-    wanted, is_whole_list = _with_extra(size), list_rows <= rows_to_draw_from(size, per_identity)
+    wanted, is_whole_list = with_extra(size), list_rows <= rows_to_draw_from(size, per_identity)
     identified = images.where(F.col(schemas.IDENTITY).isNotNull()).dropDuplicates([schemas.PATH])
 
     listed = few_of_each(first, per_identity)
@@ -122,41 +145,42 @@ def _stages(
     has_others = not is_whole_list or len(listed) < len(first)
     if per_identity and not is_whole_list and len(listed) < wanted:
         listed = first_images(identified, wanted, per_identity)
-    yield _candidates(listed[:wanted], vectors), min(size, len(listed)) if per_identity else size
+    listed = listed[:wanted]
+    found = at_hand.of(listed) if at_hand else candidates_of(listed, vectors)
+    yield found, min(size, len(listed)) if per_identity else size
     if not has_others:
         return
 
     present = identified.join(vectors.select(schemas.KEY), schemas.KEY, "semi")
-    candidates = _candidates(first_images(present, wanted, per_identity), vectors)
+    candidates = candidates_of(first_images(present, wanted, per_identity), vectors)
     yield candidates, min(size, len(candidates.frame))
 
-    usable = identified.join(_keys_of_usable(vectors, candidates.dimension), schemas.KEY, "semi")
-    candidates = _candidates(first_images(usable, size, per_identity), vectors)
+    usable = identified.join(keys_of_usable(vectors, candidates.dimension), schemas.KEY, "semi")
+    candidates = candidates_of(first_images(usable, size, per_identity), vectors)
     if len(candidates.frame):
         yield candidates, 0
 
 
-def _candidates(few: pd.DataFrame, vectors: DataFrame) -> _Candidates:
+def candidates_of(few: pd.DataFrame, vectors: DataFrame) -> Candidates:
     """Those of a few images that have a feature, in the images' order."""
     hashes = few[[schemas.KEY_HASH]].drop_duplicates().astype("int64")
-    wanted = vectors.sparkSession.createDataFrame(hashes, f"{schemas.KEY_HASH} long")
+    wanted = distributed(vectors.sparkSession, hashes, f"{schemas.KEY_HASH} long")
     # By a number alone, which is quicker than by text; what merely has the same hash is left out below.
     matched = vectors.select(*_OF_VECTORS).join(F.broadcast(wanted), schemas.KEY_HASH)
-    columns = _OF_VECTORS[1:]
-    rows = with_binary_vectors(matched.select(*columns)).collect()
-    frame = few.merge(pd.DataFrame(rows, columns=columns, dtype=object), on=schemas.KEY)
+    frame = few.merge(collected(with_binary_vectors(matched.select(*_OF_VECTORS[1:]))), on=schemas.KEY)
     frame = frame.drop_duplicates(schemas.PATH, ignore_index=True)
     if _are_bytes(vectors):
         check_are_float32(frame[schemas.FEATURE], setting="feature_root")
     dimension = _dimension(frame) if len(frame) else 1
-    return _Candidates(frame, dimension, *unit_embeddings(stack_vectors(frame[schemas.FEATURE], dimension)))
+    found = embeddings_and_norms(stack_vectors(frame[schemas.FEATURE], dimension))
+    return Candidates(frame.drop(columns=schemas.FEATURE), dimension, *found)
 
 
 def _are_bytes(vectors: DataFrame) -> bool:
     return isinstance(vectors.schema[schemas.FEATURE].dataType, BinaryType)
 
 
-def _keys_of_usable(vectors: DataFrame, dimension: int) -> DataFrame:
+def keys_of_usable(vectors: DataFrame, dimension: int) -> DataFrame:
     """Column `key`: of the features that have the dimension, finite values and a direction."""
 
     @in_worker
@@ -172,7 +196,7 @@ def _dimension(frame: pd.DataFrame) -> int:
     lengths = vector_lengths(frame[schemas.FEATURE])
     common = Counter(lengths[lengths > 0].tolist()).most_common(2)
     if not common:
-        raise _none_usable(frame, 0)
+        raise none_usable(frame, 0)
     if len(common) == 2 and are_too_many_strays(common[1][1], len(frame)):
         examples = [f"{length} as of {frame[schemas.PATH][np.argmax(lengths == length)]!r}" for length, _ in common]
         raise InputError(
@@ -183,7 +207,8 @@ def _dimension(frame: pd.DataFrame) -> int:
     return common[0][0]
 
 
-def _none_usable(frame: pd.DataFrame, dimension: int) -> NothingUsableError:
+def none_usable(frame: pd.DataFrame, dimension: int) -> NothingUsableError:
+    """The error of images none of which has a feature that can be used."""
     problems = frame[schemas.PROBLEM].dropna()
     path = frame[schemas.PATH].iloc[0] if len(frame) else ""
     reason = (

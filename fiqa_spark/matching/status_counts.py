@@ -22,13 +22,13 @@ class ImageCounts(NamedTuple):
     """Number of images of each status."""
 
 
-def count_columns() -> list[Column]:
+def count_columns(statuses: Sequence[str] = schemas.STATUSES) -> list[Column]:
     """Aggregates over rows with `status`, `list_rows` and `first_of_identity` that `counts_in` reads."""
     return [
         F.count("*").alias("images"),
         F.sum(schemas.LIST_ROWS).alias("list_rows"),
         F.sum(schemas.FIRST_OF_IDENTITY).alias("identities"),
-        *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in schemas.STATUSES],
+        *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in statuses],
     ]
 
 

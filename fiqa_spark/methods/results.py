@@ -36,8 +36,9 @@ class Kind(NamedTuple):
 
 
 LABELS = Kind("labels", schemas.LABELS, "generate_labels", schemas.LABEL, "label", 1)
+MARGIN_LABELS = LABELS._replace(schema=schemas.MARGIN_LABELS)
 RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability", schemas.ERS, "ERS", 100)
-KINDS = (LABELS, RECOGNIZABILITY)
+KINDS = (LABELS, MARGIN_LABELS, RECOGNIZABILITY)
 """The results of all methods: whatever is in this list can be evaluated and exported."""
 
 _FOLDERS_AT_MOST = 1_000
@@ -147,14 +148,15 @@ def read_labels(spark: SparkSession, folder: str | os.PathLike[str]) -> DataFram
     Returns
     -------
     DataFrame
-        With the schema `schemas.LABELS`; identities are the strings that they were, ``0042`` stays ``0042``.
+        With the schema `schemas.LABELS` or, of the method ``margin``, `schemas.MARGIN_LABELS`; identities are the
+        strings that they were, ``0042`` stays ``0042``.
 
     Raises
     ------
     InputError
         If there are no labels, or what is there are none.
     """
-    return _read_for_notebook(spark, folder, LABELS)
+    return _read_for_notebook(spark, folder, LABELS, MARGIN_LABELS)
 
 
 def read_recognizability(spark: SparkSession, folder: str | os.PathLike[str]) -> DataFrame:
@@ -178,10 +180,10 @@ def read_recognizability(spark: SparkSession, folder: str | os.PathLike[str]) ->
     return _read_for_notebook(spark, folder, RECOGNIZABILITY)
 
 
-def _read_for_notebook(spark: SparkSession, folder: str | os.PathLike[str], kind: Kind) -> DataFrame:
+def _read_for_notebook(spark: SparkSession, folder: str | os.PathLike[str], *kinds: Kind) -> DataFrame:
     spark, path = given_session(spark), given_folder(folder)
     with told_to_users():
-        return read_result(spark, path, kind)[0]
+        return read_result(spark, path, *kinds)[0]
 
 
 def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFrame, Kind]:
@@ -203,15 +205,17 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
         If there is none, or what is there is something else.
     """
     storage = Storage(spark)
-    jobs = " or ".join(kind.job for kind in kinds)
-    inner = [f"{folder.rstrip('/')}/{kind.folder}" for kind in kinds]
+    # Several kinds may be of one job, and lie in folders of one name.
+    jobs = " or ".join(dict.fromkeys(kind.job for kind in kinds))
+    folders = tuple(dict.fromkeys(kind.folder for kind in kinds))
+    inner = [f"{folder.rstrip('/')}/{name}" for name in folders]
     for place in (*inner, folder):
         example = next(_files(storage, place), None) if storage.is_folder(place) else None
         if example:
             break
     else:
         raise InputError(
-            f"no {' and no '.join(kind.folder for kind in kinds)} there",
+            f"no {' and no '.join(folders)} there",
             path=folder,
             remedy=f"give the folder that {jobs} wrote",
         )

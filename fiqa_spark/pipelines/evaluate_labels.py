@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from fiqa_spark.evaluation.curve_files import areas_for_a_person, as_csv, as_parquet, curves_summary, curves_table
 from fiqa_spark.evaluation.evaluate import evaluate
 from fiqa_spark.evaluation.findings import Findings
-from fiqa_spark.evaluation.label_sets import read_label_sets
+from fiqa_spark.evaluation.label_sets import read_label_sets, without_predicted
 from fiqa_spark.evaluation.report.contact_sheets import with_pictures
 from fiqa_spark.evaluation.report.page import check_installed, page
 from fiqa_spark.inputs.open_features import open_features
@@ -38,10 +38,10 @@ def run(spark: SparkSession, settings: EvaluateLabelsSettings) -> str:
     job = JobRun(spark, settings, own_entries=(SUMMARY_FILE, PAGE_FILE, _PARQUET, _CSV))
     storage = job.storage
     # Looked at many times: read and taken apart once, however many files they are.
-    sets = [
-        labels._replace(table=labels.table.persist(StorageLevel.MEMORY_AND_DISK))
-        for labels in read_label_sets(spark, storage, settings.labels)
-    ]
+    found = read_label_sets(spark, storage, settings.labels)
+    if settings.predicted == "exclude":
+        found = [without_predicted(labels) for labels in found]
+    sets = [labels._replace(table=labels.table.persist(StorageLevel.MEMORY_AND_DISK)) for labels in found]
     with job:
 
         def features_of(images: DataFrame) -> Features:

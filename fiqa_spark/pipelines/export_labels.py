@@ -75,7 +75,7 @@ def _in_order(spark: SparkSession, storage: Storage, labels: DataFrame, settings
 
 def _account(labels: DataFrame, kind: Kind) -> str:
     [counts] = labels.agg(F.count("*").alias("images"), F.count(schemas.SCORE).alias("labelled")).collect()
-    what = "label" if kind is LABELS else "score"
+    what = "label" if kind.folder == LABELS.folder else "score"
     return f"{counts.images} images, {counts.labelled} with a {what} and {counts.images - counts.labelled} without"
 
 

@@ -1,6 +1,7 @@
 """Quality labels: from image list and features to labels on disk."""
 
 from collections.abc import Iterator
+from typing import Any, TypeVar, cast
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -17,23 +18,34 @@ from fiqa_spark.inputs.notebook_arguments import given_features, given_images
 from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import Features, check_columns, keyed_features
 from fiqa_spark.methods import results
-from fiqa_spark.methods.sdd_fiqa.labelling import Labelling, label_images
-from fiqa_spark.methods.sdd_fiqa.labels import DistanceRanges
+from fiqa_spark.methods.frozen_settings import frozen
+from fiqa_spark.methods.labelling import Labelling
+from fiqa_spark.methods.margin import learning as margin_learning
+from fiqa_spark.methods.margin.labelling import label_by_margins
+from fiqa_spark.methods.margin.settings import MarginSettings
+from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
+from fiqa_spark.methods.references import Reference, read_reference, write_reference
+from fiqa_spark.methods.sdd_fiqa.labelling import label_images
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
-from fiqa_spark.pipelines.jobs import GenerateLabelsSettings
+from fiqa_spark.pipelines.jobs import METHODS, GenerateLabelsSettings
 from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, run_facts, what_was_listed
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.settings import checked, fields_of
 from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.sql_conf import planned_by_identity
+from fiqa_spark.runtime.storage import Storage
+
+_MethodSettings = TypeVar("_MethodSettings", bound=LabelSettings | MarginSettings)
 
 
-def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSettings) -> DataFrame:
-    """Quality labels of face images from their embeddings, SDD-FIQA (arXiv 2103.05977).
+def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSettings | MarginSettings) -> DataFrame:
+    """Quality labels of face images from their embeddings.
 
-    The label of an image is the 1-Wasserstein distance between its similarities to images of its own identity and its
-    similarities to images of other identities, over several rounds of random comparisons, scaled to 0..100.
+    With `LabelSettings`, SDD-FIQA (arXiv 2103.05977): the label of an image is the 1-Wasserstein distance between its
+    similarities to images of its own identity and its similarities to images of other identities, over several rounds
+    of random comparisons, scaled to 0..100. With `MarginSettings`, the similarity that the image can expect with a good
+    image of its person, above what strangers reach, on the scale of what was learned.
 
     Parameters
     ----------
@@ -44,29 +56,61 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
         Columns `path` and `feature`: array<float>, array<double>, Spark ML vector or little-endian float32 binary.
         Images and features meet on the path below ``settings.image_root`` and ``settings.feature_root``, without
         extension. Every row must have a path.
+    settings : LabelSettings or MarginSettings
+        They tell the method.
 
     Returns
     -------
     DataFrame
-        One row for every distinct path: `path`, `identity`, `label` (double, 0 to 100, higher is better, null unless
-        the status is ``ok``), `status`, `distance` (mean over the rounds, in [0, 2]), `distance_std`, `intra_count`,
-        `inter_count`, `round_labels`. The distances are computed when the function is called and are kept, in memory
-        or on disk, as long as Spark keeps the DataFrame.
+        One row for every distinct path: `path`, `identity`, `label` (double, 0 to 100, higher is better, null without
+        a usable feature, and of SDD-FIQA without enough images), `status`; of SDD-FIQA `distance` (mean over the
+        rounds, in [0, 2]), `distance_std`, `intra_count`, `inter_count`, `round_labels`; of margins `margin`,
+        `margin_std` (its standard deviation), `prior` (what the own feature tells of the margin), `mates` (number of
+        images it was compared with), `stranger_similarity`. They are computed when the function is called and are
+        kept, in memory or on disk, as long as Spark keeps the DataFrame.
 
     Raises
     ------
     FiqaError
         If a setting is out of range or the input cannot give labels; the message tells why and what to do.
     """
-    settings = checked(settings, LabelSettings)
+    settings = checked(settings, LabelSettings, MarginSettings)
     images, features = given_images(images), given_features(features)
     check_columns(features, setting="feature_root")
     with told_to_users(), planned_by_identity(images.sparkSession):
+        settings, known = _with_reference(Storage(images.sparkSession), settings)
         index = index_in_key(images, settings)
         roots = settings.feature_root, settings.image_root
         keyed = keyed_features(features, index, *roots, feature_type=settings.feature_type)
-        labels = label_images(images, keyed, settings, Steps(images.sparkSession)).labels
-    return labels.select(*schemas.LABELS.names)
+        labelling = _labelled(images, keyed, settings, Steps(images.sparkSession), known)
+    return labelling.labels.select(*labelling.kind.schema.names)
+
+
+def _labelled(
+    images: DataFrame,
+    features: Features,
+    settings: LabelSettings | MarginSettings,
+    steps: Steps,
+    known: Reference | None,
+) -> Labelling:
+    """Labels by the method that the settings tell; those of a job are settings of every method."""
+    if _method_of(settings) == margin_learning.METHOD:
+        return label_by_margins(images, features, cast(MarginSettings, settings), steps, known)
+    return label_images(images, features, cast(LabelSettings, settings), steps, known)
+
+
+def _method_of(settings: LabelSettings | MarginSettings) -> str:
+    if isinstance(settings, GenerateLabelsSettings):
+        return settings.method
+    return next(method for method, its_settings in METHODS.items() if isinstance(settings, its_settings))
+
+
+def _with_reference(storage: Storage, settings: _MethodSettings) -> tuple[_MethodSettings, Reference | None]:
+    """The settings with those of the reference that they name, and that reference, if they name one."""
+    if not settings.reference:
+        return settings, None
+    known = read_reference(storage, settings.reference)
+    return frozen(settings, known, _method_of(settings)), known
 
 
 def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
@@ -84,43 +128,52 @@ def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
     """
     if settings.report:
         check_installed()
-    job = JobRun(spark, settings, own_entries=(results.LABELS.folder, SUMMARY_FILE, PAGE_FILE))
+    settings, known = _with_reference(Storage(spark), settings)
+    own_entries = (results.LABELS.folder, REFERENCE_FOLDER, SUMMARY_FILE, PAGE_FILE)
+    job = JobRun(spark, settings, own_entries=own_entries)
     images = read_paths(spark, job.storage, settings.image_list_file)
     with job:
         features = open_features(spark, job.storage, images, settings, job.staging, job.steps)
         with planned_by_identity(spark):
-            labelling = label_images(images, features, settings, job.steps)
+            labelling = _labelled(images, features, settings, job.steps, known)
         written = _write(job, labelling, settings)
-        findings = _evaluated(spark, job, labelling.labels, features, settings) if settings.report else None
+        findings = _evaluated(spark, job, labelling, features, settings) if settings.report else None
         if findings:
             facts = run_facts(spark, settings)
             shown = page(with_pictures(findings, job.storage, settings.image_root), title="Quality labels", facts=facts)
             job.storage.write_text(f"{job.result}/{PAGE_FILE}", shown)
             written["evaluation"] = curves_summary(findings)
-        summary = job.publish_with_summary(**what_was_listed(labelling.ranges.counts), **written)
-    told = _told(labelling.ranges, summary["label_percentiles"], settings)
-    return for_a_person(summary, *told, *_curves_told(findings))
+        summary = job.publish_with_summary(**what_was_listed(labelling.counts), **written)
+    percentiles = f"labels     {in_a_line(summary['label_percentiles'], 2)}"
+    source = f", taken from {settings.reference}" if known else ""
+    reference = f"reference  {labelling.reference.fingerprint}{source}"
+    return for_a_person(summary, percentiles, *labelling.told, reference, *_curves_told(findings))
 
 
 def _write(job: JobRun, labelling: Labelling, settings: GenerateLabelsSettings) -> dict:
     """Write the labels, and return what the summary tells of them."""
-    ranges = labelling.ranges
     with job.steps("writing labels"):
-        partitioning = results.choose_partitioning(labelling.labels, ranges.counts.identities, settings.partition_by)
+        partitioning = results.choose_partitioning(labelling.labels, labelling.counts.identities, settings.partition_by)
         percentiles = Percentiles(schemas.LABEL)
         labels, folder = percentiles.observed(labelling.labels), f"{job.result}/{results.LABELS.folder}"
-        results.write_result(labels, schemas.LABELS, folder, partitioning, labelling.partitions)
+        results.write_result(labels, labelling.kind.schema, folder, partitioning, labelling.partitions)
+        write_reference(job.storage, f"{job.result}/{REFERENCE_FOLDER}", labelling.reference)
+    reference = {"fingerprint": labelling.reference.fingerprint, **_numbers_told(labelling)}
     return {
-        "images_beyond_intra_pool": ranges.intra_truncated,
+        **labelling.facts,
+        "reference": reference,
         "partitioned_by": partitioning,
-        "round_min": ranges.round_min,
-        "round_max": ranges.round_max,
         "label_percentiles": percentiles.values(),
     }
 
 
+def _numbers_told(labelling: Labelling) -> dict[str, Any]:
+    """Numbers of the reference that the summary does not tell already."""
+    return {name: value for name, value in labelling.reference.numbers.items() if name not in labelling.facts}
+
+
 def _evaluated(
-    spark: SparkSession, job: JobRun, labels: DataFrame, features: Features, settings: GenerateLabelsSettings
+    spark: SparkSession, job: JobRun, labelling: Labelling, features: Features, settings: GenerateLabelsSettings
 ) -> Findings:
     """Findings about the labels just computed, by drawn pairs."""
     shared = {
@@ -128,7 +181,7 @@ def _evaluated(
         for item in fields_of(EvaluationSettings)
         if hasattr(settings, item.name)
     }
-    own = label_set("labels", job.destination, labels, results.LABELS)
+    own = label_set("labels", job.destination, labelling.labels, labelling.kind)
     return evaluate_own_labels(spark, job.storage, own, EvaluationSettings(**shared), job.steps, features)
 
 
@@ -137,14 +190,3 @@ def _curves_told(findings: Findings | None) -> Iterator[str]:
     if findings:
         yield from areas_for_a_person(findings)
         yield f"page       {PAGE_FILE}"
-
-
-def _told(ranges: DistanceRanges, percentiles: dict[str, float], settings: LabelSettings) -> Iterator[str]:
-    """What a person wants to know of labels."""
-    yield f"labels     {in_a_line(percentiles, 2)}"
-    if ranges.intra_truncated:
-        yield (
-            f"{ranges.intra_truncated} images are of identities with more than {settings.intra_pool_size} images, "
-            "and were compared with so many of them"
-        )
-    yield f"distances  {min(ranges.round_min):.4f} to {max(ranges.round_max):.4f}"

@@ -6,8 +6,12 @@ from fiqa_spark.errors import SettingsError
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.settings import ListSettings, RowsSettings, VectorSettings
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
-from fiqa_spark.runtime.settings import OverwriteSettings, ParallelSettings, Settings, setting
+from fiqa_spark.runtime.settings import OverwriteSettings, ParallelSettings, Settings, fields_of, setting
+
+METHODS: dict[str, type[LabelSettings] | type[MarginSettings]] = {"sdd-fiqa": LabelSettings, "margin": MarginSettings}
+"""Name of each method that labels images to its settings."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,36 @@ class ResultSettings(Settings):
 
 
 @dataclass(frozen=True)
-class GenerateLabelsSettings(LabelSettings, OverwriteSettings, ParallelSettings, ResultSettings, ListSettings):
-    """Label the quality of face images from their embeddings (SDD-FIQA): settings of `jobs/generate_labels.py`."""
+class GenerateLabelsSettings(
+    LabelSettings, MarginSettings, OverwriteSettings, ParallelSettings, ResultSettings, ListSettings
+):
+    """Label the quality of face images from their embeddings: settings of `jobs/generate_labels.py`."""
 
+    method: str = setting("sdd-fiqa", "how images are labelled", choices=tuple(METHODS))
     report: bool = setting(False, "write report.html too, a page that shows how good the labels are")
+
+    def __post_init__(self) -> None:
+        for name in sorted(self.unused & self.origins.keys()):
+            raise SettingsError(
+                f"is no setting of the method {self.method}",
+                setting=name,
+                value=getattr(self, name),
+                remedy=f"leave it out, or set `method` {_method_of(name)}",
+            )
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Names of the fields of other methods."""
+        return _names(*METHODS.values()) - _names(METHODS[self.method])
+
+
+def _method_of(name: str) -> str:
+    """The first method that has a setting."""
+    return next(method for method, settings in METHODS.items() if name in _names(settings))
+
+
+def _names(*settings: type[Settings]) -> frozenset[str]:
+    return frozenset(item.name for each in settings for item in fields_of(each))
 
 
 @dataclass(frozen=True)

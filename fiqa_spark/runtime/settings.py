@@ -44,6 +44,11 @@ class Settings:
     origins: dict[str, str] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
     """Field name to ``"flag"`` or ``"configuration"``, for values that are not the defaults."""
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Names of the fields that play no part with the others as they are."""
+        return frozenset()
+
 
 @dataclass(frozen=True)
 class OverwriteSettings(Settings):
@@ -207,22 +212,22 @@ def _parsed_number(item: dataclasses.Field, kind: type, text: Any) -> float:
     return number
 
 
-def checked(settings: SettingsClass, settings_class: type[SettingsClass] | None = None) -> SettingsClass:
+def checked(settings: SettingsClass, *classes: type[Settings]) -> SettingsClass:
     """The same settings if every value obeys its rules, for callers that fill in the dataclass themselves.
 
     Parameters
     ----------
-    settings_class : type, optional
-        What they must be settings of; default: any job.
+    *classes : type
+        One of which they must be settings of; default: any.
 
     Raises
     ------
     SettingsError
         If they are others, or a value is malformed or out of range.
     """
-    if settings_class and not isinstance(settings, settings_class):
+    if classes and not isinstance(settings, classes):
         given = settings.__name__ if isinstance(settings, type) else type(settings).__name__
-        remedy = f"give {settings_class.__name__}(...)"
+        remedy = f"give {' or '.join(f'{each.__name__}(...)' for each in classes)}"
         raise SettingsError(f"is {given}, not settings of this function", setting="settings", remedy=remedy)
     values = {item.name: _checked(item, getattr(settings, item.name)) for item in fields_of(settings)}
     return dataclasses.replace(settings, **values)
@@ -236,10 +241,14 @@ def _checked(item: dataclasses.Field, value: Any) -> Any:
 
 
 def with_origins(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Settings as JSON-ready entries: name to value and origin, which is ``"default"`` unless a user set it."""
+    """Settings as JSON-ready entries: name to value and origin, which is ``"default"`` unless a user set it.
+
+    Those that play no part are left out.
+    """
     return {
         item.name: {"value": getattr(settings, item.name), "origin": settings.origins.get(item.name, "default")}
         for item in fields_of(settings)
+        if item.name not in settings.unused
     }
 
 

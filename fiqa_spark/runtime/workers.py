@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+import numpy as np
 from pyspark import Broadcast, SparkContext
 
 _Parameters = ParamSpec("_Parameters")
@@ -18,6 +19,21 @@ def broadcast(context: SparkContext, value: _Result) -> Broadcast[_Result]:
     # PySpark writes the traceback of such an error to stderr itself, before it raises another.
     with contextlib.redirect_stderr(io.StringIO()):
         return context.broadcast(value)
+
+
+ArrayAsBytes = tuple[bytes, str, tuple[int, ...]]
+"""Content, type and shape of an array."""
+
+
+def as_bytes(array: np.ndarray) -> ArrayAsBytes:
+    """An array for a broadcast: pickled as it is, it would be a buffer, which PySpark cannot encrypt on its way."""
+    return array.tobytes(), array.dtype.str, array.shape
+
+
+def from_bytes(content: ArrayAsBytes) -> np.ndarray:
+    """The array of `as_bytes`, which shares memory with the bytes."""
+    values, kind, shape = content
+    return np.frombuffer(values, kind).reshape(shape)
 
 
 def in_worker(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:

@@ -12,8 +12,9 @@ SCHEMA = pa.schema([("identity_key", pa.int64()), ("image_hash", pa.int64()), ("
 
 
 def rows_of(frame):
-    """Rows whose embedding and usability tell their number."""
-    return Rows(frame, np.float32(frame[["row", "row"]]), frame["row"].to_numpy() % 3 > 0)
+    """Rows whose embedding, norm and usability tell their number."""
+    numbers = frame["row"].to_numpy()
+    return Rows(frame, np.float32(frame[["row", "row"]]), numbers / 2, numbers % 3 > 0)
 
 
 @pytest.mark.lowest_versions
@@ -31,6 +32,7 @@ def test_a_stream_is_cut_at_the_borders_of_identities_and_nowhere_else(sizes, ro
     together = joined_rows([rows for batch in read for rows in batch])
     assert together.column("row").tolist() == frame["row"].tolist()
     np.testing.assert_array_equal(together.embeddings, rows_of(frame).embeddings)
+    np.testing.assert_array_equal(together.norms, rows_of(frame).norms)
     np.testing.assert_array_equal(together.usable, rows_of(frame).usable)
     keys_in = [{key for rows in batch for key in rows.column("identity_key")} for batch in read]
     assert sum(map(len, keys_in)) == len(set().union(*keys_in)) == len(sizes)
@@ -53,6 +55,7 @@ def test_rows_are_joined_in_any_order_and_as_few_as_wanted(sizes, data):
     joined = joined_rows(parts, order)
     assert joined.column("row").tolist() == order.tolist()
     np.testing.assert_array_equal(joined.embeddings[:, 0], order)
+    np.testing.assert_array_equal(joined.norms, order / 2)
     np.testing.assert_array_equal(joined.usable, order % 3 > 0)
 
 

@@ -1,7 +1,6 @@
 """One pass over the features: the distances of all rounds for every image, identity by identity."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,11 @@ from pyspark.sql import DataFrame
 from fiqa_spark import schemas
 from fiqa_spark.kernels.draws import block_start
 from fiqa_spark.kernels.sdd_fiqa import exact_distances, sampled_distances, sampled_distances_of_some
-from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows
-from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, repeated_images, statuses_of
-from fiqa_spark.methods.sdd_fiqa.mates import Mates
-from fiqa_spark.methods.sdd_fiqa.pool import Pool
+from fiqa_spark.matching.first_mates import FirstMates, first_mates
+from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
+from fiqa_spark.matching.identity_images import IdentityImages, LeadingKey, SpilledImages, identity_images
+from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
+from fiqa_spark.methods.pool import Pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.workers import broadcast
 
@@ -40,11 +40,12 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
     shared = broadcast(joined.sparkSession.sparkContext, pool)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
-        yield _distances_of(_in_product_order(parts, shared.value, settings), None, set(), shared.value, settings)
+        batch = identity_images(parts, leading=_by_block_start(shared.value, settings))
+        yield _distances_of(batch, None, set(), shared.value, settings)
 
     def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:
-        batches = _Batches(identity, shared.value, settings)
-        mates = _mates_in(batches, settings.max_intra)
+        batches = SpilledImages(identity, leading=_by_block_start(shared.value, settings))
+        mates = first_mates(batches, settings.max_intra)
         earlier: set[int] = set()
         for batch in batches:
             yield _distances_of(batch, mates, earlier, shared.value, settings)
@@ -60,86 +61,23 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
     )
 
 
-class _Batch(NamedTuple):
-    """Images, each once, in the order in which they are computed: those of an identity are neighbours."""
-
-    rows: Rows
-    list_rows: np.ndarray
-    """Rows of the list that each stands for, int64, shape (n,)."""
-    places: np.ndarray
-    """Number of each in the order of arrival, through all batches of a spilled identity, shape (n,)."""
-    firsts: np.ndarray
-    """Number of the first image of each identity, shape (g,)."""
-    can_be_labelled: np.ndarray
-    """Whether it has an identity and a usable feature, bool, shape (n,)."""
-
-    @property
-    def identities(self) -> np.ndarray:
-        """Hash of each identity, int64, shape (g,)."""
-        return self.rows.column(schemas.IDENTITY_HASH)[self.firsts]
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Number of images of each identity, shape (g,)."""
-        return np.diff(self.firsts, append=self.rows.count)
-
-    @property
-    def usable_sizes(self) -> np.ndarray:
-        """Number of images of each identity that can be labelled, shape (g,)."""
-        return np.add.reduceat(self.can_be_labelled, self.firsts, dtype=np.intp)
-
-
-class _Batches:
-    """The batches of an identity on disk; iterate over it as often as needed."""
-
-    def __init__(self, identity: SpilledIdentity, pool: Pool, settings: LabelSettings) -> None:
-        self._identity, self._pool, self._settings = identity, pool, settings
-
-    def __iter__(self) -> Iterator[_Batch]:
-        place = 0
-        for part in self._identity:
-            yield _in_product_order([part], self._pool, self._settings, place)
-            place += part.count
-
-
-def _in_product_order(parts: list[Rows], pool: Pool, settings: LabelSettings, place: int = 0) -> _Batch:
-    """The images of several parts in an order in which neighbours share a matrix product.
-
-    Identities that begin at the same place of the pool are neighbours; within each, images are in hash order.
-    """
-    known = pd.concat([part.frame for part in parts], ignore_index=True)
-    hashes = known[schemas.IDENTITY_HASH].to_numpy()
-    starts = block_start(hashes, len(pool.embeddings), settings.fix_num, settings.rounds)
-    order = np.lexsort((known[schemas.IMAGE_HASH].to_numpy(), hashes, starts))
-    repeated, list_rows = repeated_images(known)
-    order = order[~repeated[order]]
-    rows, hashes = joined_rows(parts, order), hashes[order]
-    firsts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
-    can_be_labelled = rows.usable & rows.frame[schemas.IDENTITY].notna().to_numpy()
-    return _Batch(rows, list_rows[order], place + order, firsts, can_be_labelled)
-
-
-def _mates_in(batches: Iterable[_Batch], max_intra: int) -> dict[int, Mates]:
-    """Hash of each identity to those of its images that the others are compared with."""
-    mates: dict[int, Mates] = {}
-    for batch in batches:
-        image_hashes, embeddings = batch.rows.column(schemas.IMAGE_HASH), batch.rows.embeddings
-        for identity, first, size in zip(batch.identities.tolist(), batch.firsts, batch.sizes, strict=True):
-            here = first + np.flatnonzero(batch.can_be_labelled[first : first + size])
-            if len(here):
-                so_far = mates.get(identity) or Mates.none(embeddings.shape[1])
-                mates[identity] = so_far.with_more(image_hashes[here], batch.places[here], embeddings[here], max_intra)
-    return mates
+def _by_block_start(pool: Pool, settings: LabelSettings) -> LeadingKey:
+    """Identities that begin at the same place of the pool become neighbours, which share a matrix product."""
+    return lambda identities: block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
 
 
 def _distances_of(
-    batch: _Batch, mates: Mapping[int, Mates] | None, earlier: set[int], pool: Pool, settings: LabelSettings
+    batch: IdentityImages,
+    mates: Mapping[int, FirstMates] | None,
+    earlier: set[int],
+    pool: Pool,
+    settings: LabelSettings,
 ) -> pd.DataFrame:
     """Statuses and distances of a batch.
 
     Parameters
     ----------
-    mates : dict of int to Mates, or None
+    mates : dict of int to FirstMates, or None
         Hash of each identity to its mates; None where the batch holds whole identities, all of whose images are mates.
     earlier : set of int
         Hashes of the identities of earlier batches; those of this one are added.
@@ -149,7 +87,7 @@ def _distances_of(
     DataFrame of pandas
         With the schema `schemas.distances`.
     """
-    here, identities = batch.usable_sizes, batch.identities
+    here, identities = batch.usable_sizes, batch.groups
     in_all = here
     if mates is not None:
         in_all = np.array([mates[one].images if one in mates else 0 for one in identities.tolist()])
@@ -167,7 +105,7 @@ def _distances_of(
 
 
 def _met(
-    mates: Mapping[int, Mates], identities: np.ndarray, sizes: np.ndarray, places: np.ndarray
+    mates: Mapping[int, FirstMates], identities: np.ndarray, sizes: np.ndarray, places: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of each identity the embeddings of its mates, and the positions of the batch's images among them."""
     of_identity = np.split(places, np.cumsum(sizes)[:-1])
@@ -232,7 +170,7 @@ def _own_mates(embeddings: np.ndarray, max_intra: int) -> tuple[np.ndarray, np.n
 
 
 def _frame(
-    batch: _Batch,
+    batch: IdentityImages,
     labelled: np.ndarray,
     estimated: tuple[np.ndarray, np.ndarray] | None,
     truncated: np.ndarray,

@@ -1,6 +1,6 @@
 """The small second pass: distances of the rounds to labels from 0 to 100."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -27,9 +27,21 @@ class DistanceRanges(NamedTuple):
     counts: ImageCounts
     intra_truncated: int
     """Number of images that the exact estimator compared with a part of their identity only."""
+    cut: int = 0
+    """Number of images with a distance beyond the range, which comes from elsewhere then."""
 
 
-def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
+def numbers_of(ranges: DistanceRanges) -> dict[str, Any]:
+    """The ranges by name, JSON-ready."""
+    return {
+        "round_min": list(ranges.round_min),
+        "round_max": list(ranges.round_max),
+        "mean_min": ranges.mean_min,
+        "mean_max": ranges.mean_max,
+    }
+
+
+def distance_ranges(distances: DataFrame, rounds: int, known: dict[str, Any] | None = None) -> DistanceRanges:
     """Counts by status and the range of the distances in every round.
 
     Parameters
@@ -38,6 +50,8 @@ def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
         With the schema `schemas.distances`.
     rounds : int
         Number of distances an image.
+    known : dict, optional
+        Ranges that count rather than those of these distances, as from `numbers_of`.
 
     Raises
     ------
@@ -55,6 +69,7 @@ def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
         F.max(mean).alias("mean_high"),
         *count_columns(),
         F.sum(schemas.INTRA_TRUNCATED).alias("intra_truncated"),
+        _count_beyond(of_rounds, known).alias("cut"),
     ).collect()
     counts = counts_in(ranges)
     labelled = counts.statuses[schemas.OK]
@@ -63,6 +78,9 @@ def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
             f"no image can be labelled, of {listed_statuses(counts)}",
             remedy="check `id_key_index`, `min_images` and the features",
         )
+    if known:
+        of_all = (tuple(known["round_min"]), tuple(known["round_max"]), known["mean_min"], known["mean_max"])
+        return DistanceRanges(*of_all, counts, ranges.intra_truncated, ranges.cut)
     for number, (low, high) in enumerate(zip(ranges.low, ranges.high, strict=True)):
         if high - low <= _NO_SPREAD:
             raise InputError(
@@ -70,11 +88,20 @@ def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
                 remedy="check that the features differ and that more than two images can be labelled",
             )
     return DistanceRanges(
-        tuple(ranges.low), tuple(ranges.high), ranges.mean_low, ranges.mean_high, counts, ranges.intra_truncated
+        tuple(ranges.low), tuple(ranges.high), ranges.mean_low, ranges.mean_high, counts, ranges.intra_truncated, 0
     )
 
 
-def scale_labels(distances: DataFrame, ranges: DistanceRanges, normalize: str) -> DataFrame:
+def _count_beyond(of_rounds: list[Column], known: dict[str, Any] | None) -> Column:
+    """How many images have a distance beyond a range that comes from elsewhere."""
+    if not known:
+        return F.lit(0)
+    ranges = zip(of_rounds, known["round_min"], known["round_max"], strict=True)
+    beyond = [(each < low - _NO_SPREAD) | (each > high + _NO_SPREAD) for each, low, high in ranges]
+    return F.count_if(F.greatest(F.lit(False), F.lit(False), *beyond))
+
+
+def scale_labels(distances: DataFrame, ranges: DistanceRanges, normalize: str, *, cut: bool = False) -> DataFrame:
     """Labels out of distances.
 
     Parameters
@@ -85,6 +112,8 @@ def scale_labels(distances: DataFrame, ranges: DistanceRanges, normalize: str) -
         Of these distances.
     normalize : {'per-round', 'final'}
         Scale every round to 0..100 and average, or average the distances and scale once.
+    cut : bool
+        Whether distances may lie beyond the ranges, at which they are cut then.
 
     Returns
     -------
@@ -106,9 +135,16 @@ def scale_labels(distances: DataFrame, ranges: DistanceRanges, normalize: str) -
         for number, (low, high) in enumerate(zip(ranges.round_min, ranges.round_max, strict=True))
     ]
     final = (F.col(schemas.DISTANCE) - F.lit(ranges.mean_min)) / F.lit(ranges.mean_max - ranges.mean_min) * 100
+    if cut:
+        scaled, final = [_cut(each) for each in scaled], _cut(final)
     label = _sum(scaled) / len(scaled) if normalize == "per-round" else final
     round_labels = F.when(label.isNotNull(), F.array(*[each.cast("float") for each in scaled]))
     return distances.withColumn(schemas.LABEL, label).withColumn(schemas.ROUND_LABELS, round_labels)
+
+
+def _cut(label: Column) -> Column:
+    # The smallest of a null and a number would be the number.
+    return F.when(label.isNotNull(), F.greatest(F.lit(0.0), F.least(F.lit(100.0), label)))
 
 
 def _sum(columns: list[Column]) -> Column:

@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs.image_list import CheckedList
-from fiqa_spark.matching.sample import draw_usable
+from fiqa_spark.matching.sample import UsableImages, draw_usable
+from fiqa_spark.runtime.workers import ArrayAsBytes, as_bytes, from_bytes
 
 _log = logging.getLogger("fiqa_spark")
 _ALIKE = 0.9
@@ -30,9 +31,7 @@ class Pool(NamedTuple):
     """Hash of the identity of each, int64, shape (P,)."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Arrays would be pickled as buffers, which PySpark cannot broadcast where Spark encrypts what it keeps on disk.
-        content = self.embeddings.tobytes(), self.dimension, self.identities, self.identity_hashes.tobytes()
-        return _pool_of_bytes, content
+        return _pool_of_bytes, (as_bytes(self.embeddings), self.identities, as_bytes(self.identity_hashes))
 
     @property
     def dimension(self) -> int:
@@ -58,10 +57,9 @@ class Pool(NamedTuple):
         return {number: order[firsts[number] : ends[number]] for number in present.tolist()}
 
 
-def _pool_of_bytes(embeddings: bytes, dimension: int, identities: tuple[str, ...], identity_hashes: bytes) -> Pool:
+def _pool_of_bytes(embeddings: ArrayAsBytes, identities: tuple[str, ...], identity_hashes: ArrayAsBytes) -> Pool:
     """A pool whose arrays share memory with the bytes that they came in."""
-    vectors = np.frombuffer(embeddings, np.float32).reshape(-1, dimension)
-    return Pool(vectors, identities, np.frombuffer(identity_hashes, np.int64))
+    return Pool(from_bytes(embeddings), identities, from_bytes(identity_hashes))
 
 
 def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_size: int) -> Pool:
@@ -74,7 +72,11 @@ def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_s
     InputError
         If features have several lengths, or all images drawn are of one identity.
     """
-    drawn = draw_usable(images, vectors, listed.first, listed.list_rows, pool_size)
+    return pool_of(draw_usable(images, vectors, listed.first, listed.list_rows, pool_size), pool_size)
+
+
+def pool_of(drawn: UsableImages, pool_size: int) -> Pool:
+    """The pool of the images drawn, of which so many were asked for; errors as of `draw_pool`."""
     identities = tuple(drawn.frame[schemas.IDENTITY])
     _check_identities(set(identities), len(identities), pool_size)
     _warn_if_alike(drawn.embeddings)

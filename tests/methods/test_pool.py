@@ -13,7 +13,7 @@ from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.matching import sample
 from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
-from fiqa_spark.methods.sdd_fiqa.pool import Pool, draw_pool
+from fiqa_spark.methods.pool import Pool, draw_pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
 
@@ -107,7 +107,7 @@ def test_vectors_are_looked_for_once_where_the_first_images_are_usable(spark, mo
 
 
 def test_not_all_vectors_are_looked_at_where_features_are_merely_missing(spark, monkeypatch):
-    monkeypatch.setattr(sample, "_keys_of_usable", None)
+    monkeypatch.setattr(sample, "keys_of_usable", None)
     vectors = {path: vector for path, vector in embeddings_of(PATHS).items() if path.endswith("0.jpg")}
     drawn, order = sample_of(spark, PATHS, vectors, 20, None)
     assert drawn.frame["path"].tolist() == [path for path in order if path in vectors][:20]

@@ -1,0 +1,76 @@
+"""The sample of whole identities: which images it holds, however the list and the features are."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from fiqa_spark.inputs.image_list import CheckedList, first_images, identified_images
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.kernels.embeddings import embeddings_and_norms
+from fiqa_spark.matching import identity_sample
+from fiqa_spark.matching.identity_sample import Wanted, draw_with_identities
+from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
+from fiqa_spark.methods.margin.settings import MarginSettings
+from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
+
+SIZES = [1, 3, 1, 7, 2, 30, 5, 1, 4, 8, 1, 2, 6, 3, 9, 4, 1, 5, 2, 6]
+PATHS = paths_of(SIZES)
+POOL_SIZE = 12
+
+
+def drawn(spark, paths, vectors, size):
+    """What was drawn, the pool by itself, and the rows of the list."""
+    images = identified_images(images_frame(spark, paths), MarginSettings(id_key_index=-2, seed=3), -2)
+    features = keyed_features(features_frame(spark, vectors), -2).table
+    first = first_images(images, rows_to_draw_from(POOL_SIZE))
+    wanted = Wanted(size, "identity_hash", ("image_hash",))
+    both = draw_with_identities(images, features, CheckedList(len(paths), True, first), POOL_SIZE, wanted)
+    return both, draw_usable(images, features, first, len(paths), POOL_SIZE), images.collect()
+
+
+def expected_paths(rows, vectors, size, most=1000):
+    """Paths of the sample by its definition."""
+    usable = {row.path: row for row in rows if row.path in vectors and np.any(vectors[row.path])}
+    chosen = []
+    for identity in sorted({row.identity_hash for row in usable.values()}):
+        own = sorted((row for row in usable.values() if row.identity_hash == identity), key=lambda row: row.image_hash)
+        if len(own) > 1 and len(chosen) < size:
+            chosen += [row.path for row in own[:most]]
+    return chosen
+
+
+@pytest.mark.parametrize("size", [10, 40, 1000])
+@pytest.mark.parametrize("features", ["all", "missing", "broken"])
+def test_the_sample_is_whole_identities_in_the_order_of_their_hashes(spark, monkeypatch, size, features):
+    # So that a part of the list is looked at first.
+    monkeypatch.setattr(identity_sample, "_ROWS_AT_LEAST", 8)
+    monkeypatch.setattr(identity_sample, "with_extra", lambda count: count + 2)
+    vectors = embeddings_of(PATHS)
+    gone = [path for number, path in enumerate(PATHS) if number % 3]
+    if features == "missing":
+        vectors = {path: vector for path, vector in vectors.items() if path not in gone}
+    if features == "broken":
+        vectors.update({path: vectors[path] * 0 for path in gone})
+    both, pool, rows = drawn(spark, [*PATHS, *PATHS[:30]], vectors, size)
+    expected = expected_paths(rows, vectors, size)
+    assert both.sample.frame["path"].tolist() == expected
+    found = embeddings_and_norms(np.array([vectors[path] for path in expected]))
+    np.testing.assert_array_equal(both.sample.embeddings, found[0])
+    np.testing.assert_array_equal(both.sample.norms, found[1])
+    assert both.pool.frame["path"].tolist() == pool.frame["path"].tolist()
+
+
+def test_an_identity_gives_its_first_images_alone(spark, monkeypatch):
+    monkeypatch.setattr(identity_sample, "_OF_AN_IDENTITY", 4)
+    vectors = embeddings_of(PATHS)
+    both, _, rows = drawn(spark, PATHS, vectors, 1000)
+    assert both.sample.frame["path"].tolist() == expected_paths(rows, vectors, 1000, most=4)
+    assert max(Counter(both.sample.frame["identity"]).values()) == 4
+
+
+def test_a_list_without_mates_gives_no_sample(spark):
+    paths = paths_of([1] * 15)
+    both, _, _ = drawn(spark, paths, embeddings_of(paths), 10)
+    assert len(both.sample.frame) == len(both.sample.embeddings) == 0
+    assert len(both.pool.frame) == POOL_SIZE

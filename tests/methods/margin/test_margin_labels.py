@@ -1,0 +1,159 @@
+"""Margin labels of two DataFrames: what they are, and what they do not depend on."""
+
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fiqa_spark.errors import FiqaError
+from fiqa_spark.runtime.frames_by_arrow import distributed
+from tests.conftest import DATA
+from tests.golden_margins import LEARNED, at_hand, golden_faces
+from tests.labelling import embeddings_of, images_frame, margin_rows, paths_of
+from tests.naive_margins import naive_margins
+
+COLUMNS = ("margin", "margin_std", "prior", "stranger_similarity", "label")
+SIZES = [60, 5, 2, 33, 1, 9, 4, 4, 1, 7]
+PATHS = paths_of(SIZES)
+
+
+def binary_features(spark, paths, features):
+    frame = pd.DataFrame({"path": paths, "feature": [row.tobytes() for row in features]})
+    return distributed(spark, frame, "path string, feature binary")
+
+
+def assert_same(found, expected, tolerance=1e-5):
+    assert found.keys() == expected.keys()
+    for path, row in expected.items():
+        assert (found[path].status, found[path].mates) == (row.status, row.mates), path
+        for column in COLUMNS:
+            assert found[path][column] == (
+                None
+                if row[column] is None
+                else pytest.approx(row[column], abs=tolerance * (100 if column == "label" else 1))
+            ), (path, column)
+
+
+@pytest.fixture(scope="module")
+def hard(spark):
+    """Images of all kinds, their vectors, and their rows."""
+    vectors = embeddings_of([*PATHS, "alone.jpg", "stranger.jpg"])
+    del vectors["p0/7.jpg"]
+    vectors["p0/8.jpg"] = np.full(24, np.nan)
+    vectors["p3/2.jpg"] = vectors["p3/2.jpg"] * 0
+    listed = [*PATHS, "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "stranger.jpg", "p99/none.jpg"]
+    return listed, vectors, margin_rows(spark, listed, vectors, intra_pool_size=9)
+
+
+@at_hand
+@pytest.mark.parametrize("model", LEARNED)
+def test_golden_margins_of_real_faces(spark, model):
+    faces = golden_faces(model)
+    features = binary_features(spark, faces.paths, faces.features)
+    rows = margin_rows(spark, distributed(spark, pd.DataFrame({"path": faces.paths}), "path string"), features)
+    for column in ("mates", *COLUMNS):
+        found = np.array([rows[path][column] for path in faces.paths])
+        np.testing.assert_allclose(found, faces.expected[column], atol=0.2 if column == "label" else 1e-3)
+
+
+@pytest.mark.lowest_versions
+@pytest.mark.parametrize("norms", [False, True])
+def test_margins_of_real_faces_are_those_of_the_plain_loop(spark, norms):
+    paths = pd.read_csv(DATA / "lfw_sample.csv")["path"].tolist()[:140]
+    features = np.load(DATA / "lfw_sample.npy", allow_pickle=False).astype(np.float32)[:140]
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    if norms:
+        features *= np.random.default_rng(0).uniform(1, 9, (len(features), 1)).astype(np.float32)
+    names = [path.split("/")[-2] for path in paths]
+    folds = np.array([zlib.crc32(name.encode()) % 5 for name in names])
+    identities = np.unique(names, return_inverse=True)[1]
+    expected = naive_margins(features, identities, identities, range(len(paths)), folds)
+    rows = margin_rows(spark, paths, dict(zip(paths, features, strict=True)))
+    places = {"margin": expected.margins, "margin_std": expected.deviations, "prior": expected.priors}
+    for column, values in {**places, "stranger_similarity": expected.strangers}.items():
+        np.testing.assert_allclose([rows[path][column] for path in paths], values, atol=1e-4)
+    for path, margin in zip(paths, expected.margins, strict=True):
+        label = 100 * np.clip((margin - expected.lo) / (expected.hi - expected.lo), 0, 1)
+        assert rows[path].label == pytest.approx(label, abs=0.01)
+
+
+def test_every_usable_image_has_a_label_and_a_status_that_says_where_it_comes_from(hard):
+    _, _, rows = hard
+    statuses = {path: row.status for path, row in rows.items()}
+    assert statuses["p0/7.jpg"] == statuses["p99/none.jpg"] == "missing_feature"
+    assert statuses["p0/8.jpg"] == statuses["p3/2.jpg"] == "invalid_feature"
+    for path in ("p4/0.jpg", "p8/0.jpg", "alone.jpg", "stranger.jpg"):
+        assert (statuses[path], rows[path].mates) == ("predicted", 0)
+        assert rows[path].margin == rows[path].prior
+    assert rows["alone.jpg"].identity is None
+    for row in rows.values():
+        assert (row.label is None) == (row.status in ("missing_feature", "invalid_feature"))
+        assert all((row[column] is None) == (row.label is None) for column in COLUMNS)
+        assert row.label is None or (0 <= row.label <= 100 and row.margin_std > 0)
+    # 58 usable images, the first 9 of which count: they meet the other 8, and others meet all 9.
+    assert sorted(row.mates for path, row in rows.items() if path.startswith("p0/") and row.label is not None) == [
+        *[8] * 9,
+        *[9] * 49,
+    ]
+
+
+def test_margins_do_not_depend_on_the_order_of_the_list_or_partitions(spark, hard):
+    listed, vectors, expected = hard
+    shuffled = np.random.default_rng(1).permutation(listed).tolist()
+    images = images_frame(spark, shuffled).repartition(7)
+    assert_same(margin_rows(spark, images, vectors, intra_pool_size=9, load_feature=True), expected)
+
+
+@pytest.mark.parametrize("half_mates", [False, True])
+def test_an_identity_that_waits_on_disk_gets_the_margins_that_it_gets_in_memory(spark, monkeypatch, hard, half_mates):
+    listed, vectors, expected = hard
+    settings = {"intra_pool_size": 9, "half_mates": half_mates}
+    if half_mates:
+        expected = margin_rows(spark, listed, vectors, **settings)
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
+    monkeypatch.setattr("fiqa_spark.methods.margin.margins._BYTES_AT_ONCE", 4 * 24 * 8)
+    try:
+        assert_same(margin_rows(spark, listed, vectors, **settings), expected)
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+
+
+def test_half_mates_are_those_of_one_half_and_strangers_leave_out_the_whole_identity(spark):
+    paths = paths_of([40, 40, 12, 6, 6, 6, 6, 6, 6, 6])
+    vectors = embeddings_of(paths)
+    whole = margin_rows(spark, paths, vectors)
+    halves = margin_rows(spark, paths, vectors, half_mates=True)
+    for path in paths:
+        assert halves[path].stranger_similarity == pytest.approx(whole[path].stranger_similarity, abs=1e-6)
+    mates = [halves[path].mates for path in paths[:40]]
+    sizes = sorted({count + 1 for count in mates})
+    assert sum(sizes) == 40 or (len(sizes) == 1 and sizes[0] == 20)
+    assert min(sizes) > 5
+    other = margin_rows(spark, paths, vectors, half_mates=True, seed=5)
+    assert [other[path].mates for path in paths[:40]] != mates
+
+
+def test_a_sample_smaller_than_the_list_is_whole_identities_and_tells_about_the_same(spark):
+    paths = paths_of([6] * 60)
+    vectors = embeddings_of(paths)
+    few = margin_rows(spark, paths, vectors, reference_sample=180)
+    many = margin_rows(spark, paths, vectors)
+    labels = np.array([(few[path].label, many[path].label) for path in paths])
+    assert np.abs(labels[:, 0] - labels[:, 1]).max() > 0.01
+    assert np.corrcoef(labels.T)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (paths_of([1] * 9), "no identity has two images with a usable feature"),
+        (["p0/0.jpg", "p0/1.jpg"], "every image has the identity 'p0'"),
+        ([f"{name}/{number}.jpg" for name in ("p4", "p5") for number in range(3)], "of 1 fold"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(spark, paths, said):
+    if "fold" in said:
+        assert len({zlib.crc32(path.split("/")[0].encode()) % 5 for path in paths}) == 1
+    with pytest.raises(FiqaError, match=said):
+        margin_rows(spark, paths, embeddings_of(paths))
