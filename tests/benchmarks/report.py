@@ -54,9 +54,15 @@ def figures(found):
     rows["exact / sampled, whole job, smallest size"] = (found["exact"]["seconds"] / first["seconds"], 4, "")
     many = [found["many"][key]["seconds"] for key in ("of_3", "of_20")]
     rows["identities of 3 / of 20, time for as many images"] = (many[0] / many[1], 1.5, "")
+    for form, name in (("store", "feature store"), ("plain", "plain scattered Parquet")):
+        margin, sdd_fiqa = (found[of][form]["fit"]["core_microseconds"] for of in ("margin", "jobs"))
+        rows[f"margin / SDD-FIQA, marginal cost, {name}"] = (margin / sdd_fiqa, 0.8, "")
+    many = [found["many_margin"][key]["seconds"] for key in ("of_3", "of_20")]
+    rows["margin: identities of 3 / of 20, time for as many images"] = (many[0] / many[1], 1.5, "")
     without = jobs["plain"]["runs"][1]["seconds"]
     rows["one huge identity / without it"] = (found["skewed"]["seconds"] / without, 1.5, "")
-    usual = [*jobs["store"]["runs"], *jobs["plain"]["runs"], found["exact"], *found["many"].values()]
+    usual = [run for of in (jobs, found["margin"]) for form in of.values() for run in form["runs"]]
+    usual += [found["exact"], *found["many"].values(), *found["many_margin"].values()]
     rows["largest Python worker"] = (max(run["worker_mib"] for run in usual), 1024, "MiB")
     rows["largest Python worker, one huge identity"] = (found["skewed"]["worker_mib"], 2048, "MiB")
     rows["largest Java process"] = (max(run["java_mib"] for run in (*usual, found["skewed"])), 4096, "MiB")
@@ -65,7 +71,7 @@ def figures(found):
 
 def table(found):
     """All figures as Markdown."""
-    about, jobs = found["machine"], found["jobs"]
+    about = found["machine"]
     lines = [
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB; Python {about['python']}, "
         f"NumPy {about['numpy']}, {about['blas']}",
@@ -75,7 +81,8 @@ def table(found):
         f"| floor: bare matrix product | {found['floor']:.2f} |",
         f"| kernels | {found['kernels']:.2f} |",
         *[
-            f"| job from {name}, marginal | {jobs[form]['fit']['core_microseconds']:.1f} |"
+            f"| {method} from {name}, marginal | {found[of][form]['fit']['core_microseconds']:.1f} |"
+            for of, method in (("jobs", "SDD-FIQA"), ("margin", "margin"))
             for form, name in (("store", "the feature store"), ("plain", "plain scattered Parquet"))
         ],
         *[f"| loop, {run['images']:,} images, one process | {run['microseconds']:,.0f} |" for run in found["loop"]],
@@ -92,12 +99,14 @@ def table(found):
 
 def _all_runs(found):
     for form, name in (("store", "feature store"), ("plain", "plain Parquet")):
-        yield from ((f"labels from {name}", run) for run in found["jobs"][form]["runs"])
+        yield from ((f"SDD-FIQA from {name}", run) for run in found["jobs"][form]["runs"])
+        yield from ((f"margin from {name}", run) for run in found["margin"][form]["runs"])
     yield from (("import into the feature store", run) for run in found["import"])
-    yield "labels, exact, feature store", found["exact"]
-    yield "labels, identities of 3, 128 values, plain", found["many"]["of_3"]
-    yield "labels, identities of 20, 128 values, plain", found["many"]["of_20"]
-    yield "labels, one huge identity, plain", found["skewed"]
+    yield "SDD-FIQA, exact, feature store", found["exact"]
+    for of, method in (("many", "SDD-FIQA"), ("many_margin", "margin")):
+        yield f"{method}, identities of 3, 128 values, plain", found[of]["of_3"]
+        yield f"{method}, identities of 20, 128 values, plain", found[of]["of_20"]
+    yield "SDD-FIQA, one huge identity, plain", found["skewed"]
     yield from ((f"recognizability, {name}", run) for name, run in found["scores"].items())
 
 

@@ -14,6 +14,7 @@ from tests.benchmarks.official_loop import loop_seconds
 from tests.benchmarks.synthetic_data import long_tailed_sizes, write_scattered_parquet
 
 _DIMENSION, _SMALL_DIMENSION = 512, 128
+_METHODS = ("sdd-fiqa", "margin")
 _SIZES = (250_000, 1_000_000, 2_000_000)
 _LOOP_SIZES = (2_000, 10_000, 20_000)
 _MANY_IDENTITIES, _FEW_IMAGES, _USUAL_IMAGES = 5_000_000, 3, 20
@@ -39,25 +40,30 @@ def measured(data, shrink):
     found["floor"] = _told("floor", floor_microseconds(cores, _DIMENSION))
     found["kernels"] = _told("kernels", kernel_microseconds(cores, _DIMENSION))
     found["loop"] = [_told("loop", _loop(images)) for images in _LOOP_SIZES]
-    found["import"], runs = [], {"store": [], "plain": []}
+    found["import"], runs = [], {method: {"store": [], "plain": []} for method in _METHODS}
     for images in _SIZES:
-        folder = _scattered(data, images // shrink)
-        found["import"].append(_import(folder, data / f"store-{images // shrink}", images // shrink))
-        runs["store"].append(_labels(folder, data / f"store-{images // shrink}", data / "labels"))
-        runs["plain"].append(_labels(folder, folder / "features", data / "labels"))
-    found["jobs"] = {form: {"runs": of_form, "fit": _fit(of_form, cores)} for form, of_form in runs.items()}
+        folder, store = _scattered(data, images // shrink), data / f"store-{images // shrink}"
+        found["import"].append(_import(folder, store, images // shrink))
+        for form, features in (("store", store), ("plain", folder / "features")):
+            # One after the other, so that both meet the machine in the same mood.
+            for method in _METHODS:
+                runs[method][form].append(_labels(folder, features, data / f"labels-{method}", "--method", method))
+    for name, method in (("jobs", "sdd-fiqa"), ("margin", "margin")):
+        found[name] = {form: {"runs": of, "fit": _fit(of, cores)} for form, of in runs[method].items()}
     smallest = _SIZES[0] // shrink
-    found["exact"] = _labels(_scattered(data, smallest), data / f"store-{smallest}", data / "labels", "exact")
+    exact = ("--estimator", "exact")
+    found["exact"] = _labels(_scattered(data, smallest), data / f"store-{smallest}", data / "labels", *exact)
     found["scores"] = _scores_in_all_forms(data, _SIZES[1] // shrink)
     sizes = np.append(long_tailed_sizes(_SIZES[1] // shrink), _HUGE_IDENTITY // shrink)
     folder = write_scattered_parquet(data / f"skewed-{sizes.sum()}", sizes, dimension=_DIMENSION)
     found["skewed"] = _labels(folder, folder / "features", data / "labels")
-    found["many"] = {}
+    found["many"], found["many_margin"] = {}, {}
     for name, size in (("of_3", _FEW_IMAGES), ("of_20", _USUAL_IMAGES)):
         identities = _MANY_IDENTITIES * _FEW_IMAGES // size // shrink
         folder = data / f"{identities}-identities-of-{size}"
         write_scattered_parquet(folder, np.full(identities, size), dimension=_SMALL_DIMENSION)
-        found["many"][name] = _labels(folder, folder / "features", data / "labels")
+        for kind, method in (("many", "sdd-fiqa"), ("many_margin", "margin")):
+            found[kind][name] = _labels(folder, folder / "features", data / "labels", "--method", method)
     return found
 
 
@@ -70,13 +76,13 @@ def _import(folder, store, images):
     return _told(f"import {folder.name}", _as_dict(measured_job("import_features", *arguments), images))
 
 
-def _labels(folder, features, destination, estimator="sampled"):
+def _labels(folder, features, destination, *words):
     with open(folder / "images.txt", encoding="utf-8") as lines:
         images = sum(1 for _ in lines)
     shutil.rmtree(destination, ignore_errors=True)
     places = ("--image-list-file", folder / "images.txt", "--feature-root", features, "--score-dst", destination)
-    run = measured_job("generate_labels", *places, "--id-key-index", -2, "--estimator", estimator)
-    return _told(f"labels, {estimator}, {features.parent.name}/{features.name}", _as_dict(run, images))
+    run = measured_job("generate_labels", *places, "--id-key-index", -2, *words)
+    return _told(f"labels, {' '.join(words)}, {features.parent.name}/{features.name}", _as_dict(run, images))
 
 
 def _scores_in_all_forms(data, images):
