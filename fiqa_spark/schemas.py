@@ -56,6 +56,7 @@ INTRA_COUNT = "intra_count"
 INTER_COUNT = "inter_count"
 FIRST_OF_IDENTITY = "first_of_identity"
 INTRA_TRUNCATED = "intra_truncated"
+BEYOND_RANGE = "beyond_range"
 
 LABEL = "label"
 DISTANCE = "distance"

@@ -132,11 +132,17 @@ def check_images(
     Raises
     ------
     InputError
-        If the list is empty, it is not UTF-8, a line is of another form than the first, a path climbs out of its root,
-        no path has an identity, all have the same where there must be several, or several paths have one key.
+        As of `checked_list`.
     """
+    # Facts are gathered while the first images are looked for, so that the list is read once for both.
+    observed, observation = observed_images(images)
+    first = first_images(observed.where(F.col(schemas.IDENTITY).isNotNull()), count)
+    return checked_list(images, observation.get, first, settings, several_identities=several_identities)
+
+
+def observed_images(images: DataFrame) -> tuple[DataFrame, Observation]:
+    """The same images, and the facts that `checked_list` needs, which are there once all rows have been computed."""
     path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
-    # Gathered while the first images are looked for, so that the list is read once for both.
     observation = Observation()
     observed = images.observe(
         observation,
@@ -151,8 +157,36 @@ def check_images(
         F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.IDENTITY_KEY)).alias("identities_in_keys"),
         *facts_of_paths(),
     )
-    first = first_images(observed.where(identity.isNotNull()), count)
-    facts = observation.get
+    return observed, observation
+
+
+def checked_list(
+    images: DataFrame,
+    facts: dict[str, Any],
+    first: pd.DataFrame,
+    settings: ImageSettings,
+    *,
+    several_identities: bool = True,
+) -> CheckedList:
+    """What a list holds; refuse one that cannot be used.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `identified_images`.
+    facts : dict
+        Of these images, from `observed_images`.
+    first : DataFrame of pandas
+        From `first_images`.
+    several_identities : bool
+        Whether a list of one identity is refused.
+
+    Raises
+    ------
+    InputError
+        If the list is empty, it is not UTF-8, a line is of another form than the first, a path climbs out of its root,
+        no path has an identity, all have the same where there must be several, or several paths have one key.
+    """
     _check(facts, images, settings, several_identities)
     check_keys_differ(images, facts)
     return CheckedList(facts["list_rows"], facts["identities_in_keys"], first)

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 
+_DRAWN = "drawn"
 _CANDIDATES = 1000
 _ROOTS = "set `image_root` and `feature_root` so that the keys below them agree"
 _RENAME = "rename those of one side"
@@ -63,6 +64,7 @@ def nearest_key(features: DataFrame, listed: str) -> str | None:
     features : DataFrame
         Column `key`; read once, or twice where nothing is much like it.
     """
+    features = _computed_keys(features)
     skeleton, wanted = _skeleton(F.col(schemas.KEY)), features.select(_skeleton(F.lit(listed))).head(1)
     if not wanted:
         return None
@@ -94,9 +96,19 @@ def pair_alike(features: DataFrame, listed: list[str]) -> tuple[str, str] | None
     shorter = _skeleton(F.regexp_extract(schemas.KEY, r"^(.*[^/])\.[^./]*$", 1))
     rows = given.select(schemas.KEY, skeleton, shorter).collect()
     wanted = {row[2]: row[0] for row in rows if row[2]} | {row[1]: row[0] for row in rows}
-    alike = features.where(skeleton.isin(*wanted)).select(schemas.KEY, skeleton).limit(_CANDIDATES).collect()
-    pairs = sorted((wanted[row[1]], row[0]) for row in alike)
+    some = _computed_keys(features).where(skeleton.isin(*wanted)).select(schemas.KEY, skeleton).limit(_CANDIDATES)
+    pairs = sorted((wanted[row[1]], row[0]) for row in some.collect())
     return next((pair for pair in pairs if difference(*pair).text), None)
+
+
+def _computed_keys(features: DataFrame) -> DataFrame:
+    """The keys, as a step that Spark does not merge with what is asked of them.
+
+    Spark 3.5 would put all that makes a key into every place that uses it, and plan for minutes. No step is merged with
+    one that draws random numbers.
+    """
+    drawn = features.select(schemas.KEY, F.rand(0).alias(_DRAWN))
+    return drawn.where(F.col(_DRAWN) < 2).select(schemas.KEY)
 
 
 def _skeleton(key: Column) -> Column:

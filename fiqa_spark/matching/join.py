@@ -74,10 +74,15 @@ class Matching:
         From `identified_images`.
     id_key_index : int
         Part of the path that was asked for as the identity, for messages.
+    are_few : bool
+        Whether so few images are to meet features that all tasks can know their keys: other features are left out where
+        they are read then.
     """
 
-    def __init__(self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int) -> None:
-        self._images, self._features, self._listed = images, features, listed
+    def __init__(
+        self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int, *, are_few: bool = False
+    ) -> None:
+        self._images, self._features, self._listed, self._are_few = images, features, listed, are_few
         # Only a store that lasts can be imported anew.
         if features.buckets and not features.of_this_run and not listed.identities_in_keys:
             _log.warning(_OTHER_IDENTITY_KEYS, features.id_key_index, id_key_index)
@@ -86,7 +91,12 @@ class Matching:
         """Every image with its feature, see `join_features`, and the number of partitions that they lie in."""
         partitions = self._features.buckets or partitions_for(self._listed.list_rows, dimension)
         in_keys = self._listed.identities_in_keys
-        return join_features(self._images, self._features, partitions, identities_in_keys=in_keys), partitions
+        features = self._features
+        if self._are_few:
+            # By a number alone, which is quicker than by text; what merely has the same hash meets no image.
+            wanted = F.broadcast(self._images.select(schemas.KEY_HASH))
+            features = features._replace(table=features.table.join(wanted, schemas.KEY_HASH, "semi"))
+        return join_features(self._images, features, partitions, identities_in_keys=in_keys), partitions
 
     @contextlib.contextmanager
     def telling_keys(self) -> Iterator[None]:

@@ -35,7 +35,8 @@ def count_columns(statuses: Sequence[str] = schemas.STATUSES) -> list[Column]:
 def counts_in(row: Row | Mapping[str, Any], statuses: Sequence[str] = schemas.STATUSES) -> ImageCounts:
     """Counts in a row with the columns of `count_columns`, of these statuses only."""
     by_status = {status: row[status] for status in statuses}
-    return ImageCounts(row["images"], row["list_rows"], row["identities"], by_status)
+    # Sums over no rows are null.
+    return ImageCounts(row["images"], row["list_rows"] or 0, row["identities"] or 0, by_status)
 
 
 def listed_statuses(counts: ImageCounts) -> str:

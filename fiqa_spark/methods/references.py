@@ -28,10 +28,10 @@ _FINGERPRINT = "fingerprint"
 _BYTES_AT_MOST = (1 << 31) - 1
 # Vectors of a run that are compared with a reference.
 _COMPARED = 2048
-# Of another model of 128 values (two of photos of 2,883 people, a fifth of them spoiled): at most .2 for 1,800 images,
-# and chance for fewer than 100 people. Of the same model .46 at least, where the pool holds spoiled images and the run
-# none; of single people .21 in the worst of 800 cases, with a pool of 300 images, and .37 with one of 3,200.
-_LEAST_SHARED_SPREAD = 0.2
+# Of another model of 128 values, two being tried on photos of 2,883 people, all images share .08 to .20, and those of
+# fewer than 100 people what chance gives. Of the same model 300 images and more share .46 at least; those of a single
+# person .37 at least with a pool of 3,200 images, and .21 with one of 300. So large pools allow the higher bound.
+_LEAST_SHARED_SPREAD, _OF_SMALL_POOLS, _SMALL_POOL = 0.3, 0.2, 1000
 _REMEDY = "give the folder that generate_labels wrote, or the reference/ in it"
 
 
@@ -183,10 +183,11 @@ def check_model(vectors: DataFrame, reference: Reference) -> None:
     if not usable.any():
         return
     shared = shared_spread(embeddings[usable], reference.pool.embeddings, reference.pool.identity_hashes)
-    if shared < _LEAST_SHARED_SPREAD:
+    least = _OF_SMALL_POOLS if len(reference.pool.embeddings) < _SMALL_POOL else _LEAST_SHARED_SPREAD
+    if shared < least:
         raise InputError(
             f"the features are of another model than the reference: they share {max(shared, 0):.0%} of the spread of "
-            f"its images, where others of the model share {_LEAST_SHARED_SPREAD:.0%} or more",
+            f"its images, where others of the model share {least:.0%} or more",
             setting="reference",
             remedy=remedy,
         )

@@ -17,6 +17,11 @@ class MethodSettings(ImageSettings):
         "'exact'",
         least=2,
     )
+    half_mates: bool = setting(
+        False,
+        "an image's mates are those of its half of the identity, by a hash of seed and key, so that pairs across "
+        "halves can judge labels that have not seen them",
+    )
     reference: str = setting(
         "",
         "folder of an earlier result, or the reference/ in it: what is learned is taken from there; default: it is "

@@ -1,8 +1,10 @@
 """Quality labels: from image list and features to labels on disk."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
 from fiqa_spark import schemas
@@ -27,6 +29,8 @@ from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
 from fiqa_spark.methods.references import Reference, read_reference, write_reference
 from fiqa_spark.methods.sdd_fiqa.labelling import label_images
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
+from fiqa_spark.methods.updates import Earlier
+from fiqa_spark.pipelines.earlier_result import check_parts, open_earlier
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import METHODS, GenerateLabelsSettings
 from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, run_facts, what_was_listed
@@ -92,11 +96,12 @@ def _labelled(
     settings: LabelSettings | MarginSettings,
     steps: Steps,
     known: Reference | None,
+    earlier: Earlier | None = None,
 ) -> Labelling:
     """Labels by the method that the settings tell; those of a job are settings of every method."""
     if _method_of(settings) == margin_learning.METHOD:
-        return label_by_margins(images, features, cast(MarginSettings, settings), steps, known)
-    return label_images(images, features, cast(LabelSettings, settings), steps, known)
+        return label_by_margins(images, features, cast(MarginSettings, settings), steps, known, earlier)
+    return label_images(images, features, cast(LabelSettings, settings), steps, known, earlier)
 
 
 def _method_of(settings: LabelSettings | MarginSettings) -> str:
@@ -111,6 +116,13 @@ def _with_reference(storage: Storage, settings: _MethodSettings) -> tuple[_Metho
         return settings, None
     known = read_reference(storage, settings.reference)
     return frozen(settings, known, _method_of(settings)), known
+
+
+def _with_reference_of_update(settings: GenerateLabelsSettings) -> GenerateLabelsSettings:
+    """The settings with the reference of the earlier result, unless they name one."""
+    if settings.reference:
+        return settings
+    return replace(settings, reference=settings.update, origins={**settings.origins, "reference": "update"})
 
 
 def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
@@ -128,14 +140,21 @@ def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
     """
     if settings.report:
         check_installed()
+    if settings.update:
+        check_parts(Storage(spark), settings.update)
+        settings = _with_reference_of_update(settings)
     settings, known = _with_reference(Storage(spark), settings)
     own_entries = (results.LABELS.folder, REFERENCE_FOLDER, SUMMARY_FILE, PAGE_FILE)
     job = JobRun(spark, settings, own_entries=own_entries)
     images = read_paths(spark, job.storage, settings.image_list_file)
     with job:
+        earlier = open_earlier(spark, job.storage, settings, known) if settings.update and known else None
         features = open_features(spark, job.storage, images, settings, job.staging, job.steps)
         with planned_by_identity(spark):
-            labelling = _labelled(images, features, settings, job.steps, known)
+            labelling = _labelled(images, features, settings, job.steps, known, earlier)
+            if earlier and settings.report:
+                # They are put together anew for whoever reads them, and the page takes several looks.
+                labelling = labelling._replace(labels=labelling.labels.persist(StorageLevel.MEMORY_AND_DISK))
         written = _write(job, labelling, settings)
         findings = _evaluated(spark, job, labelling, features, settings) if settings.report else None
         if findings:

@@ -36,6 +36,12 @@ class GenerateLabelsSettings(
 
     method: str = setting("sdd-fiqa", "how images are labelled", choices=tuple(METHODS))
     report: bool = setting(False, "write report.html too, a page that shows how good the labels are")
+    update: str = setting(
+        "",
+        "folder of an earlier result of the same reference: labels of identities whose images have not changed are "
+        "taken over from there, and the reference too unless another folder is given for that",
+        path=True,
+    )
 
     def __post_init__(self) -> None:
         for name in sorted(self.unused & self.origins.keys()):

@@ -19,6 +19,8 @@ _BY_IDENTITY = {
 }
 # By default a task lists a folder, and as many tasks are started as there are folders.
 _FEW_LISTINGS_KEY, _LISTINGS_A_CORE = "spark.sql.sources.parallelPartitionDiscovery.parallelism", 2
+# By default 200, each of which takes some milliseconds; an application on YARN may not know all of its cores yet.
+_TASKS_A_CORE, _TASKS_AT_LEAST = 2, 8
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -37,6 +39,12 @@ def planned_for_few_listings(spark: SparkSession) -> AbstractContextManager[None
     """While files in many folders are looked for inside; the session's own settings come back afterwards."""
     tasks = _LISTINGS_A_CORE * spark.sparkContext.defaultParallelism
     return _planned(spark, {_FEW_LISTINGS_KEY: str(tasks)})
+
+
+def planned_for_small_rows(spark: SparkSession) -> AbstractContextManager[None]:
+    """While rows of a few numbers are put together inside; the session's own settings come back afterwards."""
+    tasks = max(_TASKS_AT_LEAST, _TASKS_A_CORE * spark.sparkContext.defaultParallelism)
+    return _planned(spark, {"spark.sql.shuffle.partitions": str(tasks)})
 
 
 @contextlib.contextmanager

@@ -160,7 +160,12 @@ def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(pictured,
 
 def test_labels_with_their_own_page(planted_sets, browser, run_job):
     folder = planted_sets.folder
-    assert {file.name for file in (folder / "labels").iterdir()} == {"labels", "summary.json", "report.html"}
+    assert {file.name for file in (folder / "labels").iterdir()} == {
+        "labels",
+        "reference",
+        "summary.json",
+        "report.html",
+    }
     summary = json.loads((folder / "labels" / "summary.json").read_text(encoding="utf-8"))
     (label_set,) = summary["evaluation"]["label_sets"]
     assert label_set["statuses"] == {status: count for status, count in sorted(summary["statuses"].items()) if count}

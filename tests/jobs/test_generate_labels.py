@@ -38,7 +38,11 @@ def test_the_summary_tells_the_run(planted, reference):
 
 
 def test_only_the_result_is_left_behind(planted, reference):
-    assert sorted(path.name for path in (planted.folder / "reference").iterdir()) == ["labels", "summary.json"]
+    assert sorted(path.name for path in (planted.folder / "reference").iterdir()) == [
+        "labels",
+        "reference",
+        "summary.json",
+    ]
     assert not list(planted.folder.glob(".reference*"))
 
 

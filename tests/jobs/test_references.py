@@ -4,18 +4,22 @@ import json
 import shutil
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import LabelSettings, MarginSettings, generate_labels, read_labels
 from fiqa_spark.errors import SettingsError
-from tests.conftest import DATA
+from fiqa_spark.methods.pool import Pool
+from fiqa_spark.methods.references import Reference, write_reference
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.inputs import Inputs, refused
 from tests.jobs.running import options
 from tests.labelling import images_frame
 from tests.planted_data import write_planted_data
 
-METHODS = ("sdd-fiqa", "margin")
+SETTINGS = {"sdd-fiqa": LabelSettings, "margin": MarginSettings}
+METHODS = tuple(SETTINGS)
 SHARED = {"id_key_index": -2, "pool_size": 150}
 OWN = {"sdd-fiqa": {"rounds": 3, "fix_num": 6}, "margin": {"reference_sample": 120, "prior_weight": 0.2}}
 
@@ -46,29 +50,81 @@ def summary_of(folder):
     return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("method", METHODS)
-def test_a_list_of_some_people_gets_the_labels_of_the_whole_run(spark, faces, run_job, method):
+@pytest.mark.parametrize("method", [METHODS[0], pytest.param(METHODS[1], marks=pytest.mark.lowest_versions)])
+def test_lists_of_any_size_get_the_labels_of_the_whole_run_and_better_images_are_cut_and_counted(
+    spark, faces, run_job, method
+):
     folder, _ = faces
     whole = rows_of(spark, folder / method)
-    lines = (folder / "images.txt").read_text(encoding="utf-8").split()
+    better = write_better_images(folder)
+    lines = [*(folder / "images.txt").read_text(encoding="utf-8").split(), *better]
+    (folder / "more.txt").write_text("\n".join(lines), encoding="utf-8")
+    # The method and what else was learned with come from the reference.
+    destination = f"{method}-more"
+    result = label(run_job, folder, destination, "more.txt", reference=folder / method, id_key_index=-2)
+    assert result.returncode == 0, result.stderr
+    found = rows_of(spark, folder / destination)
+    assert found.keys() == whole.keys() | set(better)
+    assert_labels_of(whole, found)
+    assert all(0 <= row.label <= 100 for row in found.values() if row.label is not None)
+    before, after = summary_of(folder / method), summary_of(folder / destination)
+    assert before["reference"]["fingerprint"] == after["reference"]["fingerprint"]
+    assert after["settings"]["method"]["value"] == method
+    assert f"taken from {folder / method}" in result.stdout
+    at_most = [path for path in better if found[path].label == 100]
+    cut = after["labels_cut"] if method == "sdd-fiqa" else after["labels_cut"]["at_100"]
+    assert cut > len(better) / 2
+    assert len(at_most) > len(better) / 2 or method == "sdd-fiqa"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_notebook_takes_a_reference_too_and_labels_some_people_or_one(spark, faces, method):
+    folder, _ = faces
+    whole = rows_of(spark, folder / method)
+    features = spark.read.parquet(str(folder / "features" / "part-0.parquet"))
     one = next(row.identity for row in whole.values() if row.status == "ok")
-    for name, wanted in (("all", ""), ("some", "person_000"), ("one", one)):
-        (folder / f"{name}.txt").write_text("\n".join(line for line in lines if line.startswith(wanted)))
-        destination = f"{method}-{name}"
-        reference = folder / method / ("reference" if name == "some" else "")
-        # The method and what else was learned with come from the reference.
-        result = label(run_job, folder, destination, f"{name}.txt", reference=reference, id_key_index=-2)
-        assert result.returncode == 0, result.stderr
-        found = rows_of(spark, folder / destination)
-        assert found.keys() == {path for path in whole if path.startswith(wanted)}
-        for path, row in found.items():
-            assert row.status == whole[path].status
-            assert row.label == (None if row.label is None else pytest.approx(whole[path].label, abs=1e-4))
-        before, after = summary_of(folder / method), summary_of(folder / destination)
-        assert before["reference"]["fingerprint"] == after["reference"]["fingerprint"]
-        assert after["settings"]["method"]["value"] == method
-        assert f"taken from {reference}" in result.stdout
+    for wanted, reference in (("person_000", folder / method / "reference"), (one, folder / method)):
+        paths = [path for path in whole if path.startswith(wanted)]
+        settings = SETTINGS[method](id_key_index=-2, reference=str(reference))
+        rows = generate_labels(images_frame(spark, paths), features, settings).collect()
+        assert sorted(row.path for row in rows) == sorted(paths)
+        assert_labels_of(whole, {row.path: row for row in rows})
+
+
+def test_the_settings_of_a_notebook_tell_the_method(spark, faces):
+    folder, _ = faces
+    features = spark.read.parquet(str(folder / "features" / "part-0.parquet"))
+    settings = LabelSettings(id_key_index=-2, reference=str(folder / "margin"))
+    with pytest.raises(SettingsError, match="of the method margin, and these settings are of sdd-fiqa"):
+        generate_labels(images_frame(spark, ["person_0001/000.jpg"]), features, settings)
+
+
+def assert_labels_of(whole, found):
+    """Images that the whole run had have its labels."""
+    for path in found.keys() & whole.keys():
+        label = whole[path].label
+        assert found[path].status == whole[path].status
+        assert found[path].label == (None if label is None else pytest.approx(label, abs=1e-4))
+
+
+def write_better_images(folder):
+    """Add features of other images of the same people, near their centres, as no image of the reference is; paths."""
+    table = pq.read_table(folder / "features" / "part-0.parquet").to_pandas()
+    table = table[[np.isfinite(vector).all() and vector.any() for vector in table["feature"]]]
+    table["feature"] = [vector / np.linalg.norm(vector) for vector in table["feature"]]
+    centres = table.groupby(table["path"].str.split("/").str[0])["feature"].agg(
+        lambda rows: np.mean(list(rows), axis=0)
+    )
+    shown = {f"better_{name}/{number}": centres[name] + 0.02 * vector for name, number, vector in _near(table, centres)}
+    vectors = [np.float32(vector).tolist() for vector in shown.values()]
+    pq.write_table(pa.table({"path": list(shown), "feature": vectors}), folder / "features" / "part-1.parquet")
+    return [f"{path}.jpg" for path in shown]
+
+
+def _near(table, centres):
+    """Of every person with several images the name and of each image its number and vector."""
+    names, numbers = zip(*table["path"].str.split("/"), strict=True)
+    return [row for row in zip(names, numbers, table["feature"], strict=True) if names.count(row[0]) > 2]
 
 
 def test_the_reference_is_open_files_and_carries_what_it_was_learned_with(faces):
@@ -85,38 +141,6 @@ def test_the_reference_is_open_files_and_carries_what_it_was_learned_with(faces)
         np.testing.assert_allclose(np.linalg.norm(pool, axis=1), 1, atol=1e-5)
         assert facts["fingerprint"] == summary_of(folder / method)["reference"]["fingerprint"]
         assert facts["fingerprint"] in told[method]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_what_lies_beyond_the_range_is_cut_and_counted(spark, faces, run_job, method):
-    folder, _ = faces
-    # Images that lie in their people's centres, as no image of the reference does.
-    better = folder / f"better-{method}"
-    write_planted_data(better, identities=40, dimension=16)
-    features = run_better(better)
-    result = label(run_job, better, "labels", reference=folder / method, id_key_index=-2)
-    assert result.returncode == 0, result.stderr
-    labels = [row.label for row in rows_of(spark, better / "labels").values() if row.label is not None]
-    assert max(labels) == 100
-    assert min(labels) >= 0
-    cut = summary_of(better / "labels")["labels_cut"]
-    assert (cut if method == "sdd-fiqa" else cut["at_100"]) > features / 2
-
-
-def run_better(folder):
-    """Features of the planted images without their noise; how many there are."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    place = folder / "features" / "part-0.parquet"
-    table = pq.read_table(place).to_pandas()
-    person = table["path"].str.split("/").str[0]
-    table["feature"] = [vector / np.linalg.norm(vector) for vector in table["feature"]]
-    usable = table[[np.isfinite(vector).all() and vector.any() for vector in table["feature"]]]
-    centres = usable.groupby(person)["feature"].agg(lambda vectors: np.mean(list(vectors), axis=0))
-    shown = [np.float32(centres[name] + 0.02 * vector) for name, vector in zip(person, table["feature"], strict=True)]
-    pq.write_table(pa.table({"path": table["path"].tolist(), "feature": [list(row) for row in shown]}), place)
-    return len(table)
 
 
 @pytest.fixture
@@ -183,36 +207,15 @@ def test_features_of_another_length_are_refused(copied, tmp_path):
     refused(inputs, "--reference", "the reference has 16 values, and the features have 24")
 
 
-def test_features_of_another_model_are_refused_and_other_people_of_the_model_are_not(inputs):
-    paths = pd.read_csv(DATA / "lfw_sample.csv")["path"].tolist()
-    features = np.load(DATA / "lfw_sample.npy", allow_pickle=False).astype(np.float32)
-    people = np.unique([path.split("/")[-2] for path in paths], return_inverse=True)[1]
-    parts = {"earlier": (people % 2 == 0, features), "same": (people % 2 == 1, features)}
-    # Another model uses other directions.
-    parts["other"] = (people % 2 == 1, features[:, np.random.default_rng(0).permutation(128)])
-    for name, (chosen, vectors) in parts.items():
-        inputs.list, inputs.features = inputs.folder / f"{name}.txt", inputs.folder / f"{name}.npy"
-        inputs.write_list(np.array(paths)[chosen])
-        np.save(inputs.features, vectors[chosen])
-        inputs.destination = inputs.destination.parent / name
-        inputs.flags = {"id_key_index": -2, "method": "margin"}
-        if name != "earlier":
-            inputs.flags["reference"] = inputs.destination.parent / "earlier"
-        if name == "other":
-            refused(inputs, "--reference", "the features are of another model than the reference")
-        else:
-            result = inputs.run()
-            assert result.returncode == 0, result.stderr
-
-
-def test_a_notebook_takes_a_reference_too_and_its_settings_tell_the_method(spark, faces):
-    folder, _ = faces
-    whole = rows_of(spark, folder / "margin")
-    paths = sorted(path for path, row in whole.items() if path.startswith("person_000") and row.label is not None)
-    features = spark.read.parquet(str(folder / "features"))
-    settings = MarginSettings(id_key_index=-2, reference=str(folder / "margin"))
-    rows = generate_labels(images_frame(spark, paths), features, settings).collect()
-    assert [row.label for row in sorted(rows)] == pytest.approx([whole[path].label for path in paths], abs=1e-4)
-    with pytest.raises(SettingsError, match="of the method margin, and these settings are of sdd-fiqa"):
-        other = LabelSettings(id_key_index=-2, reference=str(folder / "margin"))
-        generate_labels(images_frame(spark, paths), features, other)
+@pytest.mark.parametrize("method", METHODS)
+def test_features_of_another_model_are_refused(spark, inputs, method):
+    # Its embeddings fill 3 of 24 dimensions, and those of the inputs all.
+    random = np.random.default_rng(0)
+    embeddings = np.zeros((200, 24), np.float32)
+    embeddings[:, :3] = random.standard_normal((200, 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    pool = Pool(embeddings, tuple(map(str, range(200))), np.arange(200))
+    place = inputs.folder / "earlier" / "reference"
+    write_reference(Storage(spark), str(place), Reference(method, {"pool_size": 200}, {}, pool, np.empty((0, 0))))
+    inputs.flags = {"id_key_index": -2, "reference": place}
+    refused(inputs, "--reference", "the features are of another model than the reference")

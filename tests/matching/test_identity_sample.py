@@ -12,6 +12,7 @@ from fiqa_spark.matching import identity_sample
 from fiqa_spark.matching.identity_sample import Wanted, draw_with_identities
 from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
 from fiqa_spark.methods.margin.settings import MarginSettings
+from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
 from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
 
 SIZES = [1, 3, 1, 7, 2, 30, 5, 1, 4, 8, 1, 2, 6, 3, 9, 4, 1, 5, 2, 6]
@@ -19,12 +20,13 @@ PATHS = paths_of(SIZES)
 POOL_SIZE = 12
 
 
-def drawn(spark, paths, vectors, size):
+def drawn(spark, paths, vectors, size, half_mates=False):
     """What was drawn, the pool by itself, and the rows of the list."""
-    images = identified_images(images_frame(spark, paths), MarginSettings(id_key_index=-2, seed=3), -2)
+    settings = MarginSettings(id_key_index=-2, seed=3, half_mates=half_mates)
+    images = with_mate_groups(identified_images(images_frame(spark, paths), settings, -2), settings)
     features = keyed_features(features_frame(spark, vectors), -2).table
     first = first_images(images, rows_to_draw_from(POOL_SIZE))
-    wanted = Wanted(size, "identity_hash", ("image_hash",))
+    wanted = Wanted(size, group_column(settings), ("image_hash", *columns_of_groups(settings)))
     both = draw_with_identities(images, features, CheckedList(len(paths), True, first), POOL_SIZE, wanted)
     return both, draw_usable(images, features, first, len(paths), POOL_SIZE), images.collect()
 
@@ -40,8 +42,9 @@ def expected_paths(rows, vectors, size, most=1000):
     return chosen
 
 
-@pytest.mark.parametrize("size", [10, 40, 1000])
-@pytest.mark.parametrize("features", ["all", "missing", "broken"])
+@pytest.mark.parametrize(
+    ("features", "size"), [("all", 40), ("missing", 10), ("missing", 1000), ("broken", 10), ("broken", 1000)]
+)
 def test_the_sample_is_whole_identities_in_the_order_of_their_hashes(spark, monkeypatch, size, features):
     # So that a part of the list is looked at first.
     monkeypatch.setattr(identity_sample, "_ROWS_AT_LEAST", 8)
@@ -67,6 +70,18 @@ def test_an_identity_gives_its_first_images_alone(spark, monkeypatch):
     both, _, rows = drawn(spark, PATHS, vectors, 1000)
     assert both.sample.frame["path"].tolist() == expected_paths(rows, vectors, 1000, most=4)
     assert max(Counter(both.sample.frame["identity"]).values()) == 4
+
+
+def test_of_the_first_images_of_an_identity_those_count_that_have_a_mate_in_their_half(spark, monkeypatch):
+    monkeypatch.setattr(identity_sample, "_OF_AN_IDENTITY", 4)
+    vectors = embeddings_of(PATHS)
+    both, _, rows = drawn(spark, PATHS, vectors, 1000, half_mates=True)
+    first = {row.path: row for row in rows if row.path in set(expected_paths(rows, vectors, 1000, most=4))}
+    mates = Counter(row.mate_group for row in first.values())
+    expected = [row for row in first.values() if mates[row.mate_group] > 1]
+    assert 0 < len(expected) < len(first)
+    expected.sort(key=lambda row: (row.identity_hash, row.mate_group, row.image_hash))
+    assert both.sample.frame["path"].tolist() == [row.path for row in expected]
 
 
 def test_a_list_without_mates_gives_no_sample(spark):

@@ -13,7 +13,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE, open_store, write_store
 from fiqa_spark.inputs.image_list import check_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
-from fiqa_spark.matching.join import join_features
+from fiqa_spark.matching.join import Matching, join_features
 from fiqa_spark.methods.ers.scores import scored_images, templates_of
 from fiqa_spark.methods.sdd_fiqa.labelling import label_images
 from fiqa_spark.runtime.progress import Steps
@@ -96,6 +96,27 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
         assert (moves(scores, "Exchange"), moves(scores, "Sort")) == (exchanges, sorts)
         assert templates_of(scores).count() == len({path.split("/")[index] for path in PATHS})
         assert scores.where("ers is not null").count() == len(PATHS)
+
+
+@pytest.mark.parametrize(("form", "exchanges"), [("plain", 1), ("store", 0)])
+def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(spark, tmp_path, form, exchanges):
+    settings = LabelSettings(id_key_index=-2)
+    features = features_of(spark, form, tmp_path)
+    few = [path for path in PATHS if path.startswith("p2")]
+    images = identified_images(images_frame(spark, few), settings, features.id_key_index)
+    listed = check_images(images, settings, 10, several_identities=False)
+    with planned_by_identity(spark):
+        joined, _ = Matching(images, features, listed, -2, are_few=True).joined(24)
+        assert (moves(joined, "Exchange"), moves(joined, "Sort")) == (exchanges, exchanges)
+        plan = joined._jdf.queryExecution().executedPlan()
+        # What a merge or a shuffle takes has passed the keys that are wanted.
+        [merge] = [node for node in nodes(plan) if node.nodeName() == "SortMergeJoin"]
+        takers = (
+            [node for node in nodes(merge.right()) if node.nodeName() == "Exchange"] if exchanges else [merge.right()]
+        )
+        with_vectors = [node for node in takers if "feature#" in node.output().mkString(" ")]
+        assert [sum(below.nodeName() == "BroadcastHashJoin" for below in nodes(one)) for one in with_vectors] == [1]
+        assert joined.where("matched").count() == len(few)
 
 
 def test_the_session_gets_its_own_settings_back(spark):

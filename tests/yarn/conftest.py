@@ -9,6 +9,7 @@ from fiqa_spark import read_labels
 from tests.jobs.planted_job import FLAGS, Planted
 from tests.jobs.running import options, run_in
 from tests.yarn.cluster import Cluster
+from tests.yarn.labelling_runs import OF_METHOD
 
 
 def as_binary(folder):
@@ -53,13 +54,14 @@ class Faces:
         cluster.put(name, folder / "images.txt", folder / "features")
 
     def arguments(self, destination, features="features", **changes):
-        """Flags of a run; a destination without a slash lies beside the data."""
+        """Flags of a run, but those that are None; a destination without a slash lies beside the data."""
         places = {
             "image_list_file": f"{self.name}/images.txt",
             "feature_root": f"{self.name}/{features}",
             "score_dst": destination if "/" in destination else f"{self.name}/{destination}",
         }
-        return options(**{**places, **self._flags, **changes})
+        flags = {**places, **self._flags, **changes}
+        return options(**{name: value for name, value in flags.items() if value is not None})
 
     def labels(self, spark, destination):
         """Path to row of what a run wrote."""
@@ -72,7 +74,11 @@ class Faces:
     def local_labels(self, spark, **changes):
         """The same by local mode."""
         destination = "-".join(map(str, ("local", *changes.values())))
-        words = self._planted.arguments(destination, **{**self._flags, **changes})
+        flags = {
+            "image_list_file": self._planted.folder / "images.txt",
+            "score_dst": self._planted.folder / destination,
+        }
+        words = self.arguments(destination, feature_root=self._planted.folder / "features", **{**flags, **changes})
         result = run_in(spark, "generate_labels", *words)
         assert result.returncode == 0, result.stderr
         return self._planted.labels(spark, destination)
@@ -94,7 +100,8 @@ def faces(cluster, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def faces_labels(spark, faces):
-    return faces.local_labels(spark)
+    """Method to path to row."""
+    return {method: faces.local_labels(spark, **own) for method, own in OF_METHOD.items()}
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def test_a_killed_driver_leaves_the_old_result_and_the_next_run_replaces_it_what
     words = [*many_faces.arguments(result_after_kill, seed=5), "--overwrite"]
     run = cluster.start_run("generate_labels", *words, mode="client")
     run.wait_for_worker()
-    assert cluster.names(f"many/{result_after_kill}") == ["labels", "summary.json"]
+    assert cluster.names(f"many/{result_after_kill}") == ["labels", "reference", "summary.json"]
     run.signal(signal.SIGKILL)
     run.wait()
     assert_same_labels(many_faces.labels(spark, result_after_kill), many_labels)

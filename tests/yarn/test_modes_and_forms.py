@@ -22,12 +22,13 @@ def test_hadoop_is_of_the_version_of_sparks_own_client():
 def in_cluster_mode(request, cluster, faces, tmp_path_factory):
     """Form of features to a run, and the run of the import; in client mode, `test_two_runs` has the forms."""
 
-    def started(form):
-        return LabellingRun(cluster, faces, f"cluster-{form}", form, "cluster", tmp_path_factory.mktemp("events"))
+    def started(form, **method):
+        folder = tmp_path_factory.mktemp("events")
+        return LabellingRun(cluster, faces, f"cluster-{form}", form, "cluster", folder, **method)
 
     # Asked for here, and not by the test, so that the import goes on beside the run that does without it.
     runs = {"features": started("features"), "import": request.getfixturevalue("store_import")}
-    runs["store"] = started("store")
+    runs["store"] = started("store", method="margin")
     for run in runs.values():
         run.wait()
     return runs
@@ -41,7 +42,7 @@ def test_features_are_imported_in_cluster_mode(cluster, in_cluster_mode):
     assert "_feature_store.json" in cluster.names("faces/store")
 
 
-@pytest.mark.parametrize("form", ["store", "features"], ids=["store", "tree"])
+@pytest.mark.parametrize("form", ["store", "features"], ids=["margins of a store", "distances of a tree"])
 def test_labels_are_those_of_local_mode(spark, faces_labels, in_cluster_mode, form):
     in_cluster_mode[form].assert_labels(spark, faces_labels)
 

@@ -50,8 +50,8 @@ def test_after_its_driver_was_killed_the_same_run_succeeds_beside_another(
     assert "one" not in cluster.names("faces")
     assert leases(cluster)
     runs = [
-        LabellingRun(cluster, faces, name, form, "client", tmp_path_factory.mktemp("events"))
-        for name, form in (("one", "features"), ("two", "store"))
+        LabellingRun(cluster, faces, name, form, "client", tmp_path_factory.mktemp("events"), method)
+        for name, form, method in (("one", "features", "sdd-fiqa"), ("two", "store", "margin"))
     ]
     for run in runs:
         run.wait()

@@ -13,9 +13,9 @@ from fiqa_spark.kernels.margin_reference import MarginReference, learned_referen
 from fiqa_spark.kernels.prior import Prior
 from fiqa_spark.matching.identity_sample import Wanted, draw_with_identities
 from fiqa_spark.matching.sample import UsableImages
-from fiqa_spark.methods.margin.groups import columns_of_groups, group_column
 from fiqa_spark.methods.margin.settings import LEARNED_WITH, MarginSettings
 from fiqa_spark.methods.margin.strangers import Strangers
+from fiqa_spark.methods.mate_groups import columns_of_groups, group_column
 from fiqa_spark.methods.pool import Pool, pool_of
 from fiqa_spark.methods.references import Reference
 from fiqa_spark.runtime.driver_memory import free_bytes
@@ -26,6 +26,8 @@ METHOD = "margin"
 # How often the vectors of a sample are in memory at once, on their way from bytes to embeddings in order; the length of
 # vectors up to which nothing need be known of them if they would fit.
 _COPIES, _LONG = 5, 2048
+# Part of the free memory that is advised; images of a sample at least.
+_OF_FREE, _FEWEST = 0.9, 10
 _OF_PRIOR = ("norm_mean", "norm_std", "penalty", "r2", "tau")
 
 
@@ -84,7 +86,7 @@ def learn(images: DataFrame, vectors: DataFrame, listed: CheckedList, settings: 
     Parameters
     ----------
     images : DataFrame
-        From `with_groups`.
+        From `with_folds` and `with_mate_groups`.
     vectors : DataFrame
         As for `draw_usable`.
 
@@ -95,8 +97,8 @@ def learn(images: DataFrame, vectors: DataFrame, listed: CheckedList, settings: 
     InputError
         If features have several lengths, or nothing can be learned from them.
     """
-    _check_memory(vectors, min(listed.list_rows, settings.reference_sample + settings.pool_size))
-    wanted = Wanted(settings.reference_sample, group_column(settings), columns_of_groups(settings))
+    _check_memory(vectors, listed.list_rows, settings)
+    wanted = Wanted(settings.reference_sample, group_column(settings), (schemas.FOLD, *columns_of_groups(settings)))
     drawn = draw_with_identities(images, vectors, listed, settings.pool_size, wanted)
     pool = pool_of(drawn.pool, settings.pool_size)
     strangers = Strangers.in_pool(pool)
@@ -105,18 +107,21 @@ def learn(images: DataFrame, vectors: DataFrame, listed: CheckedList, settings: 
     return _as_reference(learned, pool, hashes, settings)
 
 
-def _check_memory(vectors: DataFrame, images: int) -> None:
+def _check_memory(vectors: DataFrame, list_rows: int, settings: MarginSettings) -> None:
     """Refuse to gather so many images for which there is not enough memory."""
     available = free_bytes(vectors.sparkSession)
+    images = min(list_rows, settings.reference_sample + settings.pool_size)
     if _bytes_needed(images, _LONG) <= available:
         return
     dimension = vector_length(vectors)
     if (needed := _bytes_needed(images, dimension)) > available:
+        fitting = int(images * available / needed * _OF_FREE) - settings.pool_size
+        smaller = f"use {fitting} images" if fitting >= _FEWEST else "use a smaller `pool_size`"
         raise SettingsError(
             f"{images} images of {dimension} values need {needed / 1e9:.2f} GB of memory, and {available / 1e9:.2f} GB "
             "are free",
             setting="reference_sample",
-            remedy=f"use {int(images * available / needed * 0.9)} images, or a driver with more memory",
+            remedy=f"{smaller}, or a driver with more memory",
         )
 
 

@@ -15,9 +15,10 @@ from fiqa_spark.matching.first_mates import FirstMates, first_mates
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images
-from fiqa_spark.methods.margin.groups import columns_of_groups, group_column, with_groups
+from fiqa_spark.methods.margin.folds import with_folds
 from fiqa_spark.methods.margin.learning import Learned
 from fiqa_spark.methods.margin.settings import MarginSettings
+from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
 from fiqa_spark.runtime.workers import broadcast
 
 # Vectors that a worker computes with at once: many small identities make one product.
@@ -54,14 +55,14 @@ def labelled_images(joined: DataFrame, learned: Learned, partitions: int, settin
             yield _frame(batch, _of_large_groups(batch, large, shared.value, settings), earlier, shared.value, settings)
 
     return pass_over_images(
-        with_groups(joined, settings),
+        with_mate_groups(with_folds(joined), settings),
         partitions,
         len(learned.strangers.pool_sum),
         of_identities=of_identities,
         of_spilled=of_spilled,
         schema=schemas.MARGINS,
         bytes_at_once=_BYTES_AT_ONCE,
-        more=columns_of_groups(settings),
+        more=(schemas.FOLD, *columns_of_groups(settings)),
     )
 
 

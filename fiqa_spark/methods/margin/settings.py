@@ -17,8 +17,3 @@ class MarginSettings(MethodSettings):
     prior_weight: float = setting(
         0.1, "what an image's own feature counts beside its mates, of which a good one counts 1", above=0, most=1000
     )
-    half_mates: bool = setting(
-        False,
-        "an image's mates are those of its half of the identity, by a hash of seed and key, so that pairs across "
-        "halves can judge labels that have not seen them",
-    )

@@ -13,6 +13,7 @@ from fiqa_spark.matching.first_mates import FirstMates, first_mates
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, LeadingKey, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
+from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
 from fiqa_spark.methods.pool import Pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.workers import broadcast
@@ -38,26 +39,28 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
         With the schema `schemas.distances`, a row for every distinct path of `joined`.
     """
     shared = broadcast(joined.sparkSession.sparkContext, pool)
+    group = group_column(settings)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
-        batch = identity_images(parts, leading=_by_block_start(shared.value, settings))
+        batch = identity_images(parts, group=group, leading=_by_block_start(shared.value, settings))
         yield _distances_of(batch, None, set(), shared.value, settings)
 
     def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:
-        batches = SpilledImages(identity, leading=_by_block_start(shared.value, settings))
+        batches = SpilledImages(identity, group=group, leading=_by_block_start(shared.value, settings))
         mates = first_mates(batches, settings.max_intra)
         earlier: set[int] = set()
         for batch in batches:
             yield _distances_of(batch, mates, earlier, shared.value, settings)
 
     return pass_over_images(
-        joined,
+        with_mate_groups(joined, settings),
         partitions,
         pool.dimension,
         of_identities=of_identities,
         of_spilled=of_spilled,
         schema=schemas.distances(settings.rounds_computed),
         bytes_at_once=_BYTES_AT_ONCE,
+        more=columns_of_groups(settings),
     )
 
 
@@ -78,7 +81,7 @@ def _distances_of(
     Parameters
     ----------
     mates : dict of int to FirstMates, or None
-        Hash of each identity to its mates; None where the batch holds whole identities, all of whose images are mates.
+        Hash of each group to its mates; None where the batch holds whole groups, all of whose images are mates.
     earlier : set of int
         Hashes of the identities of earlier batches; those of this one are added.
 
@@ -87,10 +90,10 @@ def _distances_of(
     DataFrame of pandas
         With the schema `schemas.distances`.
     """
-    here, identities = batch.usable_sizes, batch.groups
+    here, groups = batch.usable_sizes, batch.groups
     in_all = here
     if mates is not None:
-        in_all = np.array([mates[one].images if one in mates else 0 for one in identities.tolist()])
+        in_all = np.array([mates[one].images if one in mates else 0 for one in groups.tolist()])
     enough = in_all >= settings.min_images
     labelled = batch.can_be_labelled & np.repeat(enough, batch.sizes)
     estimated = None
@@ -98,19 +101,21 @@ def _distances_of(
         # Of a spilled identity a batch may hold no usable image.
         chosen = enough & (here > 0)
         embeddings = batch.rows.embeddings if labelled.all() else batch.rows.embeddings[labelled]
-        met = None if mates is None else _met(mates, identities[chosen], here[chosen], batch.places[labelled])
-        estimated = _estimated(embeddings, here[chosen], identities[chosen], met, pool, settings)
+        met = None if mates is None else _met(mates, groups[chosen], here[chosen], batch.places[labelled])
+        # Images of the other half of an identity are no strangers.
+        identities = batch.rows.column(schemas.IDENTITY_HASH)[batch.firsts[chosen]]
+        estimated = _estimated(embeddings, here[chosen], identities, met, pool, settings)
     truncated = labelled & np.repeat(in_all > settings.max_intra, batch.sizes)
     return _frame(batch, labelled, estimated, truncated, first_of_each_identity(batch.rows, earlier), settings)
 
 
 def _met(
-    mates: Mapping[int, FirstMates], identities: np.ndarray, sizes: np.ndarray, places: np.ndarray
+    mates: Mapping[int, FirstMates], groups: np.ndarray, sizes: np.ndarray, places: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of each identity the embeddings of its mates, and the positions of the batch's images among them."""
-    of_identity = np.split(places, np.cumsum(sizes)[:-1])
-    those = [mates[identity] for identity in identities.tolist()]
-    return [(met.embeddings, met.ranks(images)) for met, images in zip(those, of_identity, strict=True)]
+    """Of each group the embeddings of its mates, and the positions of the batch's images among them."""
+    of_group = np.split(places, np.cumsum(sizes)[:-1])
+    those = [mates[group] for group in groups.tolist()]
+    return [(met.embeddings, met.ranks(images)) for met, images in zip(those, of_group, strict=True)]
 
 
 def _estimated(
@@ -121,17 +126,17 @@ def _estimated(
     pool: Pool,
     settings: LabelSettings,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances and counts of comparisons for images of several identities.
+    """Distances and counts of comparisons for images of several groups of mates.
 
     Parameters
     ----------
     embeddings : ndarray of float32, shape (n, dimension)
-        Unit embeddings, identity by identity.
+        Unit embeddings, group by group.
     sizes, identities : ndarray of int, shape (g,)
-        Number of images of each identity, and its hash.
+        Number of images of each group, and the hash of its identity.
     mates : list of (ndarray, ndarray), or None
-        Of each identity the embeddings of its mates and the images' positions among them; None where the images are
-        all of their identities, in hash order.
+        Of each group the embeddings of its mates and the images' positions among them; None where the images are
+        all of their groups, in hash order.
 
     Returns
     -------
@@ -164,7 +169,7 @@ def _estimated(
 
 
 def _own_mates(embeddings: np.ndarray, max_intra: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mates of all images of an identity in hash order, and the images' positions among them."""
+    """The mates of all images of a group in hash order, and the images' positions among them."""
     mates = embeddings[:max_intra]
     return mates, np.minimum(np.arange(len(embeddings)), len(mates))
 

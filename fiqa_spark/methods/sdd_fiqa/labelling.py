@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs.image_list import check_images, identified_images
@@ -13,12 +14,23 @@ from fiqa_spark.inputs.parquet_features import Features, vector_length
 from fiqa_spark.matching.join import Matching
 from fiqa_spark.matching.sample import rows_to_draw_from
 from fiqa_spark.methods.labelling import Labelling, images_beyond
+from fiqa_spark.methods.mate_groups import half_of_identity
 from fiqa_spark.methods.pool import Pool, draw_pool
 from fiqa_spark.methods.references import Reference, check_model
 from fiqa_spark.methods.results import LABELS
 from fiqa_spark.methods.sdd_fiqa.distances import round_distances
-from fiqa_spark.methods.sdd_fiqa.labels import DistanceRanges, distance_ranges, numbers_of, scale_labels
+from fiqa_spark.methods.sdd_fiqa.labels import (
+    DistanceRanges,
+    KnownRanges,
+    distance_ranges,
+    labels_within,
+    numbers_of,
+    ranges_of_labels,
+    scale_labels,
+    was_beyond,
+)
 from fiqa_spark.methods.sdd_fiqa.settings import LEARNED_WITH, LabelSettings
+from fiqa_spark.methods.updates import Counted, Earlier, ToLabel, images_to_label
 from fiqa_spark.runtime.progress import Steps
 
 METHOD = "sdd-fiqa"
@@ -26,7 +38,12 @@ METHOD = "sdd-fiqa"
 
 
 def label_images(
-    paths: DataFrame, features: Features, settings: LabelSettings, steps: Steps, known: Reference | None = None
+    paths: DataFrame,
+    features: Features,
+    settings: LabelSettings,
+    steps: Steps,
+    known: Reference | None = None,
+    earlier: Earlier | None = None,
 ) -> Labelling:
     """Label the images of a list.
 
@@ -36,6 +53,8 @@ def label_images(
         Column `path`, and perhaps `identity`, as from `read_paths`.
     known : Reference, optional
         By which the labels are measured; default: it is learned from these images.
+    earlier : Earlier, optional
+        Labels measured by it too, out of which those of unchanged identities are taken over; default: all are computed.
 
     Raises
     ------
@@ -44,10 +63,9 @@ def label_images(
     """
     with steps("reading the list"):
         images = identified_images(paths, settings, features.id_key_index)
-        first = 1 if known else rows_to_draw_from(settings.pool_size)
-        listed = check_images(images, settings, first, several_identities=not known)
-
-    matching = Matching(images, features, listed, settings.id_key_index)
+        to_label = _to_label(images, settings, known, earlier)
+    images, listed = to_label.images, to_label.listed
+    matching = Matching(images, features, listed, settings.id_key_index, are_few=to_label.are_few)
     vectors = features.table
     if settings.load_feature:
         joined, partitions = matching.joined(vector_length(features.table))
@@ -60,16 +78,41 @@ def label_images(
     if not settings.load_feature:
         joined, partitions = matching.joined(pool.dimension)
     with steps("computing distances"), matching.telling_keys():
-        distances = round_distances(joined, pool, partitions, settings).persist(StorageLevel.MEMORY_AND_DISK)
-        ranges = distance_ranges(distances, settings.rounds_computed, known.numbers if known else None)
-        matching.tell_missing(distances, ranges.counts.statuses[schemas.MISSING_FEATURE], settings.image_root)
+        distances = round_distances(joined, pool, partitions, settings)
+        computed, ranges = _computed(distances, settings, known, to_label)
+        matching.tell_missing(computed, ranges.counts.statuses[schemas.MISSING_FEATURE], settings.image_root)
     matching.check_list_rows(ranges.counts.list_rows)
     if settings.load_feature:
         joined.unpersist()
-    labels = scale_labels(distances, ranges, settings.normalize, cut=bool(known))
-    told = tuple(_told(ranges, settings))
+    told = (*to_label.told(ranges.counts), *_told(ranges, settings))
     reference = known or _as_reference(ranges, pool, settings)
-    return Labelling(labels, LABELS, ranges.counts, partitions, reference, _facts(ranges), told)
+    facts = {**_facts(ranges), **to_label.facts(ranges.counts)}
+    labels = to_label.with_taken(computed, schemas.LABELS, partitions)
+    return Labelling(labels, LABELS, ranges.counts, partitions, reference, facts, told)
+
+
+def _to_label(images: DataFrame, settings: LabelSettings, known: Reference | None, earlier: Earlier | None) -> ToLabel:
+    """What has to be computed."""
+    if known and earlier:
+        mates_at_most = settings.max_intra if settings.estimator == "exact" else None
+        cut = {schemas.BEYOND_RANGE: was_beyond(KnownRanges.of(known.numbers)) if earlier.were_cut else F.lit(False)}
+        counted = Counted(schemas.STATUSES, mates_at_most, half_of_identity(settings), cut)
+        return images_to_label(images, settings, earlier, counted)
+    first = 1 if known else rows_to_draw_from(settings.pool_size)
+    return ToLabel(images, check_images(images, settings, first, several_identities=not known))
+
+
+def _computed(
+    distances: DataFrame, settings: LabelSettings, known: Reference | None, to_label: ToLabel
+) -> tuple[DataFrame, DistanceRanges]:
+    """Labels of the images that are computed, and what those of all have in common."""
+    if not known:
+        distances = to_label.kept(distances)
+        ranges = distance_ranges(distances, settings.rounds_computed)
+        return scale_labels(distances, ranges, settings.normalize), ranges
+    of_reference = KnownRanges.of(known.numbers)
+    labels = to_label.kept(labels_within(distances, of_reference, settings.normalize))
+    return labels, ranges_of_labels(labels, of_reference, to_label.taken)
 
 
 def _as_reference(ranges: DistanceRanges, pool: Pool, settings: LabelSettings) -> Reference:

@@ -8,9 +8,24 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.matching.status_counts import ImageCounts, count_columns, counts_in, listed_statuses
+from fiqa_spark.methods.updates import TakenOver
 
 # Distances of float32 similarities that should be equal differ by so much.
 _NO_SPREAD = 1e-6
+
+
+class KnownRanges(NamedTuple):
+    """What the distances of other images have in common, those of a reference; as in `DistanceRanges`."""
+
+    round_min: tuple[float, ...]
+    round_max: tuple[float, ...]
+    mean_min: float
+    mean_max: float
+
+    @classmethod
+    def of(cls, numbers: dict[str, Any]) -> "KnownRanges":
+        """Those of numbers from `numbers_of`."""
+        return cls(tuple(numbers["round_min"]), tuple(numbers["round_max"]), numbers["mean_min"], numbers["mean_max"])
 
 
 class DistanceRanges(NamedTuple):
@@ -41,7 +56,7 @@ def numbers_of(ranges: DistanceRanges) -> dict[str, Any]:
     }
 
 
-def distance_ranges(distances: DataFrame, rounds: int, known: dict[str, Any] | None = None) -> DistanceRanges:
+def distance_ranges(distances: DataFrame, rounds: int) -> DistanceRanges:
     """Counts by status and the range of the distances in every round.
 
     Parameters
@@ -50,8 +65,6 @@ def distance_ranges(distances: DataFrame, rounds: int, known: dict[str, Any] | N
         With the schema `schemas.distances`.
     rounds : int
         Number of distances an image.
-    known : dict, optional
-        Ranges that count rather than those of these distances, as from `numbers_of`.
 
     Raises
     ------
@@ -69,18 +82,9 @@ def distance_ranges(distances: DataFrame, rounds: int, known: dict[str, Any] | N
         F.max(mean).alias("mean_high"),
         *count_columns(),
         F.sum(schemas.INTRA_TRUNCATED).alias("intra_truncated"),
-        _count_beyond(of_rounds, known).alias("cut"),
     ).collect()
     counts = counts_in(ranges)
-    labelled = counts.statuses[schemas.OK]
-    if not labelled:
-        raise NothingUsableError(
-            f"no image can be labelled, of {listed_statuses(counts)}",
-            remedy="check `id_key_index`, `min_images` and the features",
-        )
-    if known:
-        of_all = (tuple(known["round_min"]), tuple(known["round_max"]), known["mean_min"], known["mean_max"])
-        return DistanceRanges(*of_all, counts, ranges.intra_truncated, ranges.cut)
+    labelled = _labelled(counts)
     for number, (low, high) in enumerate(zip(ranges.low, ranges.high, strict=True)):
         if high - low <= _NO_SPREAD:
             raise InputError(
@@ -92,24 +96,94 @@ def distance_ranges(distances: DataFrame, rounds: int, known: dict[str, Any] | N
     )
 
 
-def _count_beyond(of_rounds: list[Column], known: dict[str, Any] | None) -> Column:
-    """How many images have a distance beyond a range that comes from elsewhere."""
-    if not known:
-        return F.lit(0)
-    ranges = zip(of_rounds, known["round_min"], known["round_max"], strict=True)
-    beyond = [(each < low - _NO_SPREAD) | (each > high + _NO_SPREAD) for each, low, high in ranges]
-    return F.count_if(F.greatest(F.lit(False), F.lit(False), *beyond))
+def _labelled(counts: ImageCounts) -> int:
+    """Number of images with a label; NothingUsableError if there is none."""
+    if not counts.statuses[schemas.OK]:
+        raise NothingUsableError(
+            f"no image can be labelled, of {listed_statuses(counts)}",
+            remedy="check `id_key_index`, `min_images` and the features",
+        )
+    return counts.statuses[schemas.OK]
 
 
-def scale_labels(distances: DataFrame, ranges: DistanceRanges, normalize: str, *, cut: bool = False) -> DataFrame:
+def labels_within(distances: DataFrame, known: KnownRanges, normalize: str) -> DataFrame:
+    """Labels by the ranges of other distances.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        With the schema `schemas.distances`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `schemas.LABELS`, those that are counted, `identity_key`, and `beyond_range`: whether a distance
+        lies beyond the range of its round, at which it is cut.
+    """
+    rounds = enumerate(zip(known.round_min, known.round_max, strict=True))
+    beyond = [
+        (F.col(schemas.round_distance(number)) < low - _NO_SPREAD)
+        | (F.col(schemas.round_distance(number)) > high + _NO_SPREAD)
+        for number, (low, high) in rounds
+    ]
+    labels = scale_labels(distances, known, normalize, cut=True)
+    # It looks over nulls, and takes two columns at least.
+    labels = labels.withColumn(schemas.BEYOND_RANGE, F.greatest(F.lit(False), F.lit(False), *beyond))
+    return labels.drop(*map(schemas.round_distance, range(len(beyond))))
+
+
+def was_beyond(known: KnownRanges) -> Column:
+    """Of labels by these ranges: whether a distance lay beyond the range of its round.
+
+    Its label is 0 or 100 then, and the mean of the distances is another than the one that the labels tell.
+    """
+    of_round, rounds = F.col(schemas.ROUND_LABELS), len(known.round_min)
+    told = [
+        F.lit(low) + of_round[number].cast("double") * F.lit((high - low) / 100)
+        for number, (low, high) in enumerate(zip(known.round_min, known.round_max, strict=True))
+    ]
+    differs = F.abs(_sum(told) - F.col(schemas.DISTANCE) * rounds) > _NO_SPREAD
+    at_an_end = (F.array_min(of_round) <= 0) | (F.array_max(of_round) >= 100)
+    return F.coalesce(at_an_end & differs, F.lit(False))
+
+
+def ranges_of_labels(labels: DataFrame, known: KnownRanges, taken: TakenOver | None = None) -> DistanceRanges:
+    """Counts by status of labels from `labels_within`, with the ranges that they come from.
+
+    Parameters
+    ----------
+    taken : TakenOver, optional
+        Other labels by these ranges, in which `beyond_range` was counted.
+
+    Raises
+    ------
+    NothingUsableError
+        If no image is labelled.
+    """
+    [totals] = labels.agg(
+        *count_columns(),
+        F.sum(schemas.INTRA_TRUNCATED).alias("intra_truncated"),
+        F.count_if(F.col(schemas.BEYOND_RANGE)).alias("cut"),
+    ).collect()
+    ranges = DistanceRanges(*known, counts_in(totals), totals.intra_truncated or 0, totals.cut)
+    if taken:
+        truncated, cut = ranges.intra_truncated + taken.truncated, ranges.cut + taken.counted[schemas.BEYOND_RANGE]
+        ranges = DistanceRanges(*known, taken.added_to(ranges.counts), truncated, cut)
+    _labelled(ranges.counts)
+    return ranges
+
+
+def scale_labels(
+    distances: DataFrame, ranges: DistanceRanges | KnownRanges, normalize: str, *, cut: bool = False
+) -> DataFrame:
     """Labels out of distances.
 
     Parameters
     ----------
     distances : DataFrame
         With the schema `schemas.distances`.
-    ranges : DistanceRanges
-        Of these distances.
+    ranges : DistanceRanges or KnownRanges
+        Of these distances, or others.
     normalize : {'per-round', 'final'}
         Scale every round to 0..100 and average, or average the distances and scale once.
     cut : bool

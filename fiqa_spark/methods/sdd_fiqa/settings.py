@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fiqa_spark.methods.settings import MethodSettings
 from fiqa_spark.runtime.settings import setting
 
-LEARNED_WITH = ("seed", "pool_size", "fix_num", "rounds", "estimator", "normalize")
+LEARNED_WITH = ("seed", "pool_size", "fix_num", "rounds", "estimator", "normalize", "half_mates")
 """What the range of the distances depends on."""
 
 
@@ -18,7 +18,9 @@ class LabelSettings(MethodSettings):
     estimator: str = setting(
         "sampled", "'exact' compares with all images of the identity and the whole pool", choices=("sampled", "exact")
     )
-    min_images: int = setting(2, "usable images that an identity needs for labels", least=2)
+    min_images: int = setting(
+        2, "usable images that an identity, or its half with `half_mates`, needs for labels", least=2
+    )
     normalize: str = setting(
         "per-round", "scale every round to 0..100, or the mean distance once", choices=("per-round", "final")
     )

@@ -1,15 +1,17 @@
 """Margin labels of two DataFrames: what they are, and what they do not depend on."""
 
+import re
 import zlib
+from collections import Counter, defaultdict
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fiqa_spark.errors import FiqaError
+from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.runtime.frames_by_arrow import distributed
 from tests.conftest import DATA
-from tests.golden_margins import LEARNED, at_hand, golden_faces
+from tests.golden_margins import at_hand, golden_faces
 from tests.labelling import embeddings_of, images_frame, margin_rows, paths_of
 from tests.naive_margins import naive_margins
 
@@ -46,10 +48,16 @@ def hard(spark):
     return listed, vectors, margin_rows(spark, listed, vectors, intra_pool_size=9)
 
 
+@pytest.fixture(scope="module")
+def halves(spark, hard):
+    """The rows where mates are those of a half."""
+    return margin_rows(spark, *hard[:2], intra_pool_size=9, half_mates=True)
+
+
 @at_hand
-@pytest.mark.parametrize("model", LEARNED)
-def test_golden_margins_of_real_faces(spark, model):
-    faces = golden_faces(model)
+def test_golden_margins_of_real_faces(spark):
+    # Those of the other models are held by the kernels' tests.
+    faces = golden_faces("lfw_ncnn")
     features = binary_features(spark, faces.paths, faces.features)
     rows = margin_rows(spark, distributed(spark, pd.DataFrame({"path": faces.paths}), "path string"), features)
     for column in ("mates", *COLUMNS):
@@ -57,8 +65,7 @@ def test_golden_margins_of_real_faces(spark, model):
         np.testing.assert_allclose(found, faces.expected[column], atol=0.2 if column == "label" else 1e-3)
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("norms", [False, True])
+@pytest.mark.parametrize("norms", [False, pytest.param(True, marks=pytest.mark.lowest_versions)])
 def test_margins_of_real_faces_are_those_of_the_plain_loop(spark, norms):
     paths = pd.read_csv(DATA / "lfw_sample.csv")["path"].tolist()[:140]
     features = np.load(DATA / "lfw_sample.npy", allow_pickle=False).astype(np.float32)[:140]
@@ -106,11 +113,12 @@ def test_margins_do_not_depend_on_the_order_of_the_list_or_partitions(spark, har
 
 
 @pytest.mark.parametrize("half_mates", [False, True])
-def test_an_identity_that_waits_on_disk_gets_the_margins_that_it_gets_in_memory(spark, monkeypatch, hard, half_mates):
+def test_an_identity_that_waits_on_disk_gets_the_margins_that_it_gets_in_memory(
+    spark, monkeypatch, hard, halves, half_mates
+):
     listed, vectors, expected = hard
     settings = {"intra_pool_size": 9, "half_mates": half_mates}
-    if half_mates:
-        expected = margin_rows(spark, listed, vectors, **settings)
+    expected = halves if half_mates else expected
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
     monkeypatch.setattr("fiqa_spark.methods.margin.margins._BYTES_AT_ONCE", 4 * 24 * 8)
     try:
@@ -119,19 +127,20 @@ def test_an_identity_that_waits_on_disk_gets_the_margins_that_it_gets_in_memory(
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
 
 
-def test_half_mates_are_those_of_one_half_and_strangers_leave_out_the_whole_identity(spark):
-    paths = paths_of([40, 40, 12, 6, 6, 6, 6, 6, 6, 6])
-    vectors = embeddings_of(paths)
-    whole = margin_rows(spark, paths, vectors)
-    halves = margin_rows(spark, paths, vectors, half_mates=True)
-    for path in paths:
-        assert halves[path].stranger_similarity == pytest.approx(whole[path].stranger_similarity, abs=1e-6)
-    mates = [halves[path].mates for path in paths[:40]]
-    sizes = sorted({count + 1 for count in mates})
-    assert sum(sizes) == 40 or (len(sizes) == 1 and sizes[0] == 20)
-    assert min(sizes) > 5
-    other = margin_rows(spark, paths, vectors, half_mates=True, seed=5)
-    assert [other[path].mates for path in paths[:40]] != mates
+def test_half_mates_are_those_of_one_half_and_strangers_leave_out_the_whole_identity(hard, halves):
+    _, _, whole = hard
+    own = defaultdict(Counter)
+    for path, row in halves.items():
+        assert (row.stranger_similarity is None) == (row.label is None)
+        if row.label is not None:
+            assert row.stranger_similarity == pytest.approx(whole[path].stranger_similarity, abs=1e-6)
+            own[row.identity][row.mates + 1] += 1
+    # Of identities that are not too large every image of a half has the others of it as mates.
+    sizes = {number: own[f"p{number}"] for number in (1, 2, 5, 6, 7, 9)}
+    for number, images in sizes.items():
+        assert sum(images) in (SIZES[number], SIZES[number] / 2)
+        assert all(count in (size, 2 * size) for size, count in images.items())
+    assert sum(len(images) == 2 for images in sizes.values()) > 2
 
 
 def test_a_sample_smaller_than_the_list_is_whole_identities_and_tells_about_the_same(spark):
@@ -157,3 +166,17 @@ def test_what_cannot_be_learned_from_is_refused(spark, paths, said):
         assert len({zlib.crc32(path.split("/")[0].encode()) % 5 for path in paths}) == 1
     with pytest.raises(FiqaError, match=said):
         margin_rows(spark, paths, embeddings_of(paths))
+
+
+def test_a_sample_that_does_not_fit_in_memory_is_refused_with_one_that_does(spark, monkeypatch):
+    paths = paths_of([6] * 30)
+    vectors, free = embeddings_of(paths), 80_000
+    monkeypatch.setattr("fiqa_spark.methods.margin.learning.free_bytes", lambda spark: free)
+    with pytest.raises(SettingsError, match=r"180 images of 24 values need .* GB of memory") as refusal:
+        margin_rows(spark, paths, vectors, pool_size=20)
+    assert refusal.value.setting == "reference_sample"
+    fits = int(re.search(r"use (\d+) images", refusal.value.remedy)[1])
+    assert 100 < fits < 160
+    assert len(margin_rows(spark, paths, vectors, pool_size=20, reference_sample=fits)) == 180
+    with pytest.raises(SettingsError, match="a smaller `pool_size`"):
+        margin_rows(spark, paths, vectors, pool_size=175, reference_sample=10)
