@@ -225,7 +225,7 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
     ]
     if all(missing):
         raise InputError(
-            f"no column {' and no column '.join(map(repr, missing))}, it has {', '.join(columns)}",
+            f"no column {' and no column '.join(map(repr, dict.fromkeys(missing)))}, it has {', '.join(columns)}",
             path=folder,
             remedy=f"give the folder that {jobs} wrote",
         )

@@ -29,6 +29,8 @@ RUNS = {
         "score_dst",
         {"feature_root": "features.npy", "rows_list": "rows.txt"},
     ),
+    "labels by a reference": ("generate_labels", "score_dst", {"feature_root": "features", "reference": "labels"}),
+    "labels of an update": ("generate_labels", "score_dst", {"feature_root": "features", "update": "labels"}),
     "scores by a list": ("score_recognizability", "score_dst", {"feature_root": "store", "ui_list_file": "few.txt"}),
     "scores by a centroid": (
         "score_recognizability",
