@@ -1,5 +1,6 @@
 """How a Python worker ends that Spark has left."""
 
+import gc
 import pathlib
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from fiqa_spark.runtime.workers import in_worker
@@ -52,6 +54,21 @@ def test_a_worker_of_spark_is_ended_by_a_closed_connection(spark):
 
     ignored = spark.range(1).mapInPandas(ignored_signals, "ignored long").first().ignored
     assert not ignored & 1 << signal.SIGPIPE - 1
+
+
+def test_a_worker_of_spark_does_not_look_for_garbage_among_its_modules_after_every_task(spark):
+    @in_worker
+    def objects(frames):
+        for _ in frames:
+            yield pd.DataFrame(
+                {"kept": [gc.get_freeze_count()], "arrays": [any(each is pa.Table for each in gc.get_objects())]}
+            )
+
+    # What pandas, pyarrow and Spark consist of; a type of theirs is among what is kept.
+    for _ in range(2):
+        found = spark.range(1).mapInPandas(objects, "kept long, arrays boolean").first()
+        assert found.kept > 20_000
+        assert not found.arrays
 
 
 def test_annotations_stay_for_spark_to_read():
