@@ -51,7 +51,7 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
     DataFrame
         With `key`: no leading slash, no empty and no '.' parts, no ``.npy``, no blanks around it; null for null.
     """
-    key, extension = F.col(schemas.KEY), F.col(_EXTENSION)
+    path, key, extension = F.col(schemas.PATH), F.col(schemas.KEY), F.col(_EXTENSION)
     relative = key
     for prefix in _prefixes(roots):
         relative = F.when(F.startswith(key, F.lit(prefix)), F.substring(key, len(prefix) + 1, 2**31 - 1)).otherwise(
@@ -67,7 +67,8 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
     named = F.lower(extension).isin(*_EXTENSIONS) & (stem_length > 0)
     # Step by step, so that Spark computes once what is used often.
     return (
-        table.withColumn(schemas.KEY, with_slashes(trimmed(F.col(schemas.PATH))))
+        table.withColumn(schemas.KEY, F.when(is_bare(path), path).otherwise(trimmed(path)))
+        .withColumn(schemas.KEY, with_slashes(key))
         .withColumn(schemas.KEY, relative)
         .withColumn(schemas.KEY, F.when(odd, clean).otherwise(key))
         .withColumn(_EXTENSION, F.substring_index(key, ".", -1))
@@ -89,6 +90,12 @@ def required_path(path: Column, *, file: Column | None = None) -> Column:
     return F.when(path != "", path).otherwise(F.raise_error(text).cast("string"))
 
 
+def is_bare(text: Column) -> Column:
+    """True for most texts without blanks around them: comparing bytes costs a fraction of a regular expression."""
+    last = text.cast("binary").substr(-1, 1)
+    return (text >= "!") & (text < "\x7f") & (last > F.lit(b" ")) & (last < F.lit(b"\x7f"))
+
+
 # Both name the path few times: Spark puts expressions into one another, and their size is the product of these.
 def trimmed(text: Column) -> Column:
     """Text without blanks of any kind around it; null for null."""
@@ -97,7 +104,8 @@ def trimmed(text: Column) -> Column:
 
 def with_slashes(path: Column) -> Column:
     """Path with '/' between its parts where a drive, a server or the lack of any '/' says that it is Windows'."""
-    return F.when(path.rlike(_WITH_BACKSLASHES), F.translate(path, "\\", "/")).otherwise(path)
+    are_of_windows = F.contains(path, F.lit("\\")) & path.rlike(_WITH_BACKSLASHES)
+    return F.when(are_of_windows, F.translate(path, "\\", "/")).otherwise(path)
 
 
 def climbs(path: Column) -> Column:

@@ -53,7 +53,8 @@ def listed_paths(lines: DataFrame, form: ListForm) -> DataFrame:
         odd = F.concat(F.lit(f"{_ODD}{form.told}{_ODD}"), line)
         found = found.when(path == "", odd)
     elif not form.has_backslashes:
-        found = F.when(_is_bare(line), line).when(~is_utf8(LINE), line)
+        others = F.contains(line, F.lit("\t")) | F.contains(line, F.lit("\\"))
+        found = F.when(keys.is_bare(line) & ~others, line).when(~is_utf8(LINE), line)
     columns = [found.otherwise(path).alias(schemas.PATH)]
     if form.identity_group is not None:
         columns.append(_field(form, form.identity_group).alias(schemas.IDENTITY))
@@ -61,13 +62,6 @@ def listed_paths(lines: DataFrame, form: ListForm) -> DataFrame:
     if form.header is not None:
         lines = lines.where(keys.trimmed(line) != form.header)
     return lines.select(*columns)
-
-
-def _is_bare(line: Column) -> Column:
-    """True for most lines that are a path and no more: comparing bytes costs a fraction of a regular expression."""
-    last = line.cast("binary").substr(-1, 1)
-    ends = (line >= "!") & (line < "\x7f") & (last > F.lit(b" ")) & (last < F.lit(b"\x7f"))
-    return ends & ~F.contains(line, F.lit("\t")) & ~F.contains(line, F.lit("\\"))
 
 
 def _field(form: ListForm, group: int) -> Column:
