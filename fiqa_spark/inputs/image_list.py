@@ -4,7 +4,7 @@ import logging
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pyspark.sql import DataFrame, Observation, SparkSession, Window
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -14,15 +14,19 @@ from fiqa_spark.inputs.list_forms import ListForm, recognised
 from fiqa_spark.inputs.parquet_columns import read_list_columns
 from fiqa_spark.inputs.repeated_keys import check_keys_differ, facts_of_paths
 from fiqa_spark.inputs.settings import ImageSettings, PathSettings
-from fiqa_spark.inputs.text_files import first_lines
+from fiqa_spark.inputs.text_files import first_lines, mean_line_bytes
 from fiqa_spark.inputs.text_lines import is_unusable, lines_of, listed_paths, unusable
 from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
 _PATHS_FOR_ADVICE = 1000
-# What is known of the first images of a list; these columns are their order, path and key settling ties.
-_IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
-_OF_FIRST = (*_IN_ORDER, schemas.KEY_HASH, schemas.IDENTITY, schemas.IDENTITY_HASH)
+_FIRST_IDENTITY, _LAST_IDENTITY = "first_identity", "last_identity"
+LIST_ROWS, IDENTIFIED, IN_KEYS = "list_rows", "identified", "identities_in_keys"
+"""Facts of a list: its rows, whether any image has an identity, and whether all identity keys are of identities."""
+IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
+"""Columns of the order in which images are drawn: path and key settle ties."""
+# What is known of the first images of a list.
+_OF_FIRST = (*IN_ORDER, schemas.KEY_HASH, schemas.IDENTITY, schemas.IDENTITY_HASH)
 
 
 class CheckedList(NamedTuple):
@@ -31,7 +35,7 @@ class CheckedList(NamedTuple):
     list_rows: int
     """Rows of the list, those whose path occurred before included."""
     identities_in_keys: bool
-    """Whether each image's identity key is that of its identity."""
+    """Whether each image's identity key is that of its identity; also of those of the images that are looked at."""
     first: pd.DataFrame
     """The images of the smallest hashes, in their order, each path once."""
 
@@ -64,39 +68,79 @@ def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     if table is not None:
         tidy = table.withColumn(schemas.PATH, keys.with_slashes(keys.trimmed(F.col(schemas.PATH))))
         return tidy.withColumn(schemas.PATH, keys.required_path(F.col(schemas.PATH)))
-    # Of a list in several files, each is of the same form.
-    example = storage.first_file(path, ("",)) if storage.is_folder(path) else path
+    example = _example(storage, path)
     form = recognised(first_lines(storage, example), path) if example else ListForm()
     if form.told:
         _log.info("list read as %s (%s)", form.told, path)
     return listed_paths(lines_of(spark, storage, path), form)
 
 
+def _example(storage: Storage, path: str) -> str | None:
+    """A file of a list; of several, each is of the same form."""
+    return storage.first_file(path, ("",)) if storage.is_folder(path) else path
+
+
+def rows_about(spark: SparkSession, storage: Storage, path: str) -> int | None:
+    """Number of rows that a list which `read_paths` reads seems to have, from the sizes of its files.
+
+    Returns
+    -------
+    int or None
+        Rows of Parquet, blank lines included, and of text as many as if all lines were as long as the first ones; None
+        where files are compressed.
+    """
+    table = read_list_columns(spark, storage, path)
+    if table is not None:
+        return table.count()
+    example = _example(storage, path)
+    length = mean_line_bytes(storage, example) if example else None
+    return int(storage.size(path) / length) if length else None
+
+
 def identified_images(paths: DataFrame, settings: ImageSettings, identity_index: int) -> DataFrame:
-    """Images with identity, key and the hashes that all draws come from.
+    """Images with identity, key and the hashes that all draws come from: `with_hashes` of `with_identities`."""
+    return with_hashes(with_identities(paths, settings), settings, identity_index)
+
+
+def with_identities(paths: DataFrame, settings: ImageSettings) -> DataFrame:
+    """Images with their identity.
 
     Parameters
     ----------
     paths : DataFrame
         `path`, and perhaps `identity`, which then wins over `id_key_index`; of several for one path the smallest
         counts.
+
+    Returns
+    -------
+    DataFrame
+        `path`, `list_rows` (how many rows of the list stand in this one), `identity` (null if there is none). A path
+        may come in several rows, each with the same identity.
+    """
+    path = F.col(schemas.PATH)
+    if schemas.IDENTITY in paths.columns:
+        smallest = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
+        return paths.groupBy(path).agg(F.count("*").alias(schemas.LIST_ROWS), smallest.alias(schemas.IDENTITY))
+    identity = keys.identity(path, settings.id_key_index)
+    return paths.select(path, F.lit(1).cast("long").alias(schemas.LIST_ROWS), identity.alias(schemas.IDENTITY))
+
+
+def with_hashes(images: DataFrame, settings: ImageSettings, identity_index: int) -> DataFrame:
+    """Images with their key and hashes.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `with_identities`.
     identity_index : int
         Part of the key by which images and features are brought together, see `keys.identity_key`.
 
     Returns
     -------
     DataFrame
-        `path`, `list_rows` (how many rows of the list stand in this one), `identity` (null if there is none), `key`,
-        `identity_key`, `key_hash`, `image_hash`, `identity_hash`. A path may come in several rows, each with the same
-        identity.
+        With `key`, `identity_key`, `key_hash`, `image_hash`, `identity_hash`.
     """
-    path, key = F.col(schemas.PATH), F.col(schemas.KEY)
-    if schemas.IDENTITY in paths.columns:
-        smallest = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
-        images = paths.groupBy(path).agg(F.count("*").alias(schemas.LIST_ROWS), smallest.alias(schemas.IDENTITY))
-    else:
-        identity = keys.identity(path, settings.id_key_index)
-        images = paths.select(path, F.lit(1).cast("long").alias(schemas.LIST_ROWS), identity.alias(schemas.IDENTITY))
+    key = F.col(schemas.KEY)
     return keys.with_key(images, settings.image_root).withColumns(
         {
             schemas.IDENTITY_KEY: keys.identity_key(key, identity_index),
@@ -135,39 +179,52 @@ def check_images(
         As of `checked_list`.
     """
     # Facts are gathered while the first images are looked for, so that the list is read once for both.
-    observed, observation = observed_images(images)
+    observed, observation = observed_images(images, several_identities=several_identities)
     first = first_images(observed.where(F.col(schemas.IDENTITY).isNotNull()), count)
-    return checked_list(images, observation.get, first, settings, several_identities=several_identities)
+    return checked_list(images, observation.get, first, settings)
 
 
-def observed_images(images: DataFrame) -> tuple[DataFrame, Observation]:
-    """The same images, and the facts that `checked_list` needs, which are there once all rows have been computed."""
-    path, identity = F.col(schemas.PATH), F.col(schemas.IDENTITY)
+def observed_images(images: DataFrame, *, several_identities: bool = True) -> tuple[DataFrame, Observation]:
+    """The same images, and the facts that `checked_list` needs, which are there once all rows have been computed.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `identified_images`.
+    several_identities : bool
+        Whether a list of one identity shall be refused.
+    """
+    identity = F.col(schemas.IDENTITY)
+    facts = [*_facts_of_lines(), F.min(_is_identity_in_key()).alias(IN_KEYS)]
+    if several_identities:
+        facts += [F.min(identity).alias(_FIRST_IDENTITY), F.max(identity).alias(_LAST_IDENTITY)]
     observation = Observation()
-    observed = images.observe(
-        observation,
-        F.sum(schemas.LIST_ROWS).alias("list_rows"),
+    return images.observe(observation, *facts), observation
+
+
+def _facts_of_lines() -> list[Column]:
+    path = F.col(schemas.PATH)
+    return [
+        F.sum(schemas.LIST_ROWS).alias(LIST_ROWS),
         F.sum(F.when(path.isNull(), F.col(schemas.LIST_ROWS))).alias("without_path"),
-        F.max(identity.isNotNull()).alias("identified"),
+        F.max(F.col(schemas.IDENTITY).isNotNull()).alias(IDENTIFIED),
         F.min(F.when(is_unusable(schemas.PATH), path)).alias("unusable"),
         F.min(F.when(path.contains("..") & keys.climbs(path), path)).alias("climbing"),
-        F.min(path).alias("example"),
-        F.min(identity).alias("first_identity"),
-        F.max(identity).alias("last_identity"),
-        F.min(F.xxhash64(F.coalesce(identity, schemas.KEY)) == F.col(schemas.IDENTITY_KEY)).alias("identities_in_keys"),
         *facts_of_paths(),
-    )
-    return observed, observation
+    ]
 
 
-def checked_list(
-    images: DataFrame,
-    facts: dict[str, Any],
-    first: pd.DataFrame,
-    settings: ImageSettings,
-    *,
-    several_identities: bool = True,
-) -> CheckedList:
+def _is_identity_in_key() -> Column:
+    return F.xxhash64(F.coalesce(schemas.IDENTITY, schemas.KEY)) == F.col(schemas.IDENTITY_KEY)
+
+
+def facts_of_images(images: DataFrame) -> dict[str, Any]:
+    """The facts of images that `check_lines` needs, and whether identity keys are those of identities."""
+    [facts] = images.agg(*_facts_of_lines(), F.min(_is_identity_in_key()).alias(IN_KEYS)).collect()
+    return facts.asDict()
+
+
+def checked_list(images: DataFrame, facts: dict[str, Any], first: pd.DataFrame, settings: ImageSettings) -> CheckedList:
     """What a list holds; refuse one that cannot be used.
 
     Parameters
@@ -178,18 +235,38 @@ def checked_list(
         Of these images, from `observed_images`.
     first : DataFrame of pandas
         From `first_images`.
-    several_identities : bool
-        Whether a list of one identity is refused.
+
+    Raises
+    ------
+    InputError
+        As of `check_lines`, or if all paths have the same identity where there must be several.
+    """
+    list_rows = check_lines(images, facts, settings)
+    if _FIRST_IDENTITY in facts and facts[_FIRST_IDENTITY] == facts[_LAST_IDENTITY]:
+        paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
+        raise _one_identity(facts[_FIRST_IDENTITY], paths, settings.id_key_index)
+    return CheckedList(list_rows, facts[IN_KEYS], first)
+
+
+def check_lines(images: DataFrame, facts: dict[str, Any], settings: ImageSettings) -> int:
+    """Refuse a list with lines that cannot be used, and tell how many there are.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `identified_images`.
+    facts : dict
+        Of these images, from `facts_of_images` or `observed_images`.
 
     Raises
     ------
     InputError
         If the list is empty, it is not UTF-8, a line is of another form than the first, a path climbs out of its root,
-        no path has an identity, all have the same where there must be several, or several paths have one key.
+        no path has an identity, or several paths have one key.
     """
-    _check(facts, images, settings, several_identities)
+    _check(facts, images, settings)
     check_keys_differ(images, facts)
-    return CheckedList(facts["list_rows"], facts["identities_in_keys"], first)
+    return facts[LIST_ROWS]
 
 
 def first_images(images: DataFrame, count: int, per_identity: int | None = None) -> pd.DataFrame:
@@ -199,11 +276,11 @@ def first_images(images: DataFrame, count: int, per_identity: int | None = None)
     """
     rows = images.select(*_OF_FIRST)
     if per_identity:
-        in_identity = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY).orderBy(*_IN_ORDER)
+        in_identity = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY).orderBy(*IN_ORDER)
         # Rows of one path have one rank.
         ranked = rows.withColumn("rank", F.dense_rank().over(in_identity))
         rows = ranked.where(F.col("rank") <= per_identity).select(*_OF_FIRST)
-    first = rows.orderBy(*_IN_ORDER).limit(count).collect()
+    first = rows.orderBy(*IN_ORDER).limit(count).collect()
     return pd.DataFrame(first, columns=_OF_FIRST, dtype=object).drop_duplicates(schemas.PATH, ignore_index=True)
 
 
@@ -214,13 +291,13 @@ def few_of_each(first: pd.DataFrame, per_identity: int | None) -> pd.DataFrame:
     return first[first.groupby(schemas.IDENTITY).cumcount() < per_identity].reset_index(drop=True)
 
 
-def _check(facts: dict[str, Any], images: DataFrame, settings: ImageSettings, several_identities: bool) -> None:
+def _check(facts: dict[str, Any], images: DataFrame, settings: ImageSettings) -> None:
     """Raise InputError for what a list holds."""
-    if not facts["list_rows"]:
+    if not facts[LIST_ROWS]:
         raise InputError("no image in the list", setting="image_list_file", remedy="it must hold one path a line")
     if facts["without_path"]:
         raise InputError(
-            f"{facts['without_path']} of {facts['list_rows']} rows have no path",
+            f"{facts['without_path']} of {facts[LIST_ROWS]} rows have no path",
             setting="image_list_file",
             remedy="leave them out, as in images.where(\"trim(path) <> ''\")",
         )
@@ -232,11 +309,8 @@ def _check(facts: dict[str, Any], images: DataFrame, settings: ImageSettings, se
             setting="image_list_file",
             remedy="remove its '..' parts",
         )
-    if not facts["identified"]:
-        raise _index_out_of_range(facts["example"], settings.id_key_index)
-    if several_identities and facts["first_identity"] == facts["last_identity"]:
-        paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
-        raise _one_identity(facts["first_identity"], facts["example"], paths, settings.id_key_index)
+    if not facts[IDENTIFIED]:
+        raise _index_out_of_range(images.select(F.min(schemas.PATH)).collect()[0][0], settings.id_key_index)
 
 
 def _index_out_of_range(path: str, index: int) -> InputError:
@@ -246,9 +320,9 @@ def _index_out_of_range(path: str, index: int) -> InputError:
     return InputError(text, setting="id_key_index", value=index, remedy=remedy)
 
 
-def _one_identity(only: str, example: str, paths: list[str], index: int) -> InputError:
+def _one_identity(only: str, paths: list[str], index: int) -> InputError:
     """The error of a list of one identity, with an index that tells the paths into several groups if there is one."""
-    text = f"every image has the identity {only!r}, as in {example!r}; labels need at least two"
+    text = f"every image has the identity {only!r}, as in {min(paths)!r}; labels need at least two"
     remedy = "list the images of others too"
     shortest = min(path.count("/") + 1 for path in paths)
     for other in range(-2, -shortest - 1, -1):

@@ -76,6 +76,14 @@ def lines_in(head: bytes, path: str) -> tuple[str, ...]:
     return without_blanks
 
 
+def mean_line_bytes(storage: Storage, path: str) -> float | None:
+    """Mean length of the first lines of a text file, in bytes as they are stored; None if it is compressed or empty."""
+    head = storage.head(path, LOOKED_AT_BYTES)
+    if path.endswith((_PACKED, *_OTHER_PACKED)) or not head:
+        return None
+    return len(head) / max(head.count(b"\n"), 1)
+
+
 def trimmed_text(text: str) -> str:
     """Text without blanks of any kind around it, as `keys.trimmed` has it."""
     return re.sub(rf"\A{BLANK_PATTERN}+|{BLANK_PATTERN}+\Z", "", text)

@@ -74,29 +74,33 @@ class Matching:
         From `identified_images`.
     id_key_index : int
         Part of the path that was asked for as the identity, for messages.
-    are_few : bool
-        Whether so few images are to meet features that all tasks can know their keys: other features are left out where
-        they are read then.
+    few : int, optional
+        Number of images, where so few are to meet features that all tasks can know their keys: other features are left
+        out where they are read then.
     """
 
     def __init__(
-        self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int, *, are_few: bool = False
+        self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int, *, few: int | None = None
     ) -> None:
-        self._images, self._features, self._listed, self._are_few = images, features, listed, are_few
+        self._images, self._features, self._listed, self._few = images, features, listed, few
         # Only a store that lasts can be imported anew.
         if features.buckets and not features.of_this_run and not listed.identities_in_keys:
             _log.warning(_OTHER_IDENTITY_KEYS, features.id_key_index, id_key_index)
 
     def joined(self, dimension: int) -> tuple[DataFrame, int]:
         """Every image with its feature, see `join_features`, and the number of partitions that they lie in."""
-        partitions = self._features.buckets or partitions_for(self._listed.list_rows, dimension)
-        in_keys = self._listed.identities_in_keys
-        features = self._features
-        if self._are_few:
+        features, partitions = self._features, self.partitions(dimension)
+        if self._few is not None:
             # By a number alone, which is quicker than by text; what merely has the same hash meets no image.
             wanted = F.broadcast(self._images.select(schemas.KEY_HASH))
-            features = features._replace(table=features.table.join(wanted, schemas.KEY_HASH, "semi"))
+            features = features._replace(table=features.table.join(wanted, schemas.KEY_HASH, "semi"), buckets=None)
+            partitions = partitions_for(self._few, dimension)
+        in_keys = self._listed.identities_in_keys
         return join_features(self._images, features, partitions, identities_in_keys=in_keys), partitions
+
+    def partitions(self, dimension: int) -> int:
+        """Number of partitions by identity for all images of the list with vectors of such a length."""
+        return self._features.buckets or partitions_for(self._listed.list_rows, dimension)
 
     @contextlib.contextmanager
     def telling_keys(self) -> Iterator[None]:

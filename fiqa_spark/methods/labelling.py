@@ -1,13 +1,68 @@
-"""What every method that labels images hands over."""
+"""From images and features to labels, step by step, whatever the method."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
+from fiqa_spark import schemas
+from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images, with_identities
+from fiqa_spark.inputs.parquet_features import Features, vector_length
+from fiqa_spark.matching.join import Matching
 from fiqa_spark.matching.status_counts import ImageCounts
-from fiqa_spark.methods.references import Reference
+from fiqa_spark.methods.references import Reference, check_model
 from fiqa_spark.methods.results import Kind
+from fiqa_spark.methods.settings import MethodSettings
+from fiqa_spark.methods.updates import Counted, Earlier, ToLabel, all_to_label, images_to_label
+from fiqa_spark.runtime.progress import Steps
+
+
+class Given(NamedTuple):
+    """What a run starts from beside images and features."""
+
+    reference: Reference | None = None
+    """By which labels are measured; None if it is learned from these images."""
+    earlier: Earlier | None = None
+    """Labels measured by it too, of which those of unchanged identities are taken over; None if all are computed."""
+    about_rows: Callable[[], int | None] = lambda: None
+    """Rows that the list seems to have, as from `rows_about`; None if nobody knows."""
+
+
+class Computed(NamedTuple):
+    """What a method computed."""
+
+    labels: DataFrame
+    """Of the images to label: the columns of the method's schema, and `identity_key`."""
+    counts: ImageCounts
+    """Over these and what is taken over."""
+    reference: Reference
+    facts: dict[str, Any]
+    """What the summary tells of labels, JSON-ready."""
+    told: tuple[str, ...]
+    """Lines that tell a person of them."""
+
+
+class LabelMethod(Protocol):
+    """What methods differ in."""
+
+    kind: Kind
+    learning: str
+    """What the step is called in which `learn` runs."""
+    computing: str
+    """What the step is called in which `compute` runs."""
+
+    def counted(self, known: Reference, were_cut: bool) -> Counted:
+        """What is counted of labels that are taken over; `were_cut` tells whether any is at an end of the scale."""
+
+    def check(self, images: DataFrame, about_rows: Callable[[], int | None]) -> CheckedList:
+        """Read the list of images to learn from, and refuse one that cannot be used."""
+
+    def learn(self, images: DataFrame, vectors: DataFrame, listed: CheckedList) -> Reference:
+        """What is learned before labels are computed."""
+
+    def compute(self, joined: DataFrame, partitions: int, to_label: ToLabel, reference: Reference) -> Computed:
+        """Labels of images joined with their features; `reference` may be one that `learn` left unfinished."""
 
 
 class Labelling(NamedTuple):
@@ -25,6 +80,63 @@ class Labelling(NamedTuple):
     """What the summary tells of them, JSON-ready."""
     told: tuple[str, ...]
     """Lines that tell a person of them."""
+
+
+def labelled(
+    method: LabelMethod, paths: DataFrame, features: Features, settings: MethodSettings, steps: Steps, given: Given
+) -> Labelling:
+    """Label the images of a list.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        Column `path`, and perhaps `identity`, as from `read_paths`.
+
+    Raises
+    ------
+    InputError
+        If the list or the features cannot give labels.
+    """
+    known = given.reference
+    with steps("reading the list"):
+        to_label = _to_label(method, paths, features.id_key_index, settings, given)
+    images, listed = to_label.images, to_label.listed
+    matching = Matching(images, features, listed, settings.id_key_index, few=to_label.few)
+    vectors = features.table
+    if settings.load_feature:
+        joined, partitions = matching.joined(vector_length(features.table))
+        joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
+        vectors = joined.where(schemas.MATCHED)
+    with steps("comparing with the reference" if known else method.learning), matching.telling_keys():
+        if known:
+            check_model(vectors, known)
+        reference = known or method.learn(images, vectors, listed)
+    if not settings.load_feature:
+        joined, partitions = matching.joined(reference.pool.dimension)
+    with steps(method.computing), matching.telling_keys():
+        computed = method.compute(joined, partitions, to_label, reference)
+        counts = computed.counts
+        matching.tell_missing(computed.labels, counts.statuses[schemas.MISSING_FEATURE], settings.image_root)
+    matching.check_list_rows(counts.list_rows)
+    if settings.load_feature:
+        joined.unpersist()
+    told = (*to_label.told(counts), *computed.told)
+    facts = {**computed.facts, **to_label.facts(counts)}
+    partitions = matching.partitions(reference.pool.dimension)
+    labels = to_label.with_taken(computed.labels, method.kind.schema, partitions)
+    return Labelling(labels, method.kind, counts, partitions, computed.reference, facts, told)
+
+
+def _to_label(method: LabelMethod, paths: DataFrame, index: int, settings: MethodSettings, given: Given) -> ToLabel:
+    """What has to be computed."""
+    if given.reference and given.earlier:
+        counted = method.counted(given.reference, given.earlier.were_cut)
+        return images_to_label(with_identities(paths, settings), settings, index, given.earlier, counted)
+    images = identified_images(paths, settings, index)
+    if given.reference:
+        # Nothing is drawn, and strangers need not be listed.
+        return all_to_label(images, check_images(images, settings, 1, several_identities=False), index)
+    return all_to_label(images, method.check(images, given.about_rows), index)
 
 
 def images_beyond(images: int, intra_pool_size: int) -> Iterator[str]:

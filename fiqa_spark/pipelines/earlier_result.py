@@ -9,7 +9,7 @@ from fiqa_spark.errors import InputError, SettingsError
 from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
 from fiqa_spark.methods.references import Reference
 from fiqa_spark.methods.results import LABELS, MARGIN_LABELS, read_result
-from fiqa_spark.methods.updates import Earlier
+from fiqa_spark.methods.updates import IDENTITY_IN_KEY, Earlier
 from fiqa_spark.pipelines.job_run import SUMMARY_FILE
 from fiqa_spark.pipelines.jobs import METHODS, GenerateLabelsSettings
 from fiqa_spark.runtime.settings import as_typed, fields_of
@@ -48,7 +48,7 @@ def open_earlier(
     """
     folder = settings.update
     check_parts(storage, folder)
-    fingerprint, earlier_settings, were_cut = _facts(storage, folder)
+    fingerprint, earlier_settings, were_cut, identity_in_key = _facts(storage, folder)
     if fingerprint != reference.fingerprint:
         raise InputError(
             f"its labels were measured by the reference {fingerprint}, and that of this run is {reference.fingerprint}",
@@ -58,17 +58,17 @@ def open_earlier(
         )
     _check_settings(settings, earlier_settings)
     kind = MARGIN_LABELS if settings.method == "margin" else LABELS
-    return Earlier(folder, read_result(spark, folder, kind)[0], were_cut)
+    return Earlier(folder, read_result(spark, folder, kind)[0], were_cut, identity_in_key)
 
 
-def _facts(storage: Storage, folder: str) -> tuple[str, dict[str, Any], bool]:
-    """Fingerprint of the reference, the settings, and whether labels were cut, as a summary tells them."""
+def _facts(storage: Storage, folder: str) -> tuple[str, dict[str, Any], bool, int | None]:
+    """Fingerprint of the reference, settings, whether labels were cut, and where keys tell the identity."""
     path = f"{folder.rstrip('/')}/{SUMMARY_FILE}"
     try:
         summary = json.loads(storage.read_text(path))
         fingerprint = str(summary["reference"]["fingerprint"])
         values = {name: entry["value"] for name, entry in summary["settings"].items()}
-        return fingerprint, values, summary["labels_cut"] != 0
+        return fingerprint, values, summary["labels_cut"] != 0, summary.get(IDENTITY_IN_KEY)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"not the summary of labels ({reason})", setting=_SETTING, path=path, remedy=_REMEDY) from None

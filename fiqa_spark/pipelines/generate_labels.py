@@ -1,5 +1,6 @@
 """Quality labels: from image list and features to labels on disk."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -15,21 +16,20 @@ from fiqa_spark.evaluation.label_sets import label_set
 from fiqa_spark.evaluation.report.contact_sheets import with_pictures
 from fiqa_spark.evaluation.report.page import check_installed, page
 from fiqa_spark.evaluation.settings import EvaluationSettings
-from fiqa_spark.inputs.image_list import index_in_key, read_paths
+from fiqa_spark.inputs.image_list import index_in_key, read_paths, rows_about
 from fiqa_spark.inputs.notebook_arguments import given_features, given_images
 from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import Features, check_columns, keyed_features
 from fiqa_spark.methods import results
 from fiqa_spark.methods.frozen_settings import frozen
-from fiqa_spark.methods.labelling import Labelling
+from fiqa_spark.methods.labelling import Given, Labelling, LabelMethod, labelled
 from fiqa_spark.methods.margin import learning as margin_learning
-from fiqa_spark.methods.margin.labelling import label_by_margins
+from fiqa_spark.methods.margin.labelling import MarginMethod
 from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
 from fiqa_spark.methods.references import Reference, read_reference, write_reference
-from fiqa_spark.methods.sdd_fiqa.labelling import label_images
+from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
-from fiqa_spark.methods.updates import Earlier
 from fiqa_spark.pipelines.earlier_result import check_parts, open_earlier
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import METHODS, GenerateLabelsSettings
@@ -86,22 +86,20 @@ def generate_labels(images: DataFrame, features: DataFrame, settings: LabelSetti
         index = index_in_key(images, settings)
         roots = settings.feature_root, settings.image_root
         keyed = keyed_features(features, index, *roots, feature_type=settings.feature_type)
-        labelling = _labelled(images, keyed, settings, Steps(images.sparkSession), known)
+        labelling = _labelled(images, keyed, settings, Steps(images.sparkSession), Given(known))
     return labelling.labels.select(*labelling.kind.schema.names)
 
 
 def _labelled(
-    images: DataFrame,
-    features: Features,
-    settings: LabelSettings | MarginSettings,
-    steps: Steps,
-    known: Reference | None,
-    earlier: Earlier | None = None,
+    images: DataFrame, features: Features, settings: LabelSettings | MarginSettings, steps: Steps, given: Given
 ) -> Labelling:
     """Labels by the method that the settings tell; those of a job are settings of every method."""
+    method: LabelMethod
     if _method_of(settings) == margin_learning.METHOD:
-        return label_by_margins(images, features, cast(MarginSettings, settings), steps, known, earlier)
-    return label_images(images, features, cast(LabelSettings, settings), steps, known, earlier)
+        method = MarginMethod(cast(MarginSettings, settings))
+    else:
+        method = SddFiqaMethod(cast(LabelSettings, settings))
+    return labelled(method, images, features, settings, steps, given)
 
 
 def _method_of(settings: LabelSettings | MarginSettings) -> str:
@@ -151,7 +149,8 @@ def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
         earlier = open_earlier(spark, job.storage, settings, known) if settings.update and known else None
         features = open_features(spark, job.storage, images, settings, job.staging, job.steps)
         with planned_by_identity(spark):
-            labelling = _labelled(images, features, settings, job.steps, known, earlier)
+            about_rows = functools.partial(rows_about, spark, job.storage, settings.image_list_file)
+            labelling = _labelled(images, features, settings, job.steps, Given(known, earlier, about_rows))
             if earlier and settings.report:
                 # They are put together anew for whoever reads them, and the page takes several looks.
                 labelling = labelling._replace(labels=labelling.labels.persist(StorageLevel.MEMORY_AND_DISK))

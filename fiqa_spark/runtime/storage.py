@@ -158,6 +158,11 @@ class Storage:
         file_system, java_path = self._locate(path)
         return file_system.mkdirs(java_path)
 
+    def size(self, path: str) -> int:
+        """Bytes of a file, or of all files below a folder."""
+        file_system, java_path = self._locate(path)
+        return file_system.getContentSummary(java_path).getLength()
+
     def modified(self, path: str) -> int | None:
         """Time of the last change in milliseconds by the clock of the file system, or None if there is no such file."""
         file_system, java_path = self._locate(path)

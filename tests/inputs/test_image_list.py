@@ -2,6 +2,8 @@ import gzip
 import os
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from chispa import assert_df_equality
 from hypothesis import HealthCheck, given, settings
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.image_list import check_images, identified_images, read_paths
+from fiqa_spark.inputs.image_list import check_images, identified_images, read_paths, rows_about
 from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.runtime.storage import Storage
+from tests.on_lowest import on_lowest
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".npy")
 
@@ -48,7 +51,6 @@ def test_keys_are_those_of_plain_python(spark, paths, root):
         assert row.key == key_by_python(row.path, root), row.path
 
 
-@pytest.mark.lowest_versions
 @slow
 @given(paths=st.lists(path, min_size=20, max_size=60, unique=True), index=st.integers(-5, 4))
 def test_identities_are_those_of_python_lists(spark, paths, index):
@@ -73,6 +75,29 @@ def test_text_lists_are_read_as_the_rules_say(spark, tmp_path_factory, data):
     file.write_bytes(text.encode())
     found = read_paths(spark, Storage(spark), str(file))
     assert [row.path for row in found.collect()] == [name.strip() for name in paths if name.strip()]
+
+
+def test_rows_of_a_list_are_estimated_from_its_bytes(spark, tmp_path):
+    storage, lines = Storage(spark), [f"person-{number % 97:03d}/{number:05d}.jpg" for number in range(9000)]
+    (tmp_path / "images.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "parts").mkdir()
+    for name in ("part-0", "part-1"):
+        (tmp_path / "parts" / name).write_text("\n".join(lines), encoding="utf-8")
+    with gzip.open(tmp_path / "images.txt.gz", "wt", encoding="utf-8") as packed:
+        packed.write("\n".join(lines))
+    pq.write_table(pa.table({"path": lines}), tmp_path / "images.parquet")
+    found = {
+        name: rows_about(spark, storage, str(tmp_path / name))
+        for name in ("images.txt", "parts", "images.parquet", "images.txt.gz", "empty.txt")
+    }
+    assert found == {
+        "images.txt": pytest.approx(9000, rel=0.01),
+        "parts": pytest.approx(18_000, rel=0.01),
+        "images.parquet": 9000,
+        "images.txt.gz": None,
+        "empty.txt": None,
+    }
 
 
 def test_a_byte_order_mark_and_a_last_line_without_end_do_no_harm(spark, tmp_path):
@@ -124,8 +149,7 @@ def write_form(file, line, odd=()):
     file.write_text("\n".join([*lines, *odd]), encoding="utf-8")
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", on_lowest(FORMS, "CSV", "backslashes"))
 def test_a_list_of_a_known_form_gives_its_paths_in_order(spark, tmp_path, form, caplog):
     line, path, told = FORMS[form]
     write_form(tmp_path / "list", line)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from tests.labelling import embeddings_of, label_rows, paths_of
+from tests.on_lowest import on_lowest
 
 SCHEMA = pa.schema([("identity_key", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
 
@@ -59,8 +60,7 @@ def test_rows_are_joined_in_any_order_and_as_few_as_wanted(sizes, data):
     np.testing.assert_array_equal(joined.usable, order % 3 > 0)
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("estimator", ["sampled", "exact"])
+@pytest.mark.parametrize("estimator", on_lowest(["sampled", "exact"], "exact"))
 def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(spark, monkeypatch, estimator):
     paths = paths_of([60, 5, 2, 33])
     vectors = embeddings_of(paths)

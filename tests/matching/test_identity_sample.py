@@ -5,14 +5,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fiqa_spark.inputs.image_list import CheckedList, first_images, identified_images
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.image_list import CheckedList, check_images, first_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.kernels.embeddings import embeddings_and_norms
 from fiqa_spark.matching import identity_sample
-from fiqa_spark.matching.identity_sample import Wanted, draw_with_identities
+from fiqa_spark.matching.identity_sample import Wanted, check_with_identities, draw_with_identities
 from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
 from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
+from fiqa_spark.runtime.sql_conf import planned_by_identity
 from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
 
 SIZES = [1, 3, 1, 7, 2, 30, 5, 1, 4, 8, 1, 2, 6, 3, 9, 4, 1, 5, 2, 6]
@@ -62,6 +64,36 @@ def test_the_sample_is_whole_identities_in_the_order_of_their_hashes(spark, monk
     np.testing.assert_array_equal(both.sample.embeddings, found[0])
     np.testing.assert_array_equal(both.sample.norms, found[1])
     assert both.pool.frame["path"].tolist() == pool.frame["path"].tolist()
+
+
+@pytest.mark.parametrize("about_rows", [1, 100, 130, 500, 5000])
+def test_one_reading_of_the_list_finds_what_several_do_however_many_rows_were_expected(spark, monkeypatch, about_rows):
+    monkeypatch.setattr(identity_sample, "_ROWS_AT_LEAST", 8)
+    monkeypatch.setattr(identity_sample, "with_extra", lambda count: count + 2)
+    monkeypatch.setattr(identity_sample, "_OF_AN_IDENTITY", 6)
+    settings = MarginSettings(id_key_index=-2, seed=3)
+    paths, vectors = [*PATHS, *PATHS[:30]], embeddings_of(PATHS)
+    images = identified_images(images_frame(spark, paths), settings, -2)
+    features = keyed_features(features_frame(spark, vectors), -2).table
+    wanted = Wanted(20, group_column(settings), ("image_hash",))
+    with planned_by_identity(spark):
+        listed, identities = check_with_identities(images, settings, POOL_SIZE, wanted, about_rows)
+    expected = check_images(images, settings, rows_to_draw_from(POOL_SIZE))
+    assert listed[:2] == expected[:2] == (len(paths), True)
+    assert listed.first["path"].tolist()[:POOL_SIZE] == expected.first["path"].tolist()[:POOL_SIZE]
+    if about_rows in (1, 5000):
+        assert (identities is None) == (about_rows == 5000)
+    both = draw_with_identities(images, features, listed, POOL_SIZE, wanted, identities)
+    assert both.sample.frame["path"].tolist() == expected_paths(images.collect(), vectors, 20, most=6)
+    assert both.pool.frame["path"].tolist() == expected.first["path"].tolist()[:POOL_SIZE]
+
+
+def test_a_list_is_refused_while_identities_are_looked_for(spark):
+    settings = MarginSettings(id_key_index=-2)
+    images = identified_images(images_frame(spark, ["p0/0.jpg", "p0/1.jpg"]), settings, -2)
+    wanted = Wanted(20, group_column(settings), ())
+    with planned_by_identity(spark), pytest.raises(InputError, match="every image has the identity 'p0'"):
+        check_with_identities(images, settings, POOL_SIZE, wanted, 2)
 
 
 def test_an_identity_gives_its_first_images_alone(spark, monkeypatch):

@@ -15,13 +15,12 @@ from fiqa_spark.inputs.image_list import check_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.matching.join import Matching, join_features
 from fiqa_spark.methods.ers.scores import scored_images, templates_of
-from fiqa_spark.methods.sdd_fiqa.labelling import label_images
+from fiqa_spark.methods.labelling import Given, labelled
+from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
 from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
-
-pytestmark = pytest.mark.lowest_versions
 
 PATHS = paths_of([5, 4, 6, 1])
 
@@ -52,7 +51,8 @@ def make_older(folder):
 def features_of(spark, form, tmp_path):
     if form == "plain":
         return keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
-    folder = tmp_path / "it's a store"
+    # Spark would take it for a pattern, which matches nothing here.
+    folder = tmp_path / "it's a store[1]"
     write(spark, folder)
     if form == "older store":
         make_older(folder)
@@ -75,7 +75,13 @@ def moves(table, name):
 
 @pytest.mark.parametrize(
     ("form", "index", "exchanges", "sorts"),
-    [("plain", -2, 1, 1), ("store", -2, 0, 0), ("older store", -2, 0, 0), ("plain", -1, 2, 2), ("store", -1, 1, 1)],
+    [
+        pytest.param("plain", -2, 1, 1, marks=pytest.mark.lowest_versions),
+        pytest.param("store", -2, 0, 0, marks=pytest.mark.lowest_versions),
+        ("older store", -2, 0, 0),
+        ("plain", -1, 2, 2),
+        pytest.param("store", -1, 1, 1, marks=pytest.mark.lowest_versions),
+    ],
 )
 def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
     spark, tmp_path, monkeypatch, form, index, exchanges, sorts
@@ -98,7 +104,9 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
         assert scores.where("ers is not null").count() == len(PATHS)
 
 
-@pytest.mark.parametrize(("form", "exchanges"), [("plain", 1), ("store", 0)])
+@pytest.mark.parametrize(
+    ("form", "exchanges"), [("plain", 1), pytest.param("store", 0, marks=pytest.mark.lowest_versions)]
+)
 def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(spark, tmp_path, form, exchanges):
     settings = LabelSettings(id_key_index=-2)
     features = features_of(spark, form, tmp_path)
@@ -106,7 +114,7 @@ def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(
     images = identified_images(images_frame(spark, few), settings, features.id_key_index)
     listed = check_images(images, settings, 10, several_identities=False)
     with planned_by_identity(spark):
-        joined, _ = Matching(images, features, listed, -2, are_few=True).joined(24)
+        joined, _ = Matching(images, features, listed, -2, few=len(few)).joined(24)
         assert (moves(joined, "Exchange"), moves(joined, "Sort")) == (exchanges, exchanges)
         plan = joined._jdf.queryExecution().executedPlan()
         # What a merge or a shuffle takes has passed the keys that are wanted.
@@ -119,6 +127,7 @@ def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(
         assert joined.where("matched").count() == len(few)
 
 
+@pytest.mark.lowest_versions
 def test_the_session_gets_its_own_settings_back(spark):
     key = "spark.sql.requireAllClusterKeysForCoPartition"
     before = spark.conf.get(key)
@@ -128,6 +137,7 @@ def test_the_session_gets_its_own_settings_back(spark):
     assert spark.conf.get(key) == before == "true"
 
 
+@pytest.mark.lowest_versions
 def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
     description = write(spark, tmp_path / "store")
     assert description["rows"] == len(PATHS)
@@ -143,6 +153,7 @@ def test_a_store_is_read_by_pandas_as_the_readme_says(spark, tmp_path):
         assert rows.equals(rows.sort_values(["identity_key", "key_hash", "path"]))
 
 
+@pytest.mark.lowest_versions
 def test_a_store_is_written_in_row_groups_that_are_read_one_by_one(spark, tmp_path, monkeypatch):
     vector_bytes = 4 * 24
     monkeypatch.setattr("fiqa_spark.inputs.feature_store._ROW_GROUP_BYTES", 400 * vector_bytes)
@@ -168,7 +179,7 @@ def test_a_store_of_version_1_gives_the_same_labels(spark, tmp_path):
         change(tmp_path / "store")
         features = open_store(spark, Storage(spark), str(tmp_path / "store"))
         with planned_by_identity(spark):
-            labelling = label_images(images, features, settings, Steps(spark))
+            labelling = labelled(SddFiqaMethod(settings), images, features, settings, Steps(spark), Given())
             labels.append(sorted(labelling.labels.select(*schemas.LABELS.names).collect()))
     assert labels[0] == labels[1]
     assert {row.status for row in labels[0]} == {"ok", "too_few_images"}

@@ -11,7 +11,7 @@ from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.parquet_features import vector_length
 from fiqa_spark.kernels.margin_reference import MarginReference, learned_reference
 from fiqa_spark.kernels.prior import Prior
-from fiqa_spark.matching.identity_sample import Wanted, draw_with_identities
+from fiqa_spark.matching.identity_sample import FirstIdentities, Wanted, draw_with_identities
 from fiqa_spark.matching.sample import UsableImages
 from fiqa_spark.methods.margin.settings import LEARNED_WITH, MarginSettings
 from fiqa_spark.methods.margin.strangers import Strangers
@@ -80,7 +80,18 @@ def learned_in(reference: Reference) -> Learned:
     return Learned(Strangers.in_pool(reference.pool), learned)
 
 
-def learn(images: DataFrame, vectors: DataFrame, listed: CheckedList, settings: MarginSettings) -> Reference:
+def wanted_sample(settings: MarginSettings) -> Wanted:
+    """The sample from which margins are learned, of images from `with_folds` and `with_mate_groups`."""
+    return Wanted(settings.reference_sample, group_column(settings), (schemas.FOLD, *columns_of_groups(settings)))
+
+
+def learn(
+    images: DataFrame,
+    vectors: DataFrame,
+    listed: CheckedList,
+    settings: MarginSettings,
+    identities: FirstIdentities | None = None,
+) -> Reference:
     """Learn from the images of a list.
 
     Parameters
@@ -89,6 +100,8 @@ def learn(images: DataFrame, vectors: DataFrame, listed: CheckedList, settings: 
         From `with_folds` and `with_mate_groups`.
     vectors : DataFrame
         As for `draw_usable`.
+    identities : FirstIdentities, optional
+        From `check_with_identities`; by default they are looked for.
 
     Raises
     ------
@@ -98,8 +111,7 @@ def learn(images: DataFrame, vectors: DataFrame, listed: CheckedList, settings: 
         If features have several lengths, or nothing can be learned from them.
     """
     _check_memory(vectors, listed.list_rows, settings)
-    wanted = Wanted(settings.reference_sample, group_column(settings), (schemas.FOLD, *columns_of_groups(settings)))
-    drawn = draw_with_identities(images, vectors, listed, settings.pool_size, wanted)
+    drawn = draw_with_identities(images, vectors, listed, settings.pool_size, wanted_sample(settings), identities)
     pool = pool_of(drawn.pool, settings.pool_size)
     strangers = Strangers.in_pool(pool)
     hashes = drawn.sample.frame[schemas.IDENTITY_HASH].to_numpy(np.int64)
