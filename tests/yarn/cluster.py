@@ -95,13 +95,12 @@ class Cluster:
 
     def start_run(self, job, *arguments, mode, **settings):
         """Send a job to the cluster; returns while it runs."""
-        return Run(self, job, arguments, mode, settings)
+        return Run(self, ROOT / "jobs" / f"{job}.py", arguments, mode, settings)
 
-    def run(self, job, *arguments, mode, **settings):
-        """Send a job to the cluster and wait for its end."""
-        run = self.start_run(job, *arguments, mode=mode, **settings)
-        run.wait()
-        return run
+    def start_several(self, *words, mode, **settings):
+        """Send several jobs to the cluster in one application, see `several_jobs.py`; returns while it runs."""
+        tests = ROOT / "tests"
+        return Run(self, tests / "yarn" / "several_jobs.py", words, mode, settings, tests / "jobs" / "running.py")
 
     def names(self, folder):
         """Names in a folder of HDFS, hidden ones too."""
@@ -112,7 +111,7 @@ class Cluster:
 class Run:
     """One spark-submit, with what it printed once it has ended."""
 
-    def __init__(self, cluster, job, arguments, mode, settings):
+    def __init__(self, cluster, program, arguments, mode, settings, *modules):
         self._hadoop, self._tag = cluster.hadoop, f"run-{uuid.uuid4().hex[:8]}"
         self.returncode = self.stdout = self.stderr = None
         settings = _SETTINGS | {"spark.yarn.tags": f"fiqa-spark,{self._tag}"} | settings
@@ -120,10 +119,10 @@ class Run:
             settings["spark.pyspark.driver.python"] = sys.executable
         line = [
             *("spark-submit", "--properties-file", str(ROOT / "conf" / "yarn.conf"), "--deploy-mode", mode),
-            *("--py-files", str(ROOT / "dist" / "fiqa_spark.zip")),
+            *("--py-files", ",".join(map(str, (ROOT / "dist" / "fiqa_spark.zip", *modules)))),
             *("--archives", f"{cluster.home}/apps/fiqa/environment.tar.gz#environment"),
             *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
-            *(str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments)),
+            *(str(program), *map(str, arguments)),
         ]
         # Files take all that is written while nobody reads.
         self._files = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - closed once they are read.
@@ -173,16 +172,16 @@ class Run:
             if self.process.poll() is not None:
                 self.wait()
                 raise AssertionError(f"the run ended too soon: {self.stdout}{self.stderr}")
-            time.sleep(0.05)
+            time.sleep(0.1)
         self.signal(signal.SIGKILL)
         raise AssertionError("nothing happened")
 
     def _executor_with_worker(self):
-        application = self.application()
+        with_worker = {variable(pid, "CONTAINER_ID") for pid in processes(b"pyspark.daemon")} - {""}
+        application = self.application() if with_worker else None
         if application is None:
             return None
         number = application["id"].removeprefix("application_")
-        with_worker = {variable(pid, "CONTAINER_ID") for pid in processes(b"pyspark.daemon")}
         for pid in processes(b"YarnCoarseGrainedExecutorBackend"):
             name = variable(pid, "CONTAINER_ID")
             if program(pid) == "java" and number in name and name in with_worker:

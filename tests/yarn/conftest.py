@@ -7,9 +7,10 @@ import pytest
 
 from fiqa_spark import read_labels
 from tests.jobs.planted_job import FLAGS, Planted
+from tests.jobs.recognizing import FACES, Recognizing
 from tests.jobs.running import options, run_in
 from tests.yarn.cluster import Cluster
-from tests.yarn.labelling_runs import OF_METHOD
+from tests.yarn.every_job import QUOTA, EveryJob, jobs_of
 
 
 def as_binary(folder):
@@ -99,19 +100,6 @@ def faces(cluster, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def faces_labels(spark, faces):
-    """Method to path to row."""
-    return {method: faces.local_labels(spark, **own) for method, own in OF_METHOD.items()}
-
-
-@pytest.fixture(scope="session")
-def store_import(cluster, faces):
-    """The run that made the folder `store` beside the features of `faces`."""
-    words = options(source=f"{faces.name}/features", dst=f"{faces.name}/store", id_key_index=-2)
-    return cluster.run("import_features", *words, mode="cluster")
-
-
-@pytest.fixture(scope="session")
 def many_faces(cluster, tmp_path_factory):
     """12,000 images, compared with so many others that there is time to kill a process meanwhile."""
     flags = {"id_key_index": -2, "pool_size": 5000, "estimator": "exact", "partition_by": "bucket"}
@@ -124,16 +112,23 @@ def many_labels(spark, many_faces):
 
 
 @pytest.fixture(scope="session")
-def result_after_kill(cluster, many_faces):
-    """Name of a result beside the data, of a run after one that YARN was told to kill."""
-    words = many_faces.arguments("result")
-    run = cluster.start_run("generate_labels", *words, mode="cluster")
-    run.wait_for_worker()
-    cluster.hadoop.kill_application(run.application()["id"])
-    run.wait()
-    assert run.returncode != 0
-    assert run.application()["finalStatus"] == "KILLED"
-    assert "result" not in cluster.names("many")
-    run = cluster.run("generate_labels", *words, mode="cluster")
-    assert run.returncode == 0, run.driver_log()
-    return "result"
+def scores(cluster, tmp_path_factory):
+    """A text of random scores of the faces of `Recognizing`, which lie on HDFS, with their true UI centroid."""
+    folder = tmp_path_factory.mktemp("recognizing")
+    Recognizing(folder)
+    planted = np.array([FACES.vectors[path] / np.linalg.norm(FACES.vectors[path]) for path in FACES.unrecognizable])
+    np.save(folder / "known.npy", planted.mean(axis=0, dtype=np.float64))
+    random = np.random.default_rng(0)
+    text = "".join(f"{path} {random.uniform():.6f}\n" for path in FACES.paths)
+    (folder / "scores.txt").write_text(text, encoding="utf-8")
+    cluster.put("scored", *(folder / name for name in ("images.txt", "features", "known.npy")))
+    cluster.put("compared", folder / "scores.txt")
+    return folder / "scores.txt"
+
+
+@pytest.fixture(scope="session")
+def every_job(cluster, faces, many_faces, scores, tmp_path_factory):
+    """An application that runs every job; it goes on while other tests send theirs."""
+    cluster.put("small")
+    cluster.hadoop.dfsadmin("-setSpaceQuota", str(QUOTA), "/user/alice/small")
+    return EveryJob(cluster, jobs_of(faces, many_faces), tmp_path_factory.mktemp("events"))

@@ -2,35 +2,22 @@
 
 import json
 
-import numpy as np
-
 from fiqa_spark.evaluation.evaluate import evaluate
 from fiqa_spark.evaluation.label_sets import read_label_sets
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.storage import Storage
-from tests.jobs.recognizing import FACES, Recognizing
-from tests.jobs.running import options
+from tests.jobs.recognizing import FACES
 from tests.labelling import features_frame
 
 
-def test_curves_are_those_of_local_mode_and_the_page_is_on_hdfs(spark, cluster, tmp_path):
-    scores = tmp_path / "scores.txt"
-    random = np.random.default_rng(0)
-    scores.write_text("".join(f"{path} {random.uniform():.6f}\n" for path in FACES.paths), encoding="utf-8")
-    features = Recognizing(tmp_path).folder / "features"
-    cluster.put("compared", scores, features)
-    places = {"labels": "compared/scores.txt", "feature_root": "compared/features", "dst": "compared/out"}
-    run = cluster.start_run(
-        "evaluate_labels", *options(**places, id_key_index=-2, non_mated=2000, at_fmr=0.01), mode="cluster"
-    )
+def test_curves_are_those_of_local_mode_and_the_page_is_on_hdfs(spark, cluster, scores, every_job):
     settings = EvaluationSettings(feature_root="x", id_key_index=-2, non_mated=2000, at_fmr=(0.01,))
     storage, keyed = Storage(spark), keyed_features(features_frame(spark, FACES.vectors), -2)
     sets = read_label_sets(spark, storage, (scores.as_uri(),))
     local = evaluate(spark, storage, sets, settings, Steps(spark), lambda _: keyed)
-    run.wait()
-    assert run.returncode == 0, run.stderr + run.driver_log()
+    every_job.assert_succeeded("curves")
     assert cluster.names("compared/out") == ["edc.csv", "edc.parquet", "report.html", "summary.json"]
     found = json.loads(cluster.read("compared/out/summary.json"))["comparisons"]
     assert len(found) == len(local.comparisons) == 3

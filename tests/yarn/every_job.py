@@ -1,0 +1,88 @@
+"""Every job over files of HDFS, in cluster mode: one application, whose driver runs them one after another."""
+
+import json
+import types
+
+from tests.jobs.running import options
+from tests.yarn.several_jobs import BETWEEN, RESULT
+
+# Flags that differ from those of all labelling runs.
+OF_METHOD = {"sdd-fiqa": {}, "margin": {"method": "margin", "rounds": None}}
+# A block counts as full while it is written, one of 4 MiB of a small file and a larger one of labels.
+QUOTA = 5 << 20
+
+
+def jobs_of(faces, many_faces):
+    """What is run, to the job and its words, in this order."""
+    scored = {"image_list_file": "scored/images.txt", "feature_root": "scored/features", "id_key_index": -2}
+    scored["partition_by"] = "bucket"
+    compared = {"labels": "compared/scores.txt", "feature_root": "scored/features", "id_key_index": -2}
+    margin = OF_METHOD["margin"]
+    few_rounds = {"estimator": "sampled", "rounds": 1}
+    return {
+        "import": ("import_features", *options(source="faces/features", dst="faces/store", id_key_index=-2)),
+        "distances": ("generate_labels", *faces.arguments("distances", "features")),
+        "margins": ("generate_labels", *faces.arguments("margins", "store", **margin)),
+        "export": ("export_labels", *options(labels="faces/distances", format="csv", dst="faces/labels.csv")),
+        "found": ("score_recognizability", *options(**scored, score_dst="scored/found"), "--templates"),
+        "given": (
+            "score_recognizability",
+            *options(**scored, score_dst="scored/given", ui_centroid="scored/known.npy"),
+        ),
+        "curves": ("evaluate_labels", *options(**compared, dst="compared/out", non_mated=2000, at_fmr=0.01)),
+        "no right": ("generate_labels", *faces.arguments("/user/labels")),
+        "no room": ("generate_labels", *many_faces.arguments("small/labels", **few_rounds)),
+    }
+
+
+class EveryJob:
+    """The application that runs them.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    jobs : dict
+        As from `jobs_of`.
+    events : path
+        Empty folder on the local disk, for Spark's events.
+    """
+
+    def __init__(self, cluster, jobs, events):
+        self._events, self._names, self._results = events, list(jobs), None
+        words = [word for job in jobs.values() for word in (*job, BETWEEN)]
+        # Its Python holds what all jobs import.
+        settings = {**to_log_events(events), "spark.driver.memoryOverhead": "1g"}
+        self.run = cluster.start_several(*words, mode="cluster", **settings)
+
+    def result(self, name):
+        """What became of a job, with `returncode`, `stdout` and `stderr`; waits for the application's end."""
+        if self._results is None:
+            self.run.wait()
+            lines = [line for line in self.run.driver_log().splitlines() if line.startswith(RESULT)]
+            assert len(lines) == len(self._names), self.run.stderr + self.run.driver_log()
+            self._results = [types.SimpleNamespace(**json.loads(line.removeprefix(RESULT))) for line in lines]
+        return self._results[self._names.index(name)]
+
+    def assert_succeeded(self, name):
+        """A job has ended well; returns what it printed."""
+        result = self.result(name)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def steps(self):
+        """Descriptions of all stages."""
+        self.run.wait()
+        return descriptions(self._events)
+
+
+def to_log_events(folder):
+    """Settings of an application that leaves its events in a local folder, uncompressed."""
+    log = {"enabled": "true", "dir": folder.as_uri(), "compress": "false", "rolling.enabled": "false"}
+    return {f"spark.eventLog.{key}": value for key, value in log.items()}
+
+
+def descriptions(folder):
+    """Descriptions of the stages in an event log that have one; a look at the first vectors has none."""
+    events = [json.loads(line) for path in folder.rglob("*") if path.is_file() for line in path.open(encoding="utf-8")]
+    submitted = [event for event in events if event["Event"] == "SparkListenerStageSubmitted"]
+    return {event["Properties"].get("spark.job.description") for event in submitted} - {None}
