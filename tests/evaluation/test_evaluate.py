@@ -165,7 +165,7 @@ def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn)
     np.testing.assert_array_equal(again.similarities.non_mated, drawn.similarities.non_mated)
 
 
-@pytest.mark.parametrize("changes", [{}, {"non_mated": 10_000, "error": ("fnmr", "fmr")}, {"mated_per_identity": 2}])
+@pytest.mark.parametrize("changes", [{}, {"non_mated": 10_000, "error": ("fnmr", "fmr"), "mated_per_identity": 2}])
 def test_many_images_give_what_few_give(spark, sample, monkeypatch, changes):
     vectors = dict(list(sample[0].items())[:200])
     random = np.random.default_rng(8)

@@ -9,7 +9,7 @@ from fiqa_spark.inputs.keys import identity_key
 from fiqa_spark.methods import results
 from fiqa_spark.runtime.storage import Storage
 
-pytestmark = pytest.mark.lowest_versions
+ON_LOWEST = pytest.mark.lowest_versions
 
 
 def read(spark, *entries):
@@ -20,6 +20,7 @@ def rows_of(labels):
     return {row.path: (row.identity, row.quality, row.status) for row in labels.table.collect()}
 
 
+@ON_LOWEST
 def test_text_of_path_and_score(spark, tmp_path):
     file = tmp_path / "scores.txt"
     file.write_bytes(b"p0/my face.jpg\t12.5\r\np0/1.jpg 1e-3\n\n/data/p1/0.jpg nan\np1/a b.jpg inf\n")
@@ -39,6 +40,7 @@ def test_text_of_path_and_score(spark, tmp_path):
     }
 
 
+@ON_LOWEST
 def test_csv_with_whatever_columns_it_has(spark, tmp_path):
     whole, bare = tmp_path / "whole.csv", tmp_path / "bare=1.csv"
     whole.write_text('path,identity,label,status\n"a, ""b"".jpg",0042,7.5,ok\nc.jpg,0043,,too_few_images\n', "utf-8")
@@ -77,7 +79,10 @@ def test_scores_of_ofiq_are_its_scalars_and_none_where_it_could_not_assess(spark
         'Path;"Quality";IDENTITY;\n"p0/a, b.jpg";1.5;0042;\np0/1.jpg;2;7;\n',
         "identity\timage_path\tSCORE\n0042\tp0/a, b.jpg\t1.5\n7\tp0/1.jpg\t2\n",
         "quality|File Name|identity|note\r\n1.5|p0/a, b.jpg|0042|x\r\n2|p0/1.jpg\u00a0|7|\r\n",
-        '\ufeff"image","label","identity","score"\n"p0/a, b.jpg","1.5","0042","9"\n"p0\\1.jpg","2","7","9"\n',
+        pytest.param(
+            '\ufeff"image","label","identity","score"\n"p0/a, b.jpg","1.5","0042","9"\n"p0\\1.jpg","2","7","9"\n',
+            marks=ON_LOWEST,
+        ),
     ],
 )
 def test_csv_of_any_separator_and_header(spark, tmp_path, content):
@@ -103,7 +108,7 @@ def test_of_several_scores_the_one_that_is_read_is_told(spark, tmp_path, caplog)
         '"p0/a b.jpg";1.5\np0/1.jpg; 2\n',
         "p0/a b.jpg,1.5\r\np0/1.jpg,2\r\n",
         "D:\\p0\\a b.jpg 1.5\nD:\\p0\\1.jpg 2\n",
-        "\ufeffp0/a b.jpg\u00a01.5 \n\u00a0p0/1.jpg 2\u3000\n",
+        pytest.param("\ufeffp0/a b.jpg\u00a01.5 \n\u00a0p0/1.jpg 2\u3000\n", marks=ON_LOWEST),
     ],
 )
 def test_text_of_any_separator(spark, tmp_path, content):
@@ -114,6 +119,7 @@ def test_text_of_any_separator(spark, tmp_path, content):
     assert {row.identity for row in with_identity(labels, -2).collect()} == {"p0"}
 
 
+@ON_LOWEST
 def test_results_of_the_jobs(spark, tmp_path):
     rows = [
         ("p0/0.jpg", "p0", 12.5, "ok", 0.1, 0.01, 4, 4, [12.0, 13.0]),
@@ -137,9 +143,9 @@ def test_results_of_the_jobs(spark, tmp_path):
     ("content", "said"),
     [
         ("p0/0.jpg\n", "line 'p0/0.jpg' is no path with a score; write 'path score'"),
-        ("p0/0.jpg high\n", "the score of 'p0/0.jpg' is 'high', which is no number"),
+        pytest.param("p0/0.jpg high\n", "the score of 'p0/0.jpg' is 'high', which is no number", marks=ON_LOWEST),
         ("path,note\na,b\n", "no column label or ers or score or quality; it has path, note"),
-        ("path,label\na.jpg,low\n", "the score of 'a.jpg' is 'low', which is no number"),
+        pytest.param("path,label\na.jpg,low\n", "the score of 'a.jpg' is 'low', which is no number", marks=ON_LOWEST),
         (
             "path;score\na.jpg;50,5\n",
             "the score of 'a.jpg' is '50,5', which is no number; write it with a decimal point",
@@ -157,7 +163,7 @@ def test_results_of_the_jobs(spark, tmp_path):
         (b"PAR1\x15\x04", "is Parquet"),
         ("../p0/0.jpg 1\n", "path '../p0/0.jpg' climbs out of its root; remove its '..' parts"),
         (b"caf\xe9.jpg 1\n", "not UTF-8"),
-        (b"\x00\xf7\r,\x81\rpath\n", "not UTF-8"),
+        pytest.param(b"\x00\xf7\r,\x81\rpath\n", "not UTF-8", marks=ON_LOWEST),
     ],
 )
 def test_what_is_no_label_set_is_refused(spark, tmp_path, content, said):

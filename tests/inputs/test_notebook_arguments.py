@@ -27,6 +27,13 @@ from tests.labelling import DIMENSION, SMALL, embeddings_of, features_frame, ima
 
 PATHS = paths_of([4, 3, 5, 4])
 VECTORS = embeddings_of(PATHS)
+STRAY = "path string, feature array<float>"
+
+
+@pytest.fixture(scope="module")
+def reference(spark):
+    """Labels of the images, from plain DataFrames."""
+    return label_rows(spark, PATHS, VECTORS)
 
 
 def told(function, *arguments):
@@ -64,11 +71,11 @@ def test_what_is_no_spark_dataframe_is_refused_with_the_way_to_make_one(spark, f
         assert line.startswith(f"{name} {said}" if said.startswith("/") else f"{name}: {said}")
 
 
-def test_the_way_out_for_a_pandas_frame_is_one(spark):
+def test_the_way_out_for_a_pandas_frame_is_one(spark, reference):
     images = pd.DataFrame({"path": PATHS})
     features = pd.DataFrame({"path": list(VECTORS), "feature": [vector.tolist() for vector in VECTORS.values()]})
     rows = label_rows(spark, spark.createDataFrame(images), spark.createDataFrame(features))
-    assert rows == label_rows(spark, PATHS, VECTORS)
+    assert rows == reference
 
 
 COLUMNS = {
@@ -126,11 +133,10 @@ def test_a_path_that_is_no_text_is_told_with_its_type(spark, kind):
         assert told(function, table) == f"{name}: 'path' is {shown}; give paths as text, as the image list has them"
 
 
-@pytest.mark.lowest_versions
-def test_paths_as_bytes_are_text(spark):
+def test_paths_as_bytes_are_text(spark, reference):
     images = spark.createDataFrame([(path.encode(),) for path in PATHS], "path binary")
     features = features_frame(spark, VECTORS).selectExpr("cast(path as binary) path", "feature")
-    assert label_rows(spark, images, features) == label_rows(spark, PATHS, VECTORS)
+    assert label_rows(spark, images, features) == reference
 
 
 def test_an_identity_that_is_a_list_is_told(spark):
@@ -142,15 +148,24 @@ def test_an_identity_that_is_a_list_is_told(spark):
 @pytest.mark.parametrize("function", [generate_labels, score_recognizability])
 @pytest.mark.parametrize("with_identity", [False, True])
 def test_images_without_a_path_are_counted(spark, function, index, with_identity):
-    rows = [(None, "p0"), *((path, path[:2]) for path in PATHS), (None, None), (" ", "p1"), ("", None)]
-    images = spark.createDataFrame(rows, "path string, identity string")
+    images = with_rows_without_path(spark)
     images = images if with_identity else images.drop("identity")
     settings = LabelSettings if function is generate_labels else RecognizabilitySettings
     line = told(function, images, features_frame(spark, VECTORS), settings(id_key_index=index))
     said = "images: 4 of 20 rows have no path; leave them out, as in images.where(\"trim(path) <> ''\")"
     assert line == said
-    labels = label_rows(spark, images.where("trim(path) <> ''"), VECTORS)
-    assert labels == label_rows(spark, PATHS, VECTORS)
+
+
+def with_rows_without_path(spark):
+    rows = [(None, "p0"), *((path, path[:2]) for path in PATHS), (None, None), (" ", "p1"), ("", None)]
+    return spark.createDataFrame(rows, "path string, identity string")
+
+
+def test_rows_without_a_path_are_left_out_as_is_told(spark, reference):
+    images = with_rows_without_path(spark).where("trim(path) <> ''")
+    strays = spark.createDataFrame([(path, [1.0] * DIMENSION) for path in (None, "")], STRAY)
+    features = strays.union(features_frame(spark, VECTORS)).where("path <> ''")
+    assert label_rows(spark, images, features) == reference
 
 
 @pytest.mark.lowest_versions
@@ -162,11 +177,10 @@ def test_a_list_of_nulls_alone_is_told(spark):
 
 @pytest.mark.parametrize("path", [None, ""])
 def test_features_without_a_path_are_told(spark, path):
-    stray = spark.createDataFrame([(path, [1.0] * DIMENSION)], "path string, feature array<float>")
+    stray = spark.createDataFrame([(path, [1.0] * DIMENSION)], STRAY)
     said = "rows of the list or of the features have no path; leave them out, as in features.where(\"path <> ''\")"
     features = stray.union(features_frame(spark, VECTORS))
     assert told(generate_labels, images_frame(spark, PATHS), features, LabelSettings(**SMALL)) == said
-    assert label_rows(spark, PATHS, features.where("path <> ''")) == label_rows(spark, PATHS, VECTORS)
 
 
 IDENTITIES = {
@@ -292,9 +306,8 @@ def test_a_folder_may_be_a_path_and_what_is_none_is_told(spark, tmp_path, read):
     assert told(read, None, tmp_path) == "spark: is None; give the SparkSession first"
 
 
-def test_labels_are_read_from_a_path(spark, tmp_path):
-    rows = label_rows(spark, PATHS, VECTORS)
-    labels = spark.createDataFrame(list(rows.values()), LABELS)
+def test_labels_are_read_from_a_path(spark, reference, tmp_path):
+    labels = spark.createDataFrame(list(reference.values()), LABELS)
     labels.write.parquet(str(tmp_path / "labels"))
     assert {row.path for row in read_labels(spark, tmp_path).collect()} == set(PATHS)
 

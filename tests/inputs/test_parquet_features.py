@@ -8,8 +8,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths, with_binary_vectors
 from tests.labelling import embeddings_of, features_frame, label_rows, paths_of
-
-pytestmark = pytest.mark.lowest_versions
+from tests.on_lowest import on_lowest
 
 PATHS = paths_of([5, 4, 6])
 
@@ -36,12 +35,13 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", on_lowest(FORMS, "vector"))
 def test_every_type_of_vector_gives_the_same_labels(spark, reference, form):
     found = label_rows(spark, PATHS, FORMS[form](spark))
     assert {path: row.label for path, row in found.items()} == reference
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("form", FORMS)
 def test_every_type_of_vector_becomes_the_same_binary(spark, form):
     store = with_binary_vectors(keyed_features(FORMS[form](spark), -2).table)
@@ -50,17 +50,20 @@ def test_every_type_of_vector_becomes_the_same_binary(spark, form):
     assert {row.key: bytes(row.feature) for row in store.collect()} == expected
 
 
+@pytest.mark.lowest_versions
 def test_columns_that_are_missing_are_named_with_those_that_are_there(spark):
     table = spark.createDataFrame([(1, 2)], "name int, embedding int")
     with pytest.raises(InputError, match=r"features: no column 'path' and no column 'feature'; it has name, embedding"):
         check_columns(table, setting="feature_root")
 
 
+@pytest.mark.lowest_versions
 def test_a_feature_of_another_type_is_told(spark):
     with pytest.raises(InputError, match="/data: 'feature' is string; use array<float>"):
         check_columns(spark.createDataFrame([("a", "b")], "path string, feature string"), path="/data")
 
 
+@pytest.mark.lowest_versions
 def test_vectors_of_any_length_are_stacked_with_zeros_for_those_that_do_not_fit():
     import pandas as pd
 

@@ -11,8 +11,6 @@ from fiqa_spark.inputs.parquet_columns import read_list_columns
 from fiqa_spark.runtime.storage import Storage
 from tests.parquet_files import NEEDED_BY_NOBODY, PATHS, of_each, write
 
-pytestmark = pytest.mark.lowest_versions
-
 
 def identities_of(spark, folder):
     table = read_list_columns(spark, Storage(spark), str(folder))
@@ -24,13 +22,13 @@ def identities_of(spark, folder):
     [
         (pa.array(["007"] * 8), "007"),
         (of_each(7, pa.int32()), "7"),
-        (of_each(2**64 - 1, pa.uint64()), str(2**64 - 1)),
+        pytest.param(of_each(2**64 - 1, pa.uint64()), str(2**64 - 1), marks=pytest.mark.lowest_versions),
         (of_each(b"ann", pa.binary()), "ann"),
-        (of_each(7.0, pa.float64()), "7"),
+        pytest.param(of_each(7.0, pa.float64()), "7", marks=pytest.mark.lowest_versions),
         (of_each(0.5, pa.float32()), "0.5"),
         (of_each(True, pa.bool_()), "true"),
-        (of_each(decimal.Decimal(12), pa.decimal128(10, 0)), "12"),
-        (of_each(datetime.date(2024, 1, 31), pa.date32()), "2024-01-31"),
+        pytest.param(of_each(decimal.Decimal(12), pa.decimal128(10, 0)), "12", marks=pytest.mark.lowest_versions),
+        pytest.param(of_each(datetime.date(2024, 1, 31), pa.date32()), "2024-01-31", marks=pytest.mark.lowest_versions),
         (pa.array(["ann"] * 8).dictionary_encode(), "ann"),
     ],
 )
@@ -40,12 +38,14 @@ def test_a_list_has_identities_of_every_type(spark, tmp_path, stored, shown, opt
     assert identities_of(spark, tmp_path) == dict.fromkeys(PATHS, shown)
 
 
+@pytest.mark.lowest_versions
 def test_an_identity_that_pandas_has_no_value_for_is_none(spark, tmp_path):
     values = pa.array([*range(7), None], pa.int64()).to_pandas()
     write(tmp_path, identity=pa.array(values.to_numpy()))
     assert identities_of(spark, tmp_path) == dict(zip(PATHS, [*map(str, range(7)), None], strict=True))
 
 
+@pytest.mark.lowest_versions
 def test_a_list_in_folders_by_identity_keeps_leading_zeros(spark, tmp_path):
     for identity in ("0042", "7"):
         write(tmp_path, f"set=1/identity={identity}/part-0", path=pa.array([f"{identity}/{path}" for path in PATHS]))
@@ -56,12 +56,14 @@ def test_a_list_in_folders_by_identity_keeps_leading_zeros(spark, tmp_path):
     assert identities_of(spark, tmp_path) == expected
 
 
+@pytest.mark.lowest_versions
 def test_a_list_of_several_files_may_lack_identities_in_some(spark, tmp_path):
     pq.write_table(pa.table({"path": ["a/1"], "identity": ["a"]}), tmp_path / "0.parquet")
     pq.write_table(pa.table({"path": ["b/1"]}), tmp_path / "1.parquet")
     assert identities_of(spark, tmp_path) == {"a/1": "a", "b/1": None}
 
 
+@pytest.mark.lowest_versions
 def test_text_is_no_parquet_list(spark, tmp_path):
     (tmp_path / "images").write_text("a/1.jpg\n", encoding="utf-8")
     assert read_list_columns(spark, Storage(spark), str(tmp_path / "images")) is None

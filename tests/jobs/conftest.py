@@ -6,7 +6,7 @@ import pytest
 
 from tests.jobs.inputs import Inputs
 from tests.jobs.planted_job import Planted
-from tests.jobs.running import run_in, submit
+from tests.jobs.running import run_in
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +30,3 @@ def reference(spark, planted, run_job):
 @pytest.fixture
 def inputs(tmp_path, run_job):
     return Inputs(tmp_path, run_job)
-
-
-@pytest.fixture(params=["spark-submit", "session"])
-def either_way(inputs, request):
-    """Inputs, and a job run on them by spark-submit and in the session: message and exit code are the same."""
-    if request.param == "spark-submit":
-        inputs.run_job = submit
-    return inputs

@@ -12,6 +12,19 @@ from tests.labelling import embeddings_of, paths_of
 PATHS = paths_of([4, 3, 5, 4])
 
 
+def key_of(path):
+    """What a feature store calls an image of these paths."""
+    return path.removesuffix(".jpg")
+
+
+def stored_vectors(store):
+    """Path to the bytes of the vector, of a feature store."""
+    parts = [pq.read_table(part, columns=["path", "feature"]).to_pylist() for part in store.glob("part-*.parquet")]
+    rows = [(row["path"], row["feature"]) for part in parts for row in part]
+    assert len(dict(rows)) == len(rows)
+    return dict(rows)
+
+
 class Inputs:
     """A folder with a list and features, and a job run on them."""
 
@@ -56,7 +69,7 @@ class Inputs:
 
 
 def refused(inputs, *parts):
-    """Run the job and check that its one line holds all of these parts and that nothing was written."""
+    """Run the job, check that its one line holds all of these parts and that nothing was written; what the run gave."""
     before = sorted(inputs.destination.parent.iterdir())
     result = inputs.run()
     assert result.returncode == 2, result.stderr
@@ -65,3 +78,4 @@ def refused(inputs, *parts):
         assert str(part) in line, line
     assert result.stdout == ""
     assert sorted(inputs.destination.parent.iterdir()) == before
+    return result

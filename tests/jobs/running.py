@@ -18,8 +18,8 @@ from fiqa_spark.errors import FiqaError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROPERTIES = ROOT / "conf" / "local.conf"
-# Tests end before the second compiler pays off, and it would take half of their processor time; without it Java would
-# make do with a code cache that fills up.
+# Such a process ends before the second compiler pays off, and that would take half of its processor time; without it,
+# Java would make do with a code cache that fills up.
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 

@@ -61,8 +61,7 @@ def test_every_image_in_one_identity(inputs):
     refused(inputs, "--id-key-index 0", "every image has the identity 'data'", "use -2, which gives 'p0'")
 
 
-def test_no_feature_matched(either_way):
-    inputs = either_way
+def test_no_feature_matched(inputs):
     inputs.write_features({f"elsewhere/{path}": vector for path, vector in embeddings_of(PATHS).items()})
     keys = ("list key 'p0/0'", "feature key 'elsewhere/p0/0'")
     refused(inputs, f"--feature-root {inputs.features}: ", *keys, "set --image-root")
@@ -76,11 +75,6 @@ def test_no_feature_matched_in_a_tree(inputs):
 def test_every_feature_invalid(inputs):
     inputs.write_features({path: vector * np.nan for path, vector in embeddings_of(PATHS).items()})
     refused(inputs, "--feature-root", "none of 16 features can be used", "not finite", "list key 'p0/0'")
-
-
-def test_every_file_of_a_tree_pickled(inputs):
-    inputs.write_tree({path: np.array([{"a": 1}], dtype=object) for path in PATHS})
-    refused(inputs, "--feature-root", "none of 16 features can be used", "pickled objects, which are never loaded")
 
 
 def test_every_file_of_a_tree_truncated(inputs):

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
-from tests.jobs.inputs import PATHS, Inputs, refused
+from tests.jobs.inputs import PATHS, Inputs, key_of, refused, stored_vectors
 from tests.labelling import embeddings_of
 from tests.vectors_as_bytes import AS_BYTES
 
@@ -30,20 +30,24 @@ def binary(tmp_path, run_job):
     return BinaryInputs(tmp_path, run_job)
 
 
+@pytest.fixture(scope="module")
+def expected(spark, tmp_path_factory, run_job):
+    """Labels of the same features as float32."""
+    binary = BinaryInputs(tmp_path_factory.mktemp("float32"), run_job)
+    binary.write_bytes("float32")
+    return binary.labels(spark)
+
+
 @pytest.mark.parametrize("feature_type", ["float64", "float16", "npy"])
-def test_a_job_refuses_bytes_of_another_type_and_takes_them_by_its_name(spark, binary, feature_type):
+def test_a_job_refuses_bytes_of_another_type_and_takes_them_by_its_name(spark, binary, expected, feature_type):
     binary.write_bytes(feature_type)
     refused(binary, f"--feature-root {binary.features}: 'feature' is bytes", "--feature-type", feature_type)
-    binary.flags |= {"feature_type": feature_type, "overwrite": True}
-    found = binary.labels(spark)
-    del binary.flags["feature_type"]
-    binary.write_bytes("float32")
-    expected = binary.labels(spark)
-    assert found == pytest.approx(expected, abs=0.5 if feature_type == "float16" else 1e-3)
+    binary.flags["feature_type"] = feature_type
+    assert binary.labels(spark) == pytest.approx(expected, abs=0.5 if feature_type == "float16" else 1e-3)
 
 
 @pytest.mark.parametrize("feature_type", ["float64", "npy"])
-def test_an_import_refuses_them_too_and_keeps_what_they_hold_as_float32(spark, binary, tmp_path, feature_type):
+def test_an_import_refuses_them_too_and_keeps_what_they_hold_as_float32(binary, tmp_path, feature_type):
     binary.write_bytes(feature_type)
     words = ["--source", binary.features, "--dst", tmp_path / "store", "--id-key-index", "-2"]
     result = binary.run_job("import_features", *words)
@@ -53,7 +57,13 @@ def test_an_import_refuses_them_too_and_keeps_what_they_hold_as_float32(spark, b
     result = binary.run_job("import_features", *words, "--feature-type", feature_type)
     assert result.returncode == 0, result.stderr
     assert f"{len(PATHS)} features of length {len(next(iter(VECTORS.values())))}" in result.stdout
-    # A store knows its type; naming another does no harm.
+    stored = stored_vectors(tmp_path / "store")
+    assert stored == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
+
+
+def test_a_store_knows_its_type_and_naming_another_does_no_harm(spark, binary, expected, tmp_path):
+    words = ["--source", binary.features, "--dst", tmp_path / "store", "--id-key-index", "-2"]
+    assert binary.run_job("import_features", *words).returncode == 0
     binary.features = tmp_path / "store"
-    binary.flags["feature_type"] = feature_type
-    assert min(label for label in binary.labels(spark).values() if label is not None) >= 0
+    binary.flags["feature_type"] = "float64"
+    assert binary.labels(spark) == pytest.approx(expected, abs=1e-3)

@@ -10,7 +10,7 @@ from tests.browsing import Visit
 from tests.jobs.evaluating import QUALITIES, Evaluating
 from tests.jobs.inputs import PATHS
 from tests.jobs.planted_job import Planted
-from tests.jobs.running import options, submit
+from tests.jobs.running import options
 from tests.labelling import embeddings_of
 
 AREA = {"discard_limit", "pauc", "interval", "pauc_minus_best", "pauc_minus_first", "interval_minus_first"}
@@ -47,12 +47,12 @@ def planted_sets(tmp_path_factory, run_job):
     return planted
 
 
-def test_sets_of_every_form_side_by_side(planted_sets, browser):
+def test_sets_of_every_form_side_by_side(planted_sets, browser, run_job):
     folder = planted_sets.folder
     sets = [f"sdd={folder}/labels", f"planted={folder}/planted.txt", f"{folder}/chance.csv"]
     sets.append(f"{folder}/ers")
     places = options(feature_root=folder / "features", dst=folder / "compared", id_key_index=-2, non_mated=5000)
-    result = submit("evaluate_labels", "--labels", *sets, *places, "--error", "fnmr", "fmr", "--at-fmr", "0.01")
+    result = run_job("evaluate_labels", "--labels", *sets, *places, "--error", "fnmr", "fmr", "--at-fmr", "0.01")
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
     compared = folder / "compared"

@@ -44,7 +44,6 @@ def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(fold
     assert not list(folder.glob(".plain*"))
 
 
-@pytest.mark.lowest_versions
 def test_seed_is_a_file_a_round_and_one_of_labels(folder, run_job):
     result, place = export(run_job, folder, "plain", "seed")
     assert result.returncode == 0, result.stderr

@@ -3,8 +3,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.jobs.inputs import stored_vectors
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import options
+from tests.on_lowest import on_lowest
 
 
 def features_of(planted):
@@ -30,21 +32,12 @@ def as_matrix(planted, folder, run_job=None):
     return {"feature_root": folder / "features.npy", "rows_list": folder / "rows.txt", "image_root": "/faces"}
 
 
-def as_imported_tree(planted, folder, run_job):
-    source = as_tree(planted, folder / "tree")["feature_root"]
-    return imported(run_job, folder, source=source)
-
-
 def as_imported_matrix(planted, folder, run_job):
     folder.mkdir()
     matrix = as_matrix(planted, folder / "matrix")
     return imported(
         run_job, folder, source=matrix["feature_root"], rows_list=matrix["rows_list"], image_root=matrix["image_root"]
     )
-
-
-def as_imported_parquet(planted, folder, run_job):
-    return imported(run_job, folder, source=planted.folder / "features")
 
 
 def imported(run_job, folder, **flags):
@@ -54,17 +47,23 @@ def imported(run_job, folder, **flags):
     return {"feature_root": folder / "store"}
 
 
-FORMS = (as_matrix, as_imported_tree, as_imported_parquet)
-# On the lowest versions, one of the workers' ways to read .npy and one of the imports stand for all.
-ON_LOWEST = [pytest.param(form, marks=pytest.mark.lowest_versions) for form in (as_tree, as_imported_matrix)]
+FORMS = (as_tree, as_matrix, as_imported_matrix)
 
 
-@pytest.mark.parametrize("form", [*FORMS, *ON_LOWEST])
+@pytest.mark.parametrize("form", on_lowest(FORMS, as_imported_matrix))
 def test_every_form_of_features_gives_the_same_labels(spark, planted, reference, run_job, tmp_path, form):
     flags = form(planted, tmp_path / "features", run_job)
     result = run_job("generate_labels", *planted.arguments(form.__name__, **flags))
     assert result.returncode == 0, result.stderr
     assert_same_labels(planted.labels(spark, form.__name__), reference[0])
+
+
+@pytest.mark.parametrize("form", ["Parquet", "tree"])
+def test_every_form_of_features_gives_the_same_store(planted, run_job, tmp_path, form):
+    tree = as_tree(planted, tmp_path / "tree")["feature_root"]
+    imported(run_job, tmp_path, source=planted.folder / "features" if form == "Parquet" else tree)
+    expected = {path: np.float32(feature).tobytes() for path, feature in zip(*features_of(planted), strict=True)}
+    assert stored_vectors(tmp_path / "store") == expected
 
 
 def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted, reference, run_job, tmp_path):
@@ -86,6 +85,6 @@ def test_a_matrix_whose_list_is_read_in_several_pieces_is_imported_row_by_row(ru
     matrix = np.random.default_rng(0).standard_normal((2500, 16)).astype(np.float32)
     np.save(tmp_path / "features.npy", matrix)
     imported(run_job, tmp_path, source=tmp_path / "features.npy", rows_list=tmp_path / "rows.txt", id_key_index=-2)
-    table = pq.read_table(tmp_path / "store", columns=["path", "feature"]).to_pydict()
-    found = dict(zip(table["path"], table["feature"], strict=True))
-    assert found == {path: vector.tobytes() for path, vector in zip(paths, matrix, strict=True)}
+    assert stored_vectors(tmp_path / "store") == {
+        path: vector.tobytes() for path, vector in zip(paths, matrix, strict=True)
+    }

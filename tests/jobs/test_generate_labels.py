@@ -4,9 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from pyspark import SparkConf
 
+from fiqa_spark.cli import parse_flags, resolved_settings
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import environment, submit
+from tests.jobs.running import environment, options, submit
 
 
 def test_every_image_has_one_row_with_label_or_reason(planted, reference):
@@ -70,7 +72,6 @@ def configured(planted, chmod, tmp_path_factory):
     return events
 
 
-@pytest.mark.lowest_versions
 def test_settings_come_from_flag_then_configuration_then_default(spark, planted, reference, configured):
     settings = json.loads((planted.folder / "configured" / "summary.json").read_text(encoding="utf-8"))["settings"]
     assert settings["rounds"] == {"value": 4, "origin": "flag"}
@@ -93,10 +94,17 @@ def test_process_num_is_the_number_of_parallel_tasks(configured):
     assert '"spark.master":"local[3]"' in events
 
 
-@pytest.mark.parametrize("words", [["-load-feature"], ["--load-feature", "False"]])
-def test_load_feature_is_understood_in_all_its_forms(spark, planted, reference, run_job, words):
-    destination = "loaded" + "".join(words)
-    result = run_job("generate_labels", *planted.arguments(destination, partition_by="bucket"), *words)
+@pytest.mark.parametrize(
+    ("words", "is_loaded"), [(["-load-feature"], True), (["--load-feature", "False"], False), ([], False)]
+)
+def test_load_feature_is_understood_in_all_its_forms(words, is_loaded):
+    required = options(image_list_file="a", feature_root="b", score_dst="c")
+    flags = parse_flags("generate_labels", [*required, *words])
+    assert resolved_settings("generate_labels", flags, SparkConf(False)).load_feature is is_loaded
+
+
+def test_labels_are_the_same_where_features_are_loaded_and_in_buckets(spark, planted, reference, run_job):
+    result = run_job("generate_labels", *planted.arguments("loaded", partition_by="bucket"), "-load-feature")
     assert result.returncode == 0, result.stderr
-    assert_same_labels(planted.labels(spark, destination), reference[0])
-    assert list((planted.folder / destination / "labels").glob("identity_bucket=*"))
+    assert_same_labels(planted.labels(spark, "loaded"), reference[0])
+    assert list((planted.folder / "loaded" / "labels").glob("identity_bucket=*"))

@@ -4,20 +4,8 @@ import signal
 import subprocess
 import time
 
-import pytest
-
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import command, environment
-
-
-def test_overwrite_replaces_the_old_result(planted, run_job):
-    for seed in (1, 2):
-        words = planted.arguments("replaced", seed=seed, partition_by="bucket")
-        result = run_job("generate_labels", *words, "--overwrite")
-        assert result.returncode == 0, result.stderr
-    summary = json.loads((planted.folder / "replaced" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["settings"]["seed"]["value"] == 2
-    assert not list(planted.folder.glob(".replaced*"))
 
 
 def wait_for(condition, process):
@@ -30,15 +18,14 @@ def wait_for(condition, process):
     raise AssertionError("nothing happened within a minute")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, reference, run_job, number):
-    destination = f"killed-{number}"
+def test_a_terminated_run_leaves_nothing_and_running_it_again_works(spark, planted, reference, run_job):
+    destination = "terminated"
     line = command("generate_labels", *planted.arguments(destination))
     process = subprocess.Popen(
         line, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     wait_for(lambda: list(planted.folder.glob(f".{destination}.*.incomplete")), process)
-    os.killpg(process.pid, number)
+    os.killpg(process.pid, signal.SIGTERM)
     process.wait(60)
     assert not (planted.folder / destination).exists()
     result = run_job("generate_labels", *planted.arguments(destination))
@@ -47,7 +34,9 @@ def test_a_killed_run_leaves_nothing_and_running_it_again_works(spark, planted, 
     assert not list(planted.folder.glob(f".{destination}*"))
 
 
-def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, reference, run_job):
+def test_a_killed_run_with_overwrite_leaves_the_old_result_and_a_whole_one_replaces_it(
+    spark, planted, reference, run_job
+):
     words = planted.arguments("kept", partition_by="bucket")
     assert run_job("generate_labels", *words).returncode == 0
     process = subprocess.Popen(
@@ -62,3 +51,10 @@ def test_a_killed_run_with_overwrite_leaves_the_old_result(spark, planted, refer
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(60)
     assert_same_labels(planted.labels(spark, "kept"), reference[0])
+    again = run_job("generate_labels", *planted.arguments("kept", seed=2, partition_by="bucket"), "--overwrite")
+    assert again.returncode == 0, again.stderr
+    summary = json.loads((planted.folder / "kept" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["settings"]["seed"]["value"] == 2
+    labels = planted.labels(spark, "kept")
+    assert any(row.label != labels[path].label for path, row in reference[0].items())
+    assert not list(planted.folder.glob(".kept*"))

@@ -7,35 +7,43 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import read_labels
+from fiqa_spark import LabelSettings, read_labels
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.image_list import check_images, identified_images
 from fiqa_spark.inputs.repeated_keys import check_keys_differ
 from tests.jobs.inputs import PATHS, refused
-from tests.labelling import embeddings_of
+from tests.labelling import embeddings_of, images_frame
 
 
 @pytest.mark.parametrize(
     "other", ["p0/0.png", "./p0/0.jpg", "p0//0.jpg", "p0/./0.jpg", "/p0/0.jpg", "p0/0.JPG", "p0/0"]
 )
-def test_two_paths_of_one_key_are_refused(inputs, other):
-    inputs.write_list([*PATHS, other])
+def test_two_paths_of_one_key_are_refused(spark, other):
     first, second = sorted([other, "p0/0.jpg"])
-    refused(
-        inputs,
-        "--image-list-file",
-        f"1 key has several images, such as {first!r} and {second!r}",
-        "keep one image a key",
-    )
+    error = refusal_of(spark, [*PATHS, other])
+    assert error.setting == "image_list_file"
+    assert error.text.startswith(f"1 key has several images, such as {first!r} and {second!r}")
+    assert "keep one image a key" in error.remedy
 
 
-def test_all_such_keys_are_counted(inputs):
-    inputs.write_list([*PATHS, "p0/0.png", "p1/1.png", "p1/1.bmp"])
-    refused(inputs, "2 keys have several images")
+def test_all_such_keys_are_counted(spark):
+    assert refusal_of(spark, [*PATHS, "p0/0.png", "p1/1.png", "p1/1.bmp"]).text.startswith("2 keys have several images")
+
+
+def refusal_of(spark, paths):
+    """The error of a list, as every job looks at it."""
+    settings = LabelSettings(id_key_index=-2)
+    images = identified_images(images_frame(spark, paths), settings, -2)
+    with pytest.raises(InputError) as refusal:
+        check_images(images, settings, 10)
+    return refusal.value
 
 
 def test_paths_below_the_root_and_without_it_are_one_key(inputs):
     inputs.flags["image_root"] = "/photos"
     inputs.write_list([*PATHS, "/photos/p0/0.jpg"])
-    refused(inputs, "1 key has several images, such as '/photos/p0/0.jpg' and 'p0/0.jpg'")
+    said = "1 key has several images, such as '/photos/p0/0.jpg' and 'p0/0.jpg'"
+    refused(inputs, f"--image-list-file {inputs.list}: {said}", "keep one image a key")
 
 
 def test_a_key_of_two_identities_is_refused_too(inputs):
@@ -43,13 +51,6 @@ def test_a_key_of_two_identities_is_refused_too(inputs):
     pq.write_table(pa.table(table), inputs.list.with_suffix(".parquet"))
     inputs.list = inputs.list.with_suffix(".parquet")
     refused(inputs, "1 key has several images, such as 'p0/0.jpg' and 'p0/0.png'")
-
-
-def test_a_path_that_is_listed_twice_is_one_image_and_mixed_extensions_are_sound(spark, inputs):
-    inputs.write_list([*PATHS[:-1], PATHS[-1].replace("jpg", "png"), PATHS[0], PATHS[0]])
-    result = inputs.run()
-    assert result.returncode == 0, result.stderr
-    assert read_labels(spark, str(inputs.destination)).count() == len(PATHS)
 
 
 def test_a_list_of_uniform_paths_is_not_looked_at_again():
@@ -75,21 +76,18 @@ def test_a_few_images_without_a_feature_are_told_with_the_key_that_they_nearly_m
     assert "they differ by Unicode form, NFC and NFD" in line
 
 
-def test_images_that_have_no_feature_at_all_are_counted_and_no_more_is_said(inputs):
-    vectors = embeddings_of(PATHS)
-    vectors.pop("p0/0.jpg")
-    inputs.write_features(vectors)
-    result = inputs.run()
-    assert "missing_feature" in result.stdout
-    assert "have no feature" not in result.stderr
-
-
 EXTENSIONS = ("jpg", "JPG", "jpe", "jfif", "JXL", "heif", "j2k", "dib", "tga", "apng", "mp4")
 
 
-def test_extensions_of_the_files_people_have_are_cut(spark, inputs):
+def test_extensions_of_any_kind_are_cut_repeats_are_one_image_and_a_lack_of_features_is_counted_alone(spark, inputs):
     extensions = itertools.cycle(EXTENSIONS)
-    inputs.write_list([path.replace("jpg", extension) for path, extension in zip(PATHS, extensions, strict=False)])
-    assert inputs.run().returncode == 0
-    statuses = {row.path.rsplit(".", 1)[1]: row.status for row in read_labels(spark, str(inputs.destination)).collect()}
-    assert statuses == dict.fromkeys(EXTENSIONS, "ok")
+    listed = [path.replace("jpg", extension) for path, extension in zip(PATHS, extensions, strict=False)]
+    inputs.write_list([*listed, listed[0], listed[0], "p0/none.jpg"])
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    rows = read_labels(spark, str(inputs.destination)).collect()
+    assert {row.path: row.status for row in rows} == {**dict.fromkeys(listed, "ok"), "p0/none.jpg": "missing_feature"}
+    assert len(rows) == len(PATHS) + 1
+    # Nothing is like the one image without a feature: no more is said of it.
+    assert "missing_feature" in result.stdout
+    assert "have no feature" not in result.stderr

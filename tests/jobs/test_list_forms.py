@@ -4,8 +4,10 @@ import csv
 
 import pytest
 
-from fiqa_spark import read_labels
-from tests.jobs.inputs import PATHS, Inputs, refused
+from fiqa_spark import LabelSettings, read_labels
+from fiqa_spark.inputs.image_list import identified_images, read_paths
+from fiqa_spark.runtime.storage import Storage
+from tests.jobs.inputs import PATHS, Inputs, key_of, refused, stored_vectors
 from tests.jobs.running import message, options
 from tests.labelling import embeddings_of
 
@@ -47,13 +49,14 @@ def expected(spark, tmp_path_factory, run_job):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_labels_are_those_of_a_path_a_line(spark, inputs, expected, form):
+def test_images_are_those_of_a_path_a_line(spark, tmp_path, caplog, form):
     content, flags = FORMS[form]
-    inputs.list.write_text(content, encoding="utf-8", newline="")
-    inputs.flags |= {"estimator": "exact", **flags}
-    labels, result = labels_of(spark, inputs)
-    assert_same(labels, expected)
-    assert ("list read as" in result.stderr) == (form != "blanks around")
+    (tmp_path / "list").write_text(content, encoding="utf-8", newline="")
+    with caplog.at_level("INFO", "fiqa_spark"):
+        listed = read_paths(spark, Storage(spark), str(tmp_path / "list"))
+    rows = identified_images(listed, LabelSettings(id_key_index=-2, **flags), -2).collect()
+    assert sorted((row.key, row.identity) for row in rows) == sorted((key_of(path), path[:2]) for path in PATHS)
+    assert ("list read as" in caplog.text) == (form != "blanks around")
 
 
 def test_a_form_that_lists_no_paths_is_refused_by_name(inputs):
@@ -82,15 +85,15 @@ def test_rows_of_a_matrix_may_be_listed_in_any_form(spark, inputs, expected):
     store = inputs.folder / "store"
     flags = options(source=inputs.features, rows_list=rows, image_root="/data/faces", id_key_index=-2, dst=store)
     assert inputs.run_job("import_features", *flags).returncode == 0
-    del inputs.flags["rows_list"]
-    inputs.features, inputs.destination = store, inputs.folder / "out" / "of-store"
-    assert_same(labels_of(spark, inputs)[0], expected)
+    assert stored_vectors(store) == {key_of(path): vector.tobytes() for path, vector in embeddings_of(PATHS).items()}
 
 
-def test_labels_are_exported_in_the_order_of_a_list_of_any_form(spark, inputs):
+def test_labels_are_those_of_a_path_a_line_and_exported_in_the_order_of_a_list_of_any_form(spark, inputs, expected):
     inputs.list.write_text(INSIGHTFACE, encoding="utf-8")
-    inputs.flags |= {"image_root": "/data/faces"}
-    labels_of(spark, inputs)
+    inputs.flags |= {"estimator": "exact", "image_root": "/data/faces"}
+    labels, result = labels_of(spark, inputs)
+    assert_same(labels, expected)
+    assert "list read as insightface's .lst" in result.stderr
     inputs.list.write_text(
         "path,note\n" + "".join(f"/data/faces/{path} ,x\n" for path in PATHS[::-1]), encoding="utf-8"
     )

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
-from tests.jobs.inputs import PATHS, Inputs, refused
+from tests.jobs.inputs import PATHS, Inputs, key_of, refused, stored_vectors
 from tests.jobs.planted_job import assert_same_labels
 from tests.labelling import embeddings_of
 
@@ -32,28 +32,20 @@ def without_extension(inputs):
     write(inputs, "000000_0")
 
 
-def two_endings(inputs):
+def two_endings_and_types(inputs):
     write(inputs, "part-0.parquet", PATHS[:6])
-    write(inputs, "part-1.parq", PATHS[6:])
+    write(inputs, "part-1.parq", PATHS[6:], kind=pa.list_(pa.float64()))
 
 
-def two_types(inputs):
-    write(inputs, "part-0.parquet", PATHS[:6])
-    write(inputs, "part-1.parquet", PATHS[6:], kind=pa.list_(pa.float64()))
-
-
-def brotli_and_nanoseconds(inputs):
+def brotli_with_nanoseconds_and_paths_as_bytes(inputs):
     write(
         inputs,
         "part-0.parquet",
         options={"compression": "brotli", "version": "2.6"},
+        path=pa.array([path.encode() for path in PATHS]),
         seen=pa.array([1] * len(PATHS), pa.timestamp("ns")),
         Feature=pa.array([1] * len(PATHS)),
     )
-
-
-def paths_as_bytes(inputs):
-    write(inputs, "part-0.parquet", path=pa.array([path.encode() for path in PATHS]))
 
 
 def whole_names(inputs):
@@ -71,7 +63,8 @@ def labels(spark, inputs, name):
     return {row.path: row for row in read_labels(spark, str(inputs.destination)).collect()}, result
 
 
-FORMS = (without_extension, two_endings, two_types, brotli_and_nanoseconds, paths_as_bytes, whole_names)
+# Each oddity by itself is held by the tests of the function that reads columns.
+FORMS = (without_extension, two_endings_and_types, brotli_with_nanoseconds_and_paths_as_bytes, whole_names)
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +74,16 @@ def reference(spark, run_job, tmp_path_factory):
 
 
 @pytest.mark.parametrize("form", FORMS, ids=[form.__name__ for form in FORMS])
-@pytest.mark.parametrize("is_imported", [False, True], ids=["as they are", "imported"])
-def test_features_as_people_have_them_give_the_same_labels(spark, inputs, reference, form, is_imported):
+def test_features_as_people_have_them_give_the_same_labels_and_stores(spark, inputs, reference, form):
     form(inputs)
-    if is_imported:
-        store = inputs.folder / "store"
-        result = inputs.run_job("import_features", "--source", inputs.features, "--dst", store, "--id-key-index", "-2")
-        assert result.returncode == 0, result.stderr
-        inputs.features = store
-    found, _ = labels(spark, inputs, "found")
-    assert_same_labels(found, reference)
-
-
-def test_what_is_not_read_is_told(spark, inputs):
     (inputs.features / "part-1.pt").write_bytes(b"none")
-    _, result = labels(spark, inputs, "found")
+    found, result = labels(spark, inputs, "found")
+    assert_same_labels(found, reference)
     assert f"1 file of {inputs.features} is not read, such as part-1.pt" in result.stderr
+    store = inputs.folder / "store"
+    result = inputs.run_job("import_features", "--source", inputs.features, "--dst", store, "--id-key-index", "-2")
+    assert result.returncode == 0, result.stderr
+    assert stored_vectors(store) == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
 
 
 def test_npy_beside_parquet_is_refused(inputs):
@@ -109,8 +96,7 @@ def delta_log(folder):
     (folder / "_delta_log" / f"{0:020d}.json").write_text(json.dumps({"remove": {"path": "part-0.parquet"}}), "utf-8")
 
 
-def test_features_of_a_delta_table_are_refused(either_way):
-    inputs = either_way
+def test_features_of_a_delta_table_are_refused(inputs):
     delta_log(inputs.features)
     refused(
         inputs,

@@ -23,7 +23,8 @@ class Files:
 
     def __init__(self, folder, run_job):
         self.folder, self.run_job = folder, run_job
-        self.write_text("images.txt", "".join(f"{path}\n" for path in PATHS))
+        for name in ("images.txt", "rows.txt"):
+            self.write_text(name, "".join(f"{path}\n" for path in PATHS))
         self.write_text("known.txt", "".join(f"{path}\n" for path in PATHS[:4]))
         self.write_text("scores.txt", "".join(f"{path} {value}\n" for path, value in QUALITIES.items()))
         pairs = [("p0/0.jpg", "p0/1.jpg", 1), ("p1/0.jpg", "p1/1.jpg", 1), ("p2/0.jpg", "p1/1.jpg", 0)]
@@ -70,57 +71,65 @@ SCORE = {**LABEL, "ui_centroid": "centroid.npy"}
 LIST_UI = {**LABEL, "ui_list_file": "known.txt"}
 EVALUATE = {"labels": "scores.txt", "feature_root": "features", "dst": "out", "id_key_index": -2, "at_fmr": 0.5}
 IMPORT = {"source": "features", "dst": "out", "id_key_index": -2}
-# Job, its flags, and which of these names what: the options that hold a path, in every form.
-PLACES = {
+COLON, LINE_BREAK = "12:30", "two\nlines"
+# Job, its flags, and the option that names a single file, which is read by Hadoop.
+FILES = {
     "list": ("generate_labels", LABEL, "image_list_file", "images.txt"),
     "Parquet list": ("generate_labels", LABEL, "image_list_file", "list.parquet"),
-    "folder of a list": ("generate_labels", LABEL, "image_list_file", "list"),
     "features": ("generate_labels", LABEL, "feature_root", "features.parquet"),
-    "folder of features": ("generate_labels", LABEL, "feature_root", "features"),
-    "tree": ("generate_labels", LABEL, "feature_root", "tree"),
-    "matrix": ("generate_labels", LABEL, "feature_root", "matrix.npy"),
-    "rows": ("generate_labels", {**LABEL, "feature_root": "matrix.npy"}, "rows_list", "images.txt"),
-    "labels": ("generate_labels", LABEL, "score_dst", "out"),
-    "centroid": ("score_recognizability", SCORE, "ui_centroid", "centroid.npy"),
+    "rows": ("generate_labels", {**LABEL, "feature_root": "matrix.npy"}, "rows_list", "rows.txt"),
     "unrecognizable images": ("score_recognizability", LIST_UI, "ui_list_file", "known.txt"),
-    "scores": ("score_recognizability", SCORE, "score_dst", "out"),
     "text of scores": ("evaluate_labels", EVALUATE, "labels", "scores.txt"),
     "pairs": ("evaluate_labels", EVALUATE, "pairs_file", "pairs.csv"),
-    "page": ("evaluate_labels", EVALUATE, "dst", "out"),
-    "source": ("import_features", IMPORT, "source", "features"),
-    "source tree": ("import_features", IMPORT, "source", "tree"),
-    "rows of a source": ("import_features", {**IMPORT, "source": "matrix.npy"}, "rows_list", "images.txt"),
-    "store": ("import_features", IMPORT, "dst", "out"),
+    "rows of a source": ("import_features", {**IMPORT, "source": "matrix.npy"}, "rows_list", "rows.txt"),
 }
 
 
-# All of them with a colon, and one of each form with a line break, which no form minds.
-CASES = [(place, "12:30") for place in PLACES] + [
-    (place, "two\nlines") for place in ("list", "features", "tree", "labels", "pairs")
-]
-# What Java or the workers read past Hadoop, and folders, whose files have names of their own.
-READ = ("folder of a list", "folder of features", "tree", "matrix", "labels", "centroid", "scores", "page", "source")
-READ = (*READ, "source tree", "store")
-
-
-@pytest.mark.parametrize(("place", "name"), CASES)
-def test_an_odd_name_does_its_work_or_is_named(files, place, name):
-    job, flags, option, source = PLACES[place]
-    if option == "rows_list":
-        shutil.copy(files.folder / source, files.folder / "rows.txt")
-        source = "rows.txt"
-    suffix = pathlib.Path(source).suffix
-    odd = f"{name}{suffix}"
+@pytest.mark.parametrize("place", FILES)
+def test_a_file_with_a_colon_that_hadoop_would_read_is_named(files, place):
+    job, flags, option, source = FILES[place]
+    odd = f"{COLON}{pathlib.Path(source).suffix}"
     result = files.run(job, **{**flags, option: files.renamed(source, odd)})
-    if place in READ or name != "12:30":
-        assert result.returncode == 0, result.stderr
-        assert (files.folder / (odd if source == "out" else "out")).exists()
-        return
     assert result.returncode == 2, result.stderr
     line = message(result)
     assert f"--{option.replace('_', '-')} file:" in line
     assert f"/{odd}: has a colon in its name, which Hadoop does not take; rename it" in line
     assert not (files.folder / "out").exists()
+
+
+# Job, its flags, and what is odd of the names in them: what Java or the workers read past Hadoop, and folders, whose
+# files have names of their own, may have a colon; a line break may be anywhere.
+SOUND = {
+    "scores": (
+        "score_recognizability",
+        SCORE,
+        {"feature_root": (COLON, "matrix.npy"), "ui_centroid": (COLON, "centroid.npy"), "score_dst": (COLON, "out")},
+    ),
+    "page": (
+        "evaluate_labels",
+        EVALUATE,
+        {"feature_root": (LINE_BREAK, "features"), "pairs_file": (LINE_BREAK, "pairs.csv"), "dst": (COLON, "out")},
+    ),
+    "store": ("import_features", IMPORT, {"source": (COLON, "features"), "dst": (COLON, "out")}),
+    "labels": (
+        "generate_labels",
+        LABEL,
+        {
+            "image_list_file": (LINE_BREAK, "images.txt"),
+            "feature_root": (LINE_BREAK, "tree"),
+            "score_dst": (LINE_BREAK, "out"),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("result_of_job", SOUND)
+def test_odd_names_that_hadoop_takes_or_does_not_see_do_their_work(files, result_of_job):
+    job, flags, odd = SOUND[result_of_job]
+    names = {option: files.renamed(source, f"{name} {source}") for option, (name, source) in odd.items()}
+    result = files.run(job, **{**flags, **names})
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in files.folder.glob("*out")] == [names.get("score_dst") or names["dst"]]
 
 
 @pytest.mark.parametrize("job", ["generate_labels", "import_features"])
@@ -133,31 +142,34 @@ def test_one_file_with_a_colon_among_good_ones_is_named(files, job):
     assert f"{files.folder}/features/part:1.parquet: has a colon in its name" in message(result)
 
 
-def test_colons_in_a_tree_of_npy_files_are_read(files, spark):
+def test_colons_in_a_tree_of_npy_files_and_in_its_own_name_are_read(files, spark):
     for path in ("tree/p0/0.npy", "tree/p1/1.npy", "tree/p2"):
         files.renamed(path, path.replace("p2", "p:2").replace(".npy", ":x.npy"))
     changes = {"p0/0.jpg": "p0/0:x.jpg", "p1/1.jpg": "p1/1:x.jpg"}
     listed = [changes.get(path, path).replace("p2", "p:2") for path in PATHS]
     files.write_text("images.txt", "".join(f"{path}\n" for path in listed))
-    result = files.run("generate_labels", **{**LABEL, "feature_root": "tree"})
+    tree = files.renamed("tree", "t:ree")
+    result = files.run("generate_labels", **{**LABEL, "feature_root": tree})
     assert result.returncode == 0, result.stderr
     assert {row.path: row.status for row in read_labels(spark, files.folder / "out").collect()} == dict.fromkeys(
         listed, "ok"
     )
-    result = files.run("import_features", **{**IMPORT, "source": "tree", "dst": "store"})
+    result = files.run("import_features", **{**IMPORT, "source": tree, "dst": "store"})
     assert result.returncode == 0, result.stderr
+    assert (files.folder / "store").exists()
 
 
-def test_exported_labels_may_have_a_colon_in_their_name(files, run_job):
-    def place(form):
-        return files.folder / f"{form}:1"
-
-    result = files.run("generate_labels", **LABEL)
+def test_folders_with_a_colon_give_labels_and_exported_ones_may_have_it_too(files, run_job):
+    places = {"image_list_file": "list", "feature_root": "features"}
+    names = {option: files.renamed(source, f"{COLON} {source}") for option, source in places.items()}
+    result = files.run("generate_labels", **{**LABEL, **names, "score_dst": f"{COLON} out"})
     assert result.returncode == 0, result.stderr
+    assert (files.folder / f"{COLON} out").exists()
     for form in ("csv", "seed"):
-        result = run_job("export_labels", *options(labels=files.folder / "out", format=form, dst=place(form)))
+        place = files.folder / f"{form}:1"
+        result = run_job("export_labels", *options(labels=files.folder / f"{COLON} out", format=form, dst=place))
         assert result.returncode == 0, result.stderr
-        assert place(form).exists()
+        assert place.exists()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.jobs.recognizing import FACES, Recognizing
-from tests.jobs.running import message, options, submit
+from tests.jobs.running import message, options
 from tests.unrecognizable_faces import DIMENSION
 
 
@@ -18,9 +18,9 @@ def recognizing(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def full(spark, recognizing):
+def full(spark, recognizing, run_job):
     """Scores by the centroid that was found, and how the job told of them."""
-    result = submit("score_recognizability", *recognizing.arguments("full", "--templates"))
+    result = run_job("score_recognizability", *recognizing.arguments("full", "--templates"))
     assert result.returncode == 0, result.stderr
     return recognizing.scores(spark, "full"), result
 

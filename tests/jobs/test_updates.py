@@ -9,17 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
+from fiqa_spark.methods.references import read_reference, write_reference
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.inputs import refused
 from tests.jobs.running import options
+from tests.on_lowest import on_lowest
 
 DIMENSION = 12
 SHARED = {"id_key_index": -2, "pool_size": 60}
 # Of each method, and whether people get a folder of their own.
 METHODS = {
     "margin": {"method": "margin", "intra_pool_size": 5},
-    "halves": {"method": "margin", "half_mates": "true", "intra_pool_size": 3, "partition_by": "bucket"},
     "sampled": {"rounds": 3, "fix_num": 4, "partition_by": "bucket"},
-    "exact": {"estimator": "exact", "intra_pool_size": 5, "normalize": "final"},
+    "exact": {"estimator": "exact", "half_mates": "true", "intra_pool_size": 3, "normalize": "final"},
 }
 COUNTED = ("images", "identities", "statuses", "labels_cut", "images_beyond_intra_pool", "label_percentiles")
 
@@ -150,8 +152,7 @@ def assert_same_result(spark, places, summaries):
     assert summaries[0]["reference"]["fingerprint"] == summaries[1]["reference"]["fingerprint"]
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("way", METHODS)
+@pytest.mark.parametrize("way", on_lowest(METHODS, "margin", "exact"))
 def test_an_updated_result_is_that_of_a_full_run_and_the_unchanged_are_not_computed(
     spark, folder, label, earlier, full, way
 ):
@@ -260,10 +261,11 @@ def test_other_settings_than_those_of_the_labels_are_refused(sound, flags, said)
     refused(inputs, said)
 
 
-def test_another_reference_and_the_destination_itself_are_refused(sound, earlier, folder):
+def test_another_reference_and_the_destination_itself_are_refused(spark, sound):
     inputs, place = sound
-    earlier("halves")
-    inputs.flags["reference"] = folder / "halves-before"
+    own = read_reference(Storage(spark), str(place))
+    write_reference(Storage(spark), str(inputs.folder / "other"), own._replace(coefficients=2 * own.coefficients))
+    inputs.flags["reference"] = inputs.folder / "other"
     refused(inputs, "--update", place, "its labels were measured by the reference", "and that of this run is")
     del inputs.flags["reference"]
     inputs.destination = place

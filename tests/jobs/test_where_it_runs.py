@@ -1,3 +1,4 @@
+import functools
 import os
 import pathlib
 import subprocess
@@ -7,9 +8,12 @@ import venv
 
 import pytest
 
+from tests.jobs.inputs import refused
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import ROOT, environment, submit
 from tests.processes import LOOPBACK, descendants, listening_addresses
+
+FEW_PARTITIONS = ("--conf", "spark.sql.shuffle.partitions=4")
 
 
 @pytest.fixture
@@ -30,48 +34,42 @@ def bare_checkout(tmp_path):
     return checkout, changes
 
 
-def test_a_bare_checkout_needs_no_installation(spark, planted, reference, bare_checkout):
+def test_a_bare_checkout_needs_no_installation(bare_checkout):
     checkout, changes = bare_checkout
     line = ["python", "-c", "import numpy, pandas, pyarrow, pyspark, fiqa_spark"]
     imported = subprocess.run(line, cwd="/", env=changes, capture_output=True, text=True, check=False)
     assert "No module named 'fiqa_spark'" in imported.stderr
-
-    def run(*words):
-        line = list(map(str, words))
-        return subprocess.run(line, cwd=checkout, env=changes, capture_output=True, text=True, timeout=300, check=False)
-
+    # How a file finds the package is the same by spark-submit, which takes seconds to start Java.
     for job in ("generate_labels", "score_recognizability", "evaluate_labels", "import_features", "export_labels"):
-        # How a file finds the package is the same by spark-submit, which takes seconds to start Java.
-        shown = run("python", f"jobs/{job}.py", "--help")
+        line = ["python", f"jobs/{job}.py", "--help"]
+        shown = subprocess.run(line, cwd=checkout, env=changes, capture_output=True, text=True, check=False)
         assert shown.returncode == 0, shown.stderr
         assert f"usage: {job}" in shown.stdout
-    result = run("spark-submit", "jobs/generate_labels.py", *planted.arguments("bare"))
-    assert result.returncode == 0, result.stderr
-    assert_same_labels(planted.labels(spark, "bare"), reference[0])
-
-
-def test_process_num_is_said_to_be_unused_and_labels_are_the_same_on_two_executors(spark, planted, reference):
-    # A standalone cluster in one process tree: two executors of one core each.
-    result = submit(
-        "generate_labels",
-        *planted.arguments("cluster", process_num=5),
-        conf=("spark.master=local-cluster[2,1,1024]", "spark.executor.memory=1g"),
-    )
-    assert result.returncode == 0, result.stderr
-    assert "--process-num 5 is not used" in result.stderr
-    assert_same_labels(planted.labels(spark, "cluster"), reference[0])
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="asks Linux for the open ports")
-def test_nothing_listens_beyond_loopback_by_default(planted):
-    line = ["spark-submit", str(ROOT / "jobs" / "generate_labels.py"), *planted.arguments("listening")]
-    process = subprocess.Popen(
-        line, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+def test_from_a_bare_checkout_labels_are_the_same_and_nothing_listens_beyond_loopback(
+    spark, planted, reference, bare_checkout
+):
+    checkout, changes = bare_checkout
+    line = list(map(str, ("spark-submit", *FEW_PARTITIONS, "jobs/generate_labels.py", *planted.arguments("bare"))))
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(line, cwd=checkout, env=changes, start_new_session=True, **silent)
     seen = []
     while process.poll() is None:
         seen += listening_addresses(descendants(process.pid))
-        time.sleep(0.3)
+        time.sleep(1)
     assert process.returncode == 0
     assert seen
     assert set(seen) <= LOOPBACK
+    assert_same_labels(planted.labels(spark, "bare"), reference[0])
+
+
+def test_on_a_cluster_bad_input_is_told_as_in_local_mode_and_process_num_is_said_to_be_unused(inputs):
+    (inputs.features / "_delta_log").mkdir()
+    (inputs.features / "_delta_log" / f"{0:020d}.json").write_text("{}", encoding="utf-8")
+    # A standalone cluster in the driver's process. Nothing is computed, so that no executor needs to start.
+    inputs.run_job = functools.partial(submit, conf=("spark.master=local-cluster[0,1,1024]",))
+    inputs.flags["process_num"] = 5
+    result = refused(inputs, f"--feature-root {inputs.features}: is a Delta table (it has _delta_log)")
+    assert "--process-num 5 is not used: local-cluster[0,1,1024] decides the number of tasks" in result.stderr

@@ -6,8 +6,6 @@ from scipy.stats import chisquare
 
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions, slots_to_drop
 
-pytestmark = pytest.mark.lowest_versions
-
 SEEDS = 20_000
 IMPROBABLE = 1e-4
 
@@ -17,6 +15,7 @@ def intra_draw(image, row, slot):
     return np.delete(row, slot)
 
 
+@pytest.mark.lowest_versions
 @given(st.integers(2, 90), st.integers(1, 30), st.integers(1, 12))
 def test_intra_draws_are_others_without_repeats_and_as_many_as_there_can_be(images, comparisons, rounds):
     rows = intra_positions(images, comparisons, rounds)
@@ -30,6 +29,7 @@ def test_intra_draws_are_others_without_repeats_and_as_many_as_there_can_be(imag
             assert set(draw) <= set(range(images))
 
 
+@pytest.mark.lowest_versions
 @given(st.data())
 def test_inter_draws_are_strangers_without_repeats_and_as_many_as_there_can_be(data):
     pool_size = data.draw(st.integers(2, 400))

@@ -14,8 +14,6 @@ from tests.conftest import ROOT
 from tests.golden_margins import LEARNED, at_hand, golden_faces
 from tests.naive_margins import naive_margins
 
-pytestmark = pytest.mark.lowest_versions
-
 KAPPA = 0.1
 
 
@@ -67,8 +65,10 @@ def real_faces(seed, spoiled_norms):
     return (features * norms[:, None])[order], identities[order], folds[order]
 
 
-@pytest.mark.parametrize("halves", [False, True])
-@pytest.mark.parametrize("pool_every", [1, 3])
+@pytest.mark.parametrize(
+    ("pool_every", "halves"),
+    [(1, False), (1, True), (3, False), pytest.param(3, True, marks=pytest.mark.lowest_versions)],
+)
 def test_reference_and_margins_of_real_faces_are_those_of_a_loop(halves, pool_every):
     features, identities, folds = real_faces(seed=1, spoiled_norms=0.2)
     groups = 2 * identities + (np.random.default_rng(2).integers(0, 2, len(identities)) if halves else 0)
@@ -97,6 +97,7 @@ def golden(request):
     return faces, sizes, *reference_and_priors(faces.features, faces.identities, sizes, pool, faces.folds)
 
 
+@pytest.mark.lowest_versions
 def test_reference_and_margins_are_the_golden_ones(golden):
     faces, sizes, reference, embeddings, strangers, priors = golden
     margins, deviations = margins_and_deviations(reference, embeddings, sizes, strangers, priors)
@@ -114,6 +115,7 @@ def test_reference_and_margins_are_the_golden_ones(golden):
     np.testing.assert_allclose(labels, faces.expected["label"], atol=1e-3)
 
 
+@pytest.mark.lowest_versions
 def test_margins_from_two_halves_of_the_mates_differ_as_their_deviations_say(golden):
     _, sizes, reference, embeddings, strangers, priors = golden
     groups = list(image_with_halves_of_mates(sizes, np.random.default_rng(5)))
@@ -149,12 +151,14 @@ def sample_of(sizes, seed=0, dimension=16):
     return (vectors / norms[:, None]).astype(np.float32), sizes, np.zeros(len(norms)), norms, folds
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("size", [2, 3])
 def test_where_no_group_has_four_images_a_mate_tells_as_little_as_the_prior(size):
     reference = learned_reference(*sample_of([size] * 60), kappa=KAPPA)
     assert reference.sigma == reference.prior.tau > 0
 
 
+@pytest.mark.lowest_versions
 def test_margins_without_spread_are_refused_with_both_percentiles():
     embeddings = np.tile(np.eye(4, dtype=np.float32)[0], (12, 1))
     folds = np.repeat(np.arange(3), 4)
@@ -162,6 +166,7 @@ def test_margins_without_spread_are_refused_with_both_percentiles():
         learned_reference(embeddings, np.array([4, 4, 4]), np.zeros(12), np.ones(12), folds, kappa=KAPPA)
 
 
+@pytest.mark.lowest_versions
 def test_two_identities_of_two_folds_are_enough():
     reference = learned_reference(*sample_of([5, 6]), kappa=KAPPA)
     assert np.isfinite(learned(reference)).all()

@@ -20,41 +20,46 @@ from tests.labelling import embeddings_of, features_frame, images_frame, label_r
 PATHS = paths_of([40, 60, 50, 90, 60])
 
 
+@pytest.fixture(scope="module")
+def order(spark):
+    """All paths by the hashes of their images."""
+    images = identified_images(images_frame(spark, PATHS), LabelSettings(id_key_index=-2, seed=3), -2)
+    return [row.path for row in images.orderBy("image_hash").collect()]
+
+
 def pool_of(spark, vectors, pool_size):
     images = identified_images(images_frame(spark, PATHS), LabelSettings(id_key_index=-2, seed=3), -2)
     features = keyed_features(features_frame(spark, vectors), -2)
-    order = [row.path for row in images.orderBy("image_hash").collect() if row.path in vectors]
     first = first_images(images, rows_to_draw_from(pool_size))
-    return draw_pool(images, features.table, CheckedList(len(PATHS), True, first), pool_size), order
+    return draw_pool(images, features.table, CheckedList(len(PATHS), True, first), pool_size)
 
 
 @pytest.mark.parametrize("pool_size", [1000, 300, 20])
-def test_the_pool_is_the_usable_images_of_the_smallest_hashes(spark, pool_size):
+def test_the_pool_is_the_usable_images_of_the_smallest_hashes(spark, order, pool_size):
     vectors = embeddings_of(PATHS)
     for path in PATHS[::17]:
         vectors[path] = vectors[path] * 0
-    pool, order = pool_of(spark, vectors, pool_size)
+    pool = pool_of(spark, vectors, pool_size)
     expected = [path for path in order if vectors[path].any()][:pool_size]
     assert list(pool.identities) == [path.split("/")[0] for path in expected]
     np.testing.assert_array_equal(pool.embeddings, unit_embeddings(np.array([vectors[path] for path in expected]))[0])
 
 
-@pytest.mark.parametrize("pool_size", [5, 20])
-def test_the_pool_is_full_where_most_features_are_broken(spark, pool_size):
+def test_the_pool_is_full_where_most_features_are_broken(spark, order):
     vectors = embeddings_of(PATHS)
     for path in PATHS:
         if int(path.split("/")[1].removesuffix(".jpg")) % 10:
             vectors[path] = vectors[path] * np.nan
-    pool, order = pool_of(spark, vectors, pool_size)
-    expected = [path for path in order if not np.isnan(vectors[path][0])][:pool_size]
+    pool = pool_of(spark, vectors, 20)
+    expected = [path for path in order if not np.isnan(vectors[path][0])][:20]
     assert list(pool.identities) == [path.split("/")[0] for path in expected]
 
 
-@pytest.mark.parametrize("pool_size", [5, 20])
-def test_the_pool_is_full_where_most_features_are_missing(spark, pool_size):
+def test_the_pool_is_full_where_most_features_are_missing(spark, order):
     vectors = {path: vector for path, vector in embeddings_of(PATHS).items() if path.endswith("0.jpg")}
-    pool, order = pool_of(spark, vectors, pool_size)
-    assert list(pool.identities) == [path.split("/")[0] for path in order[:pool_size]]
+    pool = pool_of(spark, vectors, 20)
+    expected = [path for path in order if path in vectors][:20]
+    assert list(pool.identities) == [path.split("/")[0] for path in expected]
 
 
 def capped(paths, order, size, per_identity):
@@ -70,51 +75,47 @@ def capped(paths, order, size, per_identity):
 def sample_of(spark, paths, vectors, size, per_identity):
     images = identified_images(images_frame(spark, paths), LabelSettings(id_key_index=-2, seed=3), -2)
     features = keyed_features(features_frame(spark, vectors), -2)
-    order = [row.path for row in images.dropDuplicates(["path"]).orderBy("image_hash").collect()]
     first = first_images(images, rows_to_draw_from(size, per_identity))
-    drawn = draw_usable(images, features.table, first, len(paths), size, per_identity)
-    return drawn, order
+    return draw_usable(images, features.table, first, len(paths), size, per_identity)
 
 
-@pytest.mark.parametrize("size", [3, 7, 40, 1000])
-@pytest.mark.parametrize("per_identity", [1, 3])
-def test_a_sample_takes_the_smallest_hashes_of_each_identity(spark, size, per_identity):
+@pytest.mark.parametrize(("size", "per_identity"), [(3, 1), (7, 3), (40, 3), (1000, 1), (1000, 3)])
+def test_a_sample_takes_the_smallest_hashes_of_each_identity(spark, order, size, per_identity):
     vectors, listed = embeddings_of(PATHS), [*PATHS, *PATHS[::3]]
-    drawn, order = sample_of(spark, listed, vectors, size, per_identity)
+    drawn = sample_of(spark, listed, vectors, size, per_identity)
     expected = capped(set(PATHS), order, size, per_identity)
     assert drawn.frame["path"].tolist() == expected
     np.testing.assert_array_equal(drawn.embeddings, unit_embeddings(np.array([vectors[path] for path in expected]))[0])
 
 
-@pytest.mark.parametrize("damage", ["missing", "broken"])
-@pytest.mark.parametrize("size", [7, 12, 1000])
-def test_others_take_the_place_of_those_that_are_not_usable(spark, size, damage):
+@pytest.mark.parametrize(("size", "damage"), [(7, "missing"), (7, "broken"), (12, "broken"), (1000, "missing")])
+def test_others_take_the_place_of_those_that_are_not_usable(spark, order, size, damage):
     vectors = embeddings_of(PATHS)
     for path in [path for path in PATHS if int(path.split("/")[1].removesuffix(".jpg")) % 9]:
         if damage == "missing":
             del vectors[path]
         else:
             vectors[path] = vectors[path] * np.nan
-    drawn, order = sample_of(spark, PATHS, vectors, size, 3)
+    drawn = sample_of(spark, PATHS, vectors, size, 3)
     usable = {path for path, vector in vectors.items() if np.isfinite(vector).all()}
     assert drawn.frame["path"].tolist() == capped(usable, order, size, 3)
 
 
 def test_vectors_are_looked_for_once_where_the_first_images_are_usable(spark, monkeypatch):
     monkeypatch.setattr(sample, "first_images", None)
-    drawn, _ = sample_of(spark, PATHS, embeddings_of(PATHS), 40, None)
+    drawn = sample_of(spark, PATHS, embeddings_of(PATHS), 40, None)
     assert len(drawn.frame) == 40
 
 
-def test_not_all_vectors_are_looked_at_where_features_are_merely_missing(spark, monkeypatch):
+def test_not_all_vectors_are_looked_at_where_features_are_merely_missing(spark, order, monkeypatch):
     monkeypatch.setattr(sample, "keys_of_usable", None)
     vectors = {path: vector for path, vector in embeddings_of(PATHS).items() if path.endswith("0.jpg")}
-    drawn, order = sample_of(spark, PATHS, vectors, 20, None)
+    drawn = sample_of(spark, PATHS, vectors, 20, None)
     assert drawn.frame["path"].tolist() == [path for path in order if path in vectors][:20]
 
 
 def test_positions_of_an_identity_are_those_at_which_it_stands(spark):
-    pool, _ = pool_of(spark, embeddings_of(PATHS), 100)
+    pool = pool_of(spark, embeddings_of(PATHS), 100)
     hashes = np.append(np.unique(pool.identity_hashes), np.int64(12345))
     positions = pool.positions(hashes)
     assert sorted(np.concatenate(list(positions.values())).tolist()) == list(range(100))

@@ -62,10 +62,16 @@ def write_by_spark(labels, folder, partitioning):
     labels.write.partitionBy(partitioning).parquet(str(folder))
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("reader", ["workers", "spark"])
 @pytest.mark.parametrize(
-    ("written", "partitioning"), [(write, "identity"), (write, "bucket"), (write_by_spark, "identity")]
+    ("written", "partitioning", "reader"),
+    [
+        pytest.param(write, "identity", "workers", marks=pytest.mark.lowest_versions),
+        (write, "identity", "spark"),
+        (write, "bucket", "workers"),
+        pytest.param(write, "bucket", "spark", marks=pytest.mark.lowest_versions),
+        (write_by_spark, "identity", "workers"),
+        pytest.param(write_by_spark, "identity", "spark", marks=pytest.mark.lowest_versions),
+    ],
 )
 def test_labels_come_back_as_they_were(spark, labels, tmp_path, monkeypatch, written, partitioning, reader):
     if reader == "spark":

@@ -11,8 +11,6 @@ from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.methods.ers import clustering
 from fiqa_spark.methods.ers.clustering import bytes_needed, check_memory, clusters_at
 
-pytestmark = pytest.mark.lowest_versions
-
 
 def embeddings_of(count, dimension=6, seed=0):
     """Some close together, some apart."""
@@ -32,6 +30,7 @@ def by_scipy_alone(embeddings, method, threshold):
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels.tolist())}
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("pairs_at_once", [1, 700, 1 << 21])
 @pytest.mark.parametrize("method", ["single", "average", "complete"])
 @pytest.mark.parametrize("threshold", [-0.5, 0.3, 0.6, 0.9])
@@ -42,6 +41,7 @@ def test_clusters_are_those_of_scipy_whatever_the_size_of_blocks(monkeypatch, me
     assert as_sets(found) == by_scipy_alone(embeddings, method, threshold)
 
 
+@pytest.mark.lowest_versions
 def test_the_threshold_itself_joins():
     embeddings = np.array([[1, 0], [0.5, 0.75**0.5], [-1, 0]], np.float32)
     similarity = float(embeddings[0] @ embeddings[1])
@@ -50,6 +50,7 @@ def test_the_threshold_itself_joins():
     assert len(clusters_at(embeddings, np.arange(3), "single", float(above))) == 3
 
 
+@pytest.mark.lowest_versions
 def test_clusters_with_more_identities_come_first_and_tell_their_figures():
     embeddings = np.repeat(np.eye(3, dtype=np.float32), [5, 3, 3], axis=0)
     embeddings[9] = [0, 0.6, 0.8]
@@ -61,11 +62,13 @@ def test_clusters_with_more_identities_come_first_and_tell_their_figures():
     assert clusters[2].cohesion == pytest.approx(1)
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("method", ["single", "average", "complete"])
 def test_one_image_is_one_cluster(method):
     assert as_sets(clusters_at(embeddings_of(1), np.zeros(1), method, 0.5)) == {frozenset({0})}
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize("method", ["single", "average", "complete"])
 def test_the_bound_on_memory_is_checked_and_its_way_out_holds(method):
     needed = bytes_needed(20_000, 512, method)
@@ -94,7 +97,10 @@ print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / byt
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory in the unit of Linux")
 @pytest.mark.parametrize("images", ["alike", "apart"])
-@pytest.mark.parametrize(("method", "count"), [("single", 6000), ("average", 4000), ("complete", 4000)])
+@pytest.mark.parametrize(
+    ("method", "count"),
+    [("single", 6000), pytest.param("average", 4000, marks=pytest.mark.lowest_versions), ("complete", 4000)],
+)
 def test_memory_stays_below_the_bound(method, count, images):
     line = [sys.executable, "-c", PEAK, str(count), method, images]
     share = float(subprocess.run(line, capture_output=True, text=True, check=True).stdout)

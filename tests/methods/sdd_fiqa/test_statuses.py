@@ -15,8 +15,14 @@ def statuses(rows):
     return {path: row.status for path, row in rows.items()}
 
 
-def test_an_image_with_feature_mates_and_strangers_is_ok(spark):
-    rows = label_rows(spark, PATHS, embeddings_of(PATHS))
+@pytest.fixture(scope="module")
+def sound(spark):
+    """Rows of images of which each has what it needs."""
+    return label_rows(spark, PATHS, embeddings_of(PATHS))
+
+
+def test_an_image_with_feature_mates_and_strangers_is_ok(sound):
+    rows = sound
     assert set(statuses(rows).values()) == {"ok"}
     for row in rows.values():
         assert 0 <= row.label <= 100
@@ -27,8 +33,8 @@ def test_an_image_with_feature_mates_and_strangers_is_ok(spark):
         assert np.mean(row.round_labels) == pytest.approx(row.label, abs=1e-4)
 
 
-def test_every_round_spans_0_to_100(spark):
-    rounds = np.array([row.round_labels for row in label_rows(spark, PATHS, embeddings_of(PATHS)).values()])
+def test_every_round_spans_0_to_100(sound):
+    rounds = np.array([row.round_labels for row in sound.values()])
     np.testing.assert_allclose(rounds.min(axis=0), 0)
     np.testing.assert_allclose(rounds.max(axis=0), 100)
 
@@ -48,48 +54,57 @@ def test_equal_mean_distances_cannot_be_scaled_once():
         scale_labels(None, ranges, "final")
 
 
-@pytest.mark.parametrize(
-    "feature",
-    [
-        None,
-        np.full(DIMENSION, np.nan),
-        np.r_[np.inf, np.ones(DIMENSION - 1)],
-        np.zeros(DIMENSION),
-        np.ones(DIMENSION - 1),
-        np.ones(0),
-    ],
-    ids=["null", "nan", "infinity", "zero", "short", "empty"],
-)
-def test_a_feature_without_direction_or_of_another_length_is_invalid(spark, feature):
+def test_features_without_direction_or_of_another_length_are_invalid(spark):
     many = [f"{copy}{path}" for copy in range(4) for path in PATHS]
-    vectors = embeddings_of(many)
-    vectors["0p2/3.jpg"] = feature
-    rows = label_rows(spark, many, vectors)
-    assert rows["0p2/3.jpg"].status == schemas.INVALID_FEATURE
-    assert rows["0p2/3.jpg"].label is None
-    assert rows["0p2/3.jpg"].round_labels is None
-    assert set(statuses(rows).values()) == {"ok", "invalid_feature"}
+    broken = {
+        "0p2/0.jpg": None,
+        "0p2/3.jpg": np.full(DIMENSION, np.nan),
+        "1p2/3.jpg": np.r_[np.inf, np.ones(DIMENSION - 1)],
+        "2p2/3.jpg": np.zeros(DIMENSION),
+        "3p2/3.jpg": np.ones(DIMENSION - 1),
+        "3p4/3.jpg": np.ones(0),
+    }
+    rows = label_rows(spark, many, {**embeddings_of(many), **broken})
+    assert statuses(rows) == {path: schemas.INVALID_FEATURE if path in broken else schemas.OK for path in many}
+    for path in broken:
+        assert (rows[path].label, rows[path].round_labels) == (None, None)
 
 
-def test_an_image_without_feature_is_missing_and_its_mates_are_labelled_without_it(spark):
-    vectors = embeddings_of(PATHS)
-    del vectors["p0/0.jpg"]
-    rows = label_rows(spark, PATHS, vectors)
-    assert rows["p0/0.jpg"].status == schemas.MISSING_FEATURE
-    assert rows["p0/1.jpg"].status == schemas.OK
-    assert rows["p0/1.jpg"].intra_count == 4
-
-
-def test_an_identity_with_too_few_usable_images_gets_no_label_but_serves_as_strangers(spark):
-    paths = paths_of([6, 5, 2, 1])
+@pytest.fixture(scope="module")
+def lacking(spark):
+    """Rows of images of which some lack a feature, mates or an identity; each is compared with all strangers."""
+    paths = [*(path.replace("p", "004", 1) for path in paths_of([*SIZES, 2, 1])), "alone.jpg", "//empty.jpg"]
     vectors = embeddings_of(paths)
-    vectors["p2/1.jpg"][:] = 0
-    rows = label_rows(spark, paths, vectors, fix_num=50)
-    assert rows["p2/0.jpg"].status == rows["p3/0.jpg"].status == schemas.TOO_FEW_IMAGES
-    assert rows["p2/1.jpg"].status == schemas.INVALID_FEATURE
-    assert rows["p3/0.jpg"].label is None
-    # Strangers of p0: five of p1, one of p2, one of p3.
-    assert rows["p0/0.jpg"].inter_count == 7
+    del vectors["0040/0.jpg"]
+    vectors["0045/1.jpg"][:] = 0
+    return label_rows(spark, paths, vectors, fix_num=50)
+
+
+def test_an_image_without_feature_is_missing_and_its_mates_are_labelled_without_it(lacking):
+    assert lacking["0040/0.jpg"].status == schemas.MISSING_FEATURE
+    assert lacking["0040/1.jpg"].status == schemas.OK
+    assert lacking["0040/1.jpg"].intra_count == 4
+
+
+def test_an_identity_with_too_few_usable_images_gets_no_label_but_serves_as_strangers(lacking):
+    assert lacking["0045/0.jpg"].status == lacking["0046/0.jpg"].status == schemas.TOO_FEW_IMAGES
+    assert lacking["0045/1.jpg"].status == schemas.INVALID_FEATURE
+    assert lacking["0046/0.jpg"].label is None
+    # Strangers of 0040: all of 0041 to 0044, one of 0045, one of 0046.
+    assert lacking["0040/1.jpg"].inter_count == sum(SIZES[1:]) + 2
+
+
+def test_a_path_with_too_few_parts_has_no_identity_and_is_nobodys_stranger(lacking):
+    for path in ("alone.jpg", "//empty.jpg"):
+        assert lacking[path].status == schemas.NO_IDENTITY
+        assert lacking[path].identity is None
+        assert lacking[path].label is None
+    # All others that are usable and have an identity.
+    assert lacking["0041/0.jpg"].inter_count == sum(SIZES) - SIZES[1] - 1 + 2
+
+
+def test_an_identity_is_always_a_string(lacking):
+    assert {row.identity for row in lacking.values()} == {None, *(f"004{person}" for person in range(7))}
 
 
 def test_min_images_sets_how_many_an_identity_needs(spark):
@@ -98,33 +113,14 @@ def test_min_images_sets_how_many_an_identity_needs(spark):
     assert without == {"p1", "p3"}
 
 
-def test_a_path_with_too_few_parts_has_no_identity_and_is_nobodys_stranger(spark):
-    paths = [*PATHS, "alone.jpg", "//empty.jpg"]
-    rows = label_rows(spark, paths, embeddings_of(paths), fix_num=50)
-    for path in ("alone.jpg", "//empty.jpg"):
-        assert rows[path].status == schemas.NO_IDENTITY
-        assert rows[path].identity is None
-        assert rows[path].label is None
-    assert rows["p0/0.jpg"].inter_count == len(PATHS) - 6
+def test_a_path_that_occurs_twice_is_one_image(spark, sound):
+    twice = label_rows(spark, [*PATHS, *PATHS[:7]], embeddings_of(PATHS))
+    assert {path: row.label for path, row in sound.items()} == {path: row.label for path, row in twice.items()}
 
 
-def test_a_path_that_occurs_twice_is_one_image(spark):
-    vectors = embeddings_of(PATHS)
-    once = label_rows(spark, PATHS, vectors)
-    twice = label_rows(spark, [*PATHS, *PATHS[:7]], vectors)
-    assert {path: row.label for path, row in once.items()} == {path: row.label for path, row in twice.items()}
-
-
-def test_an_identity_is_always_a_string(spark):
-    paths = [path.replace("p", "004") for path in PATHS]
-    rows = label_rows(spark, paths, embeddings_of(paths))
-    assert {row.identity for row in rows.values()} == {f"004{person}" for person in range(5)}
-
-
-def test_a_lists_own_identity_wins_over_the_index(spark):
+def test_a_lists_own_identity_wins_over_the_index(spark, sound):
     images = spark.createDataFrame([(path, int(path[1])) for path in PATHS], "path string, identity int")
     rows = label_rows(spark, images, embeddings_of(PATHS), id_key_index=-3)
     assert {row.identity for row in rows.values()} == {"0", "1", "2", "3", "4"}
-    by_index = label_rows(spark, PATHS, embeddings_of(PATHS))
     assert {row.status for row in rows.values()} == {"ok"}
-    assert rows.keys() == by_index.keys()
+    assert rows.keys() == sound.keys()
