@@ -35,7 +35,7 @@ class CheckedList(NamedTuple):
     list_rows: int
     """Rows of the list, those whose path occurred before included."""
     identities_in_keys: bool
-    """Whether each image's identity key is that of its identity; also of those of the images that are looked at."""
+    """Whether each image's identity key is that of its identity."""
     first: pd.DataFrame
     """The images of the smallest hashes, in their order, each path once."""
 
@@ -81,13 +81,13 @@ def _example(storage: Storage, path: str) -> str | None:
 
 
 def rows_about(spark: SparkSession, storage: Storage, path: str) -> int | None:
-    """Number of rows that a list which `read_paths` reads seems to have, from the sizes of its files.
+    """Number of rows that a list which `read_paths` reads seems to have.
 
     Returns
     -------
     int or None
-        Rows of Parquet, blank lines included, and of text as many as if all lines were as long as the first ones; None
-        where files are compressed.
+        Of Parquet the rows; of text as many as if all lines were as long as the first ones, by the bytes of its files;
+        None where these are compressed or empty.
     """
     table = read_list_columns(spark, storage, path)
     if table is not None:

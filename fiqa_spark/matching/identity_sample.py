@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.inputs.image_list import IN_ORDER, CheckedList, check_images, checked_list, observed_images
 from fiqa_spark.inputs.settings import ImageSettings
+from fiqa_spark.inputs.text_lines import is_unusable
 from fiqa_spark.matching.sample import (
     Candidates,
     UsableImages,
@@ -213,6 +214,8 @@ def _first_identities(
     """
     is_identity, is_first = _is_below(schemas.IDENTITY_HASH, share), _is_below(schemas.IMAGE_HASH, share_of_first)
     identified = images.where(F.col(schemas.IDENTITY).isNotNull() & (is_identity | is_first))
+    # A list with paths that are not UTF-8 is refused for them, and Arrow would fail before.
+    identified = identified.where(~is_unusable(schemas.PATH))
     columns = dict.fromkeys((*_IN_ORDER, schemas.KEY_HASH, *wanted.more))
     each_once = identified.select(*columns).repartition(tasks, schemas.IDENTITY_HASH).distinct()
     of_identity = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.inputs.image_list import CheckedList, check_images, first_images, identified_images
+from fiqa_spark.inputs.image_list import CheckedList, check_images, first_images, identified_images, read_paths
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.kernels.embeddings import embeddings_and_norms
 from fiqa_spark.matching import identity_sample
@@ -15,6 +15,7 @@ from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
 from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
 from fiqa_spark.runtime.sql_conf import planned_by_identity
+from fiqa_spark.runtime.storage import Storage
 from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
 
 SIZES = [1, 3, 1, 7, 2, 30, 5, 1, 4, 8, 1, 2, 6, 3, 9, 4, 1, 5, 2, 6]
@@ -88,11 +89,20 @@ def test_one_reading_of_the_list_finds_what_several_do_however_many_rows_were_ex
     assert both.pool.frame["path"].tolist() == expected.first["path"].tolist()[:POOL_SIZE]
 
 
-def test_a_list_is_refused_while_identities_are_looked_for(spark):
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (b"p0/0.jpg\np0/1.jpg", "every image has the identity 'p0'"),
+        (b"p0/0.jpg\np1/0.jpg\np\xff/1.jpg", "not UTF-8"),
+        (b"p0/0.jpg\np1/0.jpg\np1/../0.jpg", "climbs out of its root"),
+    ],
+)
+def test_a_list_is_refused_while_identities_are_looked_for(spark, tmp_path, lines, said):
+    (tmp_path / "images.txt").write_bytes(lines)
     settings = MarginSettings(id_key_index=-2)
-    images = identified_images(images_frame(spark, ["p0/0.jpg", "p0/1.jpg"]), settings, -2)
+    images = identified_images(read_paths(spark, Storage(spark), str(tmp_path / "images.txt")), settings, -2)
     wanted = Wanted(20, group_column(settings), ())
-    with planned_by_identity(spark), pytest.raises(InputError, match="every image has the identity 'p0'"):
+    with planned_by_identity(spark), pytest.raises(InputError, match=said):
         check_with_identities(images, settings, POOL_SIZE, wanted, 2)
 
 
