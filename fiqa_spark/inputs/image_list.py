@@ -15,7 +15,7 @@ from fiqa_spark.inputs.parquet_columns import read_list_columns
 from fiqa_spark.inputs.repeated_keys import check_keys_differ, facts_of_paths
 from fiqa_spark.inputs.settings import ImageSettings, PathSettings
 from fiqa_spark.inputs.text_files import first_lines, mean_line_bytes
-from fiqa_spark.inputs.text_lines import is_unusable, lines_of, listed_paths, unusable
+from fiqa_spark.inputs.text_lines import is_unusable, is_utf8, lines_of, listed_paths, unusable
 from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
@@ -120,7 +120,11 @@ def with_identities(paths: DataFrame, settings: ImageSettings) -> DataFrame:
     path = F.col(schemas.PATH)
     if schemas.IDENTITY in paths.columns:
         smallest = F.nullif(F.min(F.col(schemas.IDENTITY).cast("string")), F.lit(""))
-        return paths.groupBy(path).agg(F.count("*").alias(schemas.LIST_ROWS), smallest.alias(schemas.IDENTITY))
+        images = paths.groupBy(path).agg(F.count("*").alias(schemas.LIST_ROWS), smallest.alias(schemas.IDENTITY))
+        # An identity that is not UTF-8 is told in place of its path, which then is not either.
+        return images.withColumn(
+            schemas.PATH, F.when(~is_utf8(schemas.IDENTITY), F.col(schemas.IDENTITY)).otherwise(path)
+        )
     identity = keys.identity(path, settings.id_key_index)
     return paths.select(path, F.lit(1).cast("long").alias(schemas.LIST_ROWS), identity.alias(schemas.IDENTITY))
 

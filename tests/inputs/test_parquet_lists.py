@@ -7,7 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.image_list import check_images, identified_images, read_paths
 from fiqa_spark.inputs.parquet_columns import read_list_columns
+from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.runtime.storage import Storage
 from tests.parquet_files import NEEDED_BY_NOBODY, PATHS, of_each, write
 
@@ -39,6 +42,16 @@ def test_a_list_has_identities_of_every_type(spark, tmp_path, stored, shown, opt
 
 
 @pytest.mark.lowest_versions
+@pytest.mark.lowest_versions
+def test_an_identity_that_is_not_utf8_is_told(spark, tmp_path):
+    identities = [b"ann", b"p\xff", *[b"bea"] * (len(PATHS) - 2)]
+    pq.write_table(pa.table({"path": PATHS, "identity": pa.array(identities)}), tmp_path / "list.parquet")
+    settings = ImageSettings(id_key_index=-2)
+    images = identified_images(read_paths(spark, Storage(spark), str(tmp_path / "list.parquet")), settings, -2)
+    with pytest.raises(InputError, match="not UTF-8, seen 'p\ufffd'"):
+        check_images(images, settings, 10)
+
+
 def test_an_identity_that_pandas_has_no_value_for_is_none(spark, tmp_path):
     values = pa.array([*range(7), None], pa.int64()).to_pandas()
     write(tmp_path, identity=pa.array(values.to_numpy()))
