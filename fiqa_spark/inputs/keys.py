@@ -64,7 +64,8 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
     # By bytes, as the cut is at a dot; by characters, every one of them would have to be looked at.
     stem_length = F.octet_length(key) - F.octet_length(extension) - 1
     stem = key.cast("binary").substr(F.lit(1), stem_length).cast("string")
-    named = F.lower(extension).isin(*_EXTENSIONS) & (stem_length > 0)
+    # In words, as PySpark asks Java for each constant.
+    named = F.expr(f"lower(`{_EXTENSION}`) in ({', '.join(map(repr, _EXTENSIONS))})") & (stem_length > 0)
     # Step by step, so that Spark computes once what is used often.
     return (
         table.withColumn(schemas.KEY, F.when(is_bare(path), path).otherwise(trimmed(path)))

@@ -14,6 +14,9 @@ EVERYWHERE = {
     "spark.log.level": "WARN",
     # Spark 4 notes the line of Python behind every column in some ten calls of Java; no message of ours shows it.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
+    # No table of ours is partitioned by what it is joined on, and looking for such a join in a key, which is a deep
+    # expression, takes a sixth of all planning.
+    "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
     # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
     "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
     # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.

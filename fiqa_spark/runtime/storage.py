@@ -14,6 +14,8 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.runtime.local_folders import list_folder
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?(?=/)")
+# What tells the file system, in the eyes of Hadoop.
+_FILE_SYSTEM = re.compile(r"[^/:]+:(//[^/]*)?")
 # What no name holds; two of it, as Java has another way to join by one character.
 _BETWEEN = "\0\0"
 
@@ -33,6 +35,8 @@ class Storage:
         self._configuration = spark._jsc.hadoopConfiguration()
         # Kept, as finding a class by the parts of its name takes a call of Java each.
         self._path_class: Any = getattr(self._jvm, "org.apache.hadoop.fs.Path")
+        # By scheme and host, as paths begin with them.
+        self._file_systems: dict[str, JavaObject] = {}
 
     def encoding_of_names(self) -> str:
         """How Java writes the names of files on this machine, such as ``UTF-8``."""
@@ -234,6 +238,13 @@ class Storage:
         except PySparkException as error:
             remedy = "rename it: what stands before a colon is taken for a scheme" if ":" in path else None
             raise InputError(f"not a path ({error})", path=path, remedy=remedy) from None
+        found = _FILE_SYSTEM.match(path)
+        begin = found.group() if found else ""
+        if begin not in self._file_systems:
+            self._file_systems[begin] = self._file_system_of(path, java_path)
+        return self._file_systems[begin], java_path
+
+    def _file_system_of(self, path: str, java_path: JavaObject) -> JavaObject:
         try:
             file_system = java_path.getFileSystem(self._configuration)
         except (Py4JJavaError, PySparkException) as error:
@@ -242,7 +253,7 @@ class Storage:
             raise InputError(f"no such file system ({reason})", path=path, remedy=remedy) from None
         if file_system.getScheme() == "file":
             file_system.setWriteChecksum(False)
-        return file_system, java_path
+        return file_system
 
 
 def check_name(path: str) -> None:
