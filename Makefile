@@ -13,6 +13,8 @@ USE_JAVA = JAVA_HOME="$$(cat $(JAVA_HOME_FILE))"
 SOURCES := setup.py fiqa_spark/version.py Makefile
 MODULES := $(shell find fiqa_spark -name '*.py' -o -name '*.html' -o -name py.typed)
 HADOOP := build/hadoop
+# Python compiles what it imports; compiling all that is installed takes longer than a run.
+PIP_INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 MAVEN ?= mvn
 
 # File names that are not ASCII need a locale that has them.
@@ -27,6 +29,9 @@ setup: $(VENV)/.installed $(JAVA_HOME_FILE) $(JAVA_CLASSES) ## build .venv with 
 
 demo: setup ## label a small data set with planted quality and show what came out
 	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py
+
+# Tests run side by side, one a core; threads of BLAS beyond that wait for one another, and each keeps a core busy.
+test test-lowest test-yarn: export OPENBLAS_NUM_THREADS := 1
 
 test: setup $(VENV)/.tools-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
@@ -65,7 +70,7 @@ $(JAVA_HOME_FILE): $(VENV)/bin/python
 	@home=$$($(PYTHON) -m fiqa_spark.runtime.machine java) && echo "$$home" > $@
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recognizability,report,package]'
+	@$(VENV)/bin/python -m $(PIP_INSTALL) --editable '.[recognizability,report,package]'
 # Every process of a run imports PySpark from this file, and would compile it anew.
 	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
 		$(VENV)/bin/python -W ignore -m fiqa_spark.runtime.compiled_zip "$$modules" || exit 1; \
@@ -78,12 +83,12 @@ $(JAVA_CLASSES): $(VENV)/.installed $(JAVA_HOME_FILE)
 	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py $@.conf > $@.log 2>&1 || { cat $@.log; exit 1; }
 
 $(VENV)/.tools-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@$(VENV)/bin/python -m $(PIP_INSTALL) --editable '.[test,lint]'
 	@$(PYTHON) -m fiqa_spark.runtime.machine chromium
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(VENV)/bin/python -m $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
 dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
@@ -113,7 +118,7 @@ $(LOWEST)/bin/python:
 
 $(LOWEST)/.tests-installed: $(LOWEST)/bin/python $(VENV)/.installed tests/lowest_versions.py
 	@$(VENV)/bin/python tests/lowest_versions.py > $(LOWEST)/constraints.txt
-	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/constraints.txt --editable '.[recognizability,report,test]'
+	@$(LOWEST)/bin/python -m $(PIP_INSTALL) --use-pep517 --constraint $(LOWEST)/constraints.txt --editable '.[recognizability,report,test]'
 	@touch $@
 
 .PRECIOUS: %/bin/python

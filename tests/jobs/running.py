@@ -18,9 +18,14 @@ from fiqa_spark.errors import FiqaError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROPERTIES = ROOT / "conf" / "local.conf"
-# Such a process ends before the second compiler pays off, and that would take half of its processor time; without it,
-# Java would make do with a code cache that fills up.
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+# What ends before Java's second compiler pays off does without it, as a test's process and session do; Java would make
+# do with a small code cache then. What compilers made need not be proven sound again.
+_UNPROVEN = "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+QUICK_JAVA = f"-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m {_UNPROVEN}"
+# Where other processes want the cores too, several threads that collect garbage wait for one another.
+ONE_COLLECTOR = "-XX:+UseSerialGC"
+# The archive of classes that make setup leaves.
+CLASSES = f"-XX:SharedArchiveFile={sys.prefix}/java-classes.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"
 
 
 def environment(**changes):

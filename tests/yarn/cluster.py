@@ -12,15 +12,14 @@ import time
 import uuid
 
 from fiqa_spark.runtime.storage import Storage
-from tests.jobs.running import QUICK_JAVA, ROOT, environment
+from tests.jobs.running import CLASSES, ONE_COLLECTOR, QUICK_JAVA, ROOT, environment
 from tests.processes import processes, program, variable
 from tests.yarn.hadoop import USER, Hadoop
 
 _JARS = next(pathlib.Path(sysconfig.get_path("purelib")).glob("pyspark/jars"))
-# Classes come from the archive that make setup leaves, which Java takes where the class path begins as spark-submit's.
+# Java takes the archive of classes where the class path begins as spark-submit's.
 _CLASS_PATH = f"{next(_JARS.glob('slf4j-api-*.jar'))}:{_JARS}/*"
-_CLASSES = f"-XX:SharedArchiveFile={sys.prefix}/java-classes.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"
-_SMALL_JAVA = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {_CLASSES}"
+_SMALL_JAVA = f"{QUICK_JAVA} {ONE_COLLECTOR} {CLASSES}"
 # The settings of conf/yarn.conf but for the size, which is that of one machine, and addresses, which are on loopback.
 _SETTINGS = {
     "spark.executor.cores": 2,
@@ -128,7 +127,7 @@ class Run:
         self._files = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - closed once they are read.
         self.process = subprocess.Popen(
             line,
-            env=environment(SPARK_SUBMIT_OPTS=f"{QUICK_JAVA} {_CLASSES}", **self._hadoop.environment()),
+            env=environment(SPARK_SUBMIT_OPTS=f"{QUICK_JAVA} {CLASSES}", **self._hadoop.environment()),
             stdout=self._files[0],
             stderr=self._files[1],
             start_new_session=True,

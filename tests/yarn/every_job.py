@@ -8,6 +8,7 @@ from tests.yarn.several_jobs import BETWEEN, RESULT
 
 # Flags that differ from those of all labelling runs.
 OF_METHOD = {"sdd-fiqa": {}, "margin": {"method": "margin", "rounds": None}}
+ONE_ROUND = {"estimator": "sampled", "rounds": 1}
 # A block counts as full while it is written, one of 4 MiB of a small file and a larger one of labels.
 QUOTA = 5 << 20
 
@@ -18,8 +19,8 @@ def jobs_of(faces, many_faces):
     scored["partition_by"] = "bucket"
     compared = {"labels": "compared/scores.txt", "feature_root": "scored/features", "id_key_index": -2}
     margin = OF_METHOD["margin"]
-    few_rounds = {"estimator": "sampled", "rounds": 1}
     return {
+        "rounds": ("generate_labels", *many_faces.arguments("result", **ONE_ROUND)),
         "import": ("import_features", *options(source="faces/features", dst="faces/store", id_key_index=-2)),
         "distances": ("generate_labels", *faces.arguments("distances", "features")),
         "margins": ("generate_labels", *faces.arguments("margins", "store", **margin)),
@@ -31,7 +32,7 @@ def jobs_of(faces, many_faces):
         ),
         "curves": ("evaluate_labels", *options(**compared, dst="compared/out", non_mated=2000, at_fmr=0.01)),
         "no right": ("generate_labels", *faces.arguments("/user/labels")),
-        "no room": ("generate_labels", *many_faces.arguments("small/labels", **few_rounds)),
+        "no room": ("generate_labels", *many_faces.arguments("small/labels", **ONE_ROUND)),
     }
 
 

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from xml.sax.saxutils import escape
 
+from tests.jobs.running import ONE_COLLECTOR, QUICK_JAVA
 from tests.processes import processes
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -242,8 +243,7 @@ def _wait_or_kill(process, seconds):
 
 def _java(main_class, conf):
     java = os.path.join(os.environ["JAVA_HOME"], "bin", "java")
-    # What ends within seconds or waits most of the time needs no second compiler.
-    small = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
+    small = ("-Xmx256m", *QUICK_JAVA.split(), ONE_COLLECTOR, "-Djava.net.preferIPv4Stack=true")
     return [java, *small, "-cp", f"{conf}{os.pathsep}{JARS}/*", main_class]
 
 
