@@ -23,6 +23,9 @@ _PATHS_FOR_ADVICE = 1000
 _FIRST_IDENTITY, _LAST_IDENTITY = "first_identity", "last_identity"
 LIST_ROWS, IDENTIFIED, IN_KEYS = "list_rows", "identified", "identities_in_keys"
 """Facts of a list: its rows, whether any image has an identity, and whether all identity keys are of identities."""
+LIST_TEXT, LIST_PARQUET = "list.txt", "list.parquet"
+"""The list in the folder that a selection writes: one of the two."""
+_BESIDE_SELECTED = ("dropped", "summary.json")
 IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY, schemas.PATH)
 """Columns of the order in which images are drawn: path and key settle ties."""
 # What is known of the first images of a list.
@@ -46,8 +49,8 @@ def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     Parameters
     ----------
     path : str
-        UTF-8 text, one image a line, in one of the forms of `list_forms`; or Parquet with `path` and perhaps
-        `identity`.
+        UTF-8 text, one image a line, in one of the forms of `list_forms`; Parquet with `path` and perhaps `identity`;
+        or the folder that a selection wrote.
 
     Returns
     -------
@@ -64,15 +67,37 @@ def read_paths(spark: SparkSession, storage: Storage, path: str) -> DataFrame:
     if not storage.exists(path):
         raise InputError("no such file", path=path, remedy="give the list of images, one path a line")
     storage.check_no_pipe(path)
+    path = place_of_list(storage, path)
     table = read_list_columns(spark, storage, path)
     if table is not None:
-        tidy = table.withColumn(schemas.PATH, keys.with_slashes(keys.trimmed(F.col(schemas.PATH))))
+        tidy = table.withColumn(schemas.PATH, keys.as_listed(F.col(schemas.PATH)))
         return tidy.withColumn(schemas.PATH, keys.required_path(F.col(schemas.PATH)))
     example = _example(storage, path)
     form = recognised(first_lines(storage, example), path) if example else ListForm()
     if form.told:
         _log.info("list read as %s (%s)", form.told, path)
     return listed_paths(lines_of(spark, storage, path), form)
+
+
+def place_of_list(storage: Storage, path: str) -> str:
+    """Where the list lies: of a folder that a selection wrote, what was selected, and not what was dropped beside it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds two such lists.
+    """
+    if not storage.is_folder(path):
+        return path
+    inner = [f"{path.rstrip('/')}/{name}" for name in (LIST_TEXT, LIST_PARQUET, *_BESIDE_SELECTED)]
+    lists = [place for place in inner[:2] if storage.exists(place)]
+    if not lists or not any(map(storage.exists, inner[2:])):
+        return path
+    if len(lists) > 1:
+        raise InputError(
+            f"holds {LIST_TEXT} and {LIST_PARQUET}", path=path, remedy="name the one that lists the images"
+        )
+    return lists[0]
 
 
 def _example(storage: Storage, path: str) -> str | None:
@@ -89,6 +114,7 @@ def rows_about(spark: SparkSession, storage: Storage, path: str) -> int | None:
         Of Parquet the rows; of text as many as if all lines were as long as the first ones, by the bytes of its files;
         None where these are compressed or empty.
     """
+    path = place_of_list(storage, path)
     table = read_list_columns(spark, storage, path)
     if table is not None:
         return table.count()

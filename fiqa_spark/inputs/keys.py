@@ -109,6 +109,11 @@ def with_slashes(path: Column) -> Column:
     return F.when(are_of_windows, F.translate(path, "\\", "/")).otherwise(path)
 
 
+def as_listed(path: Column) -> Column:
+    """Path as a list has it once it is read: without blanks around it, and with '/' between its parts."""
+    return with_slashes(F.when(is_bare(path), path).otherwise(trimmed(path)))
+
+
 def climbs(path: Column) -> Column:
     """True where a path has a part '..', with which it could leave its root."""
     return path.rlike(r"(^|/)\.\.(/|$)")

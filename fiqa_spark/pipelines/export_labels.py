@@ -6,8 +6,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.image_list import read_paths
-from fiqa_spark.inputs.text_lines import check_listed
+from fiqa_spark.inputs.list_order import order_of_list
 from fiqa_spark.methods.results import KINDS, LABELS, Kind, read_result
 from fiqa_spark.pipelines.job_run import JobRun
 from fiqa_spark.pipelines.jobs import ExportLabelsSettings
@@ -22,9 +21,9 @@ from fiqa_spark.pipelines.text_formats import (
     tface_lines,
     under_root,
 )
-from fiqa_spark.runtime.row_numbers import numbered
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
+from fiqa_spark.runtime.text_parts import write_lines
 
 _LISTED = "listed"
 
@@ -42,7 +41,8 @@ def run(spark: SparkSession, settings: ExportLabelsSettings) -> str:
     FiqaError
         If there are no labels, a path cannot be written in this format, or the destination cannot be used.
     """
-    job = JobRun(spark, settings, own_entries=("labels.txt", "score_*.txt"))
+    is_file = settings.format != "seed"
+    job = JobRun(spark, settings, own_entries=("labels.txt", "score_*.txt"), is_file=is_file)
     table, kind = read_result(spark, settings.labels, *KINDS)
     in_order = under_root(scored(_in_order(spark, job.storage, table, settings), kind), settings.image_root)
     # Sorted once, not once a file.
@@ -63,13 +63,10 @@ def _in_order(spark: SparkSession, storage: Storage, labels: DataFrame, settings
     """Labels in the order of the image list, or of their paths."""
     if not settings.image_list_file:
         return labels.orderBy(schemas.PATH)
-    paths = read_paths(spark, storage, settings.image_list_file).select(schemas.PATH)
-    check_listed(paths, setting="image_list_file", path=settings.image_list_file)
-    listed, _ = numbered(paths)
-    first = listed.groupBy(F.col(schemas.PATH).alias(_LISTED)).agg(F.min(schemas.ROW).alias(schemas.ROW))
+    places = order_of_list(spark, storage, settings.image_list_file, setting="image_list_file").places
     # Labels of a notebook have the paths that it gave, those of a job the paths of its list.
-    as_listed = keys.with_slashes(keys.trimmed(F.col(schemas.PATH)))
-    in_list = labels.withColumn(_LISTED, as_listed).join(first, _LISTED)
+    listed = labels.withColumn(_LISTED, keys.as_listed(F.col(schemas.PATH)))
+    in_list = listed.join(places.withColumnRenamed(schemas.PATH, _LISTED), _LISTED)
     return in_list.orderBy(schemas.ROW).select(*labels.columns)
 
 
@@ -86,16 +83,8 @@ def _write(job: JobRun, labels: DataFrame, text_format: str) -> None:
         has_rounds = schemas.ROUND_LABELS in labels.columns
         rounds = labels.agg(F.max(F.size(schemas.ROUND_LABELS))).collect()[0][0] if has_rounds else 0
         for name, lines in seed_files(labels, max(rounds or 0, 0)).items():
-            _write_file(job.storage, lines, f"{job.result}/{name}", f"{job.staging}/parts-{name}")
+            write_lines(job.storage, lines, f"{job.result}/{name}", f"{job.staging}/parts-{name}")
         return
     lines = {"tface": tface_lines, "csv": csv_lines, "jsonl": json_lines}[text_format](labels)
     header = f"{csv_header(labels)}\n" if text_format == "csv" else ""
-    _write_file(job.storage, lines, job.result, f"{job.staging}/parts", header)
-
-
-def _write_file(storage: Storage, lines: DataFrame, path: str, parts: str, header: str = "") -> None:
-    """Lines written side by side, then put together in order."""
-    lines.write.text(parts)
-    storage.write_text(f"{parts}/header", header)
-    names = sorted(name for name, *_ in storage.entries(parts) if name.startswith("part-"))
-    storage.concatenate([f"{parts}/header", *[f"{parts}/{name}" for name in names]], path)
+    write_lines(job.storage, lines, job.result, f"{job.staging}/parts", header)

@@ -27,6 +27,8 @@ class JobRun:
         Of a job; one of them is its destination.
     own_entries : tuple of str
         Name patterns of what an earlier result holds; a folder that holds anything else is never replaced.
+    is_file : bool
+        Whether the result is a file; a folder never takes the place of one.
 
     Raises
     ------
@@ -35,7 +37,9 @@ class JobRun:
         writes to it.
     """
 
-    def __init__(self, spark: SparkSession, settings: Settings, *, own_entries: tuple[str, ...]) -> None:
+    def __init__(
+        self, spark: SparkSession, settings: Settings, *, own_entries: tuple[str, ...], is_file: bool = False
+    ) -> None:
         self.storage, self.steps = Storage(spark), Steps(spark)
         self._spark, self._settings = spark, settings
         name, self._path = destination_of(settings)
@@ -46,6 +50,7 @@ class JobRun:
             overwrite=getattr(settings, "overwrite", False),
             own_entries=own_entries,
             application=spark.sparkContext.applicationId,
+            is_file=is_file,
         )
         self.staging = self._destination.staging
         """Folder for what only the run needs; it goes with the run."""

@@ -29,6 +29,8 @@ class Destination:
         Name patterns of what an earlier result may hold; a folder that holds anything else is never replaced.
     application : str
         Spark's id of the run, which another run is told that wants the same place.
+    is_file : bool
+        Whether the result is a file; a folder never takes the place of one.
 
     Raises
     ------
@@ -46,11 +48,12 @@ class Destination:
         overwrite: bool,
         own_entries: tuple[str, ...],
         application: str,
+        is_file: bool = False,
     ) -> None:
         self._storage, self._path, self._setting = storage, path, setting
         self._parent, self._name = storage.parent_and_name(path)
         self._target = storage.qualified(path)
-        self._overwrite, self._own_entries = overwrite, own_entries
+        self._overwrite, self._own_entries, self._is_file = overwrite, own_entries, is_file
         self._lease = RunLease(storage, self._parent, self._name, application)
         self.staging = self._lease.folder
 
@@ -101,6 +104,10 @@ class Destination:
         names = [name for name, *_ in self._storage.entries(self._target)] if is_folder else [self._name]
         if names and not self._overwrite:
             raise self._refusal(f"exists and holds {names[0]!r}", "choose another, or add `overwrite`")
+        if not (is_folder or self._is_file):
+            raise self._refusal(
+                "is a file, which is no result of this job and will not be replaced", "choose another folder"
+            )
         foreign = [name for name in names if is_folder and not _any_match(name, self._own_entries)]
         if foreign:
             raise self._refusal(

@@ -1,6 +1,6 @@
 """Row numbers counted piece by piece, so that no task sees all rows."""
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
@@ -64,3 +64,21 @@ def numbered_in_pieces(rows: DataFrame, position: Column, *, first: Column) -> t
     fault = F.raise_error(F.lit("rows came in other pieces than when they were counted")).cast("long")
     shift = F.coalesce(F.create_map(*shifts)[F.col(PIECE)], fault)
     return rows.withColumn(schemas.ROW, (position + shift).cast("long")).drop(PIECE), total
+
+
+def row_at(rows: DataFrame, number: int) -> Row | None:
+    """The row of a number, from 0, or None if there are fewer rows: partitions are counted, and one of them is read.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Kept in memory or on disk, as they must be the same each time.
+    """
+    scan_id = F.col(_SCAN_ID)
+    placed = rows.withColumn(_SCAN_ID, F.monotonically_increasing_id())
+    partition = F.shiftright(scan_id, _ROWS_A_PARTITION).alias(PIECE)
+    for piece in sorted(placed.groupBy(partition).agg(F.count("*").alias("rows")).collect()):
+        if number < piece["rows"]:
+            return placed.where(scan_id == (piece[PIECE] << _ROWS_A_PARTITION) + number).drop(_SCAN_ID).head()
+        number -= piece["rows"]
+    return None

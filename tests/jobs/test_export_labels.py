@@ -31,8 +31,10 @@ def folder(spark, tmp_path_factory):
 
 def export(run_job, folder, labels, text_format, *, destination=None, **changes):
     place = folder / (destination or f"{labels}.{text_format}")
-    flags = options(labels=folder / labels, format=text_format, dst=place, image_list_file=folder / f"{labels}.txt")
-    return run_job("export_labels", *flags, *options(**changes)), place
+    flags = {"labels": folder / labels, "format": text_format, "dst": place}
+    return run_job(
+        "export_labels", *options(**{**flags, "image_list_file": folder / f"{labels}.txt", **changes})
+    ), place
 
 
 def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder, run_job):
@@ -42,6 +44,17 @@ def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(fold
     assert place.read_text(encoding="utf-8") == "".join(f"{line}\n" for line in lines)
     assert "4 images, 3 with a label and 1 without" in result.stdout
     assert not list(folder.glob(".plain*"))
+
+
+def test_a_list_that_is_read_in_several_pieces_sets_the_order(folder, run_job):
+    # Small files are read in other pieces than alone.
+    others = [f"others/{number:040d}.jpg\n" for number in range(4000)]
+    lines = [*others[:3000], f"{PLAIN[2]}\n", *others[3000:], f"{PLAIN[0]}\n", f"{PLAIN[1]}\n"]
+    (folder / "long.txt").write_text("".join(lines), encoding="utf-8")
+    changes = {"image_root": "/faces", "image_list_file": folder / "long.txt"}
+    result, place = export(run_job, folder, "plain", "tface", destination="long", **changes)
+    assert result.returncode == 0, result.stderr
+    assert [line.split("\t")[0] for line in place.read_text().splitlines()] == [f"/faces/{PLAIN[n]}" for n in (2, 0, 1)]
 
 
 def test_seed_is_a_file_a_round_and_one_of_labels(folder, run_job):

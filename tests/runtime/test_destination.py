@@ -54,6 +54,14 @@ def test_the_result_appears_when_it_is_published_and_not_before(destination, tmp
     assert (tmp_path / "out" / "result.txt").read_text(encoding="utf-8") == "new"
 
 
+def test_a_folder_never_takes_the_place_of_a_file(destination, tmp_path):
+    (tmp_path / "out").write_text("a list of images", encoding="utf-8")
+    with pytest.raises(DestinationError, match="is a file, which is no result of this job"), destination():
+        pass
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "a list of images"
+    assert names(tmp_path) == ["out"]
+
+
 def test_a_failure_leaves_nothing(destination, tmp_path):
     with pytest.raises(RuntimeError), destination():
         raise RuntimeError

@@ -3,7 +3,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from fiqa_spark.inputs.image_list import read_paths
-from fiqa_spark.runtime.row_numbers import PIECE, numbered, numbered_in_pieces
+from fiqa_spark.runtime.row_numbers import PIECE, numbered, numbered_in_pieces, row_at
 from fiqa_spark.runtime.storage import Storage
 
 
@@ -35,3 +35,12 @@ def test_pieces_follow_one_another_in_ascending_order(spark, count):
     assert total == count
     assert [(row.value,) for row in rows.orderBy("row").collect()] == sorted(values)
     assert sorted(row.row for row in rows.collect()) == list(range(count))
+
+
+def test_a_row_is_found_by_its_number_in_whichever_partition_it_is(spark):
+    rows = spark.range(20, numPartitions=3).where("id not between 6 and 12").repartitionByRange(4, "id")
+    in_order = rows.sortWithinPartitions("id").persist()
+    expected = [number for number in range(20) if not 6 <= number <= 12]
+    assert [row_at(in_order, number).id for number in (0, 6, 12)] == [expected[number] for number in (0, 6, 12)]
+    assert row_at(in_order, len(expected)) is None
+    in_order.unpersist()
