@@ -1,4 +1,4 @@
-"""Settings that every label method has."""
+"""Settings that methods have in common."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from fiqa_spark.runtime.settings import setting
 
 
 @dataclass(frozen=True)
-class MethodSettings(ImageSettings):
+class PoolSettings(ImageSettings):
     """Of what compares images with a pool of strangers and with images of their identity."""
 
     pool_size: int = setting(10_000, "images in the broadcast sample of strangers", least=1)
@@ -17,11 +17,6 @@ class MethodSettings(ImageSettings):
         "'exact'",
         least=2,
     )
-    half_mates: bool = setting(
-        False,
-        "an image's mates are those of its half of the identity, by a hash of seed and key, so that pairs across "
-        "halves can judge labels that have not seen them",
-    )
     reference: str = setting(
         "",
         "folder of an earlier result, or the reference/ in it: what is learned is taken from there; default: it is "
@@ -30,4 +25,15 @@ class MethodSettings(ImageSettings):
     )
     load_feature: bool = setting(
         False, "keep the joined features in memory, spilling to disk", aliases=("-load-feature",)
+    )
+
+
+@dataclass(frozen=True)
+class MethodSettings(PoolSettings):
+    """Of every label method."""
+
+    half_mates: bool = setting(
+        False,
+        "an image's mates are those of its half of the identity, by a hash of seed and key, so that pairs across "
+        "halves can judge labels that have not seen them",
     )

@@ -11,7 +11,7 @@ from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.parquet_features import vector_length
 from fiqa_spark.kernels.margin_reference import MarginReference, learned_reference
 from fiqa_spark.kernels.prior import Prior
-from fiqa_spark.matching.identity_sample import FirstIdentities, Wanted, draw_with_identities
+from fiqa_spark.matching.identity_sample import Drawn, FirstIdentities, Wanted, draw_with_identities
 from fiqa_spark.matching.sample import UsableImages
 from fiqa_spark.methods.margin.settings import LEARNED_WITH, MarginSettings
 from fiqa_spark.methods.margin.strangers import Strangers
@@ -92,7 +92,18 @@ def learn(
     settings: MarginSettings,
     identities: FirstIdentities | None = None,
 ) -> Reference:
-    """Learn from the images of a list.
+    """Learn from the images of a list; parameters and errors as of `draw` and `reference_of`."""
+    return reference_of(draw(images, vectors, listed, settings, identities), settings)
+
+
+def draw(
+    images: DataFrame,
+    vectors: DataFrame,
+    listed: CheckedList,
+    settings: MarginSettings,
+    identities: FirstIdentities | None = None,
+) -> Drawn:
+    """Draw what is learned from.
 
     Parameters
     ----------
@@ -106,12 +117,24 @@ def learn(
     Raises
     ------
     NothingUsableError
-        If no feature can be used, or there are no mates to learn from.
+        If no feature can be used.
     InputError
-        If features have several lengths, or nothing can be learned from them.
+        If features have several lengths.
     """
     _check_memory(vectors, listed.list_rows, settings)
-    drawn = draw_with_identities(images, vectors, listed, settings.pool_size, wanted_sample(settings), identities)
+    return draw_with_identities(images, vectors, listed, settings.pool_size, wanted_sample(settings), identities)
+
+
+def reference_of(drawn: Drawn, settings: MarginSettings) -> Reference:
+    """What is learned from a pool and a sample.
+
+    Raises
+    ------
+    NothingUsableError
+        If there are no mates to learn from, or no strangers.
+    InputError
+        If nothing can be learned from them.
+    """
     pool = pool_of(drawn.pool, settings.pool_size)
     strangers = Strangers.in_pool(pool)
     hashes = drawn.sample.frame[schemas.IDENTITY_HASH].to_numpy(np.int64)
