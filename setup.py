@@ -29,7 +29,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["fiqa_spark", "fiqa_spark.*"]),
-    package_data={"fiqa_spark": ["py.typed"], "fiqa_spark.evaluation.report": ["report_template.html"]},
+    package_data={"fiqa_spark": ["py.typed"], "fiqa_spark.evaluation.report": ["*.html"]},
     install_requires=[
         "pyspark>=3.5,<5",
         "numpy>=1.23",
@@ -40,7 +40,7 @@ setup(
     extras_require={
         # What finds the unrecognizable images, in the process of the driver alone.
         "recognizability": ["scipy>=1.11.4"],
-        # What draws the page of an evaluation, in the process of the driver alone.
+        # What draws the pages, in the process of the driver alone.
         "report": ["matplotlib>=3.8", "Jinja2>=3.1", "Pillow>=10.1"],
         "test": [
             "chispa>=0.10",

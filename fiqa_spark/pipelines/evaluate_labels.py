@@ -11,7 +11,8 @@ from fiqa_spark.evaluation.evaluate import evaluate
 from fiqa_spark.evaluation.findings import Findings
 from fiqa_spark.evaluation.label_sets import read_label_sets, without_predicted
 from fiqa_spark.evaluation.report.contact_sheets import with_pictures
-from fiqa_spark.evaluation.report.page import check_installed, page
+from fiqa_spark.evaluation.report.page import page
+from fiqa_spark.evaluation.report.rendering import check_installed
 from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun

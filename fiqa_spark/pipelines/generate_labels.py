@@ -14,7 +14,8 @@ from fiqa_spark.evaluation.evaluate import evaluate_own_labels
 from fiqa_spark.evaluation.findings import Findings
 from fiqa_spark.evaluation.label_sets import label_set
 from fiqa_spark.evaluation.report.contact_sheets import with_pictures
-from fiqa_spark.evaluation.report.page import check_installed, page
+from fiqa_spark.evaluation.report.page import page
+from fiqa_spark.evaluation.report.rendering import check_installed
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.image_list import index_in_key, read_paths, rows_about
 from fiqa_spark.inputs.notebook_arguments import given_features, given_images

@@ -61,6 +61,8 @@ def test_the_package_is_the_same_whether_it_is_written_from_a_checkout_or_from_a
     assert files[0].read_bytes() == files[1].read_bytes()
     with zipfile.ZipFile(files[1]) as archive:
         sources = {str(path.relative_to(ROOT)) for path in (ROOT / "fiqa_spark").rglob("*.py")}
-        template = "fiqa_spark/evaluation/report/report_template.html"
-        assert set(archive.namelist()) == sources | {f"{name}c" for name in sources} | {template}
-        assert archive.read(template) == (ROOT / template).read_bytes()
+        templates = {str(path.relative_to(ROOT)) for path in (ROOT / "fiqa_spark").rglob("*.html")}
+        assert len(templates) > 1
+        assert set(archive.namelist()) == sources | {f"{name}c" for name in sources} | templates
+        for template in templates:
+            assert archive.read(template) == (ROOT / template).read_bytes()

@@ -1,14 +1,8 @@
-"""Contact sheets: small pictures of images, read from their files below the image root."""
+"""Contact sheets: the pictures of the images that an evaluation shows."""
 
-from py4j.protocol import Py4JJavaError
-
-from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation.findings import Findings, Sheet
-from fiqa_spark.evaluation.report.thumbnails import thumbnail
+from fiqa_spark.evaluation.report.pictures import picture
 from fiqa_spark.runtime.storage import Storage
-
-# A face is far smaller; what is larger is no image of one.
-_FILE_BYTES_AT_MOST = 32 << 20
 
 
 def with_pictures(findings: Findings, storage: Storage, image_root: str) -> Findings:
@@ -38,31 +32,7 @@ def _read(sheets: tuple[Sheet, ...], storage: Storage, image_root: str) -> tuple
         return ()
     with_pictures = []
     for sheet in sheets:
-        tiles = (tile._replace(jpeg=_picture(storage, image_root, tile.path)) for tile in sheet.thumbnails)
+        tiles = (tile._replace(jpeg=picture(storage, image_root, tile.path)) for tile in sheet.thumbnails)
         with_pictures.append(sheet._replace(thumbnails=tuple(tiles)))
     is_any_readable = any(tile.jpeg for sheet in with_pictures for tile in sheet.thumbnails)
     return tuple(with_pictures) if is_any_readable else ()
-
-
-def _picture(storage: Storage, image_root: str, path: str) -> bytes | None:
-    """JPEG of an image file, or None if it cannot be read."""
-    try:
-        file = _below(storage, image_root, path)
-        if file is None or not storage.exists(file) or storage.is_folder(file):
-            return None
-        content = storage.head(file, _FILE_BYTES_AT_MOST)
-    except (InputError, Py4JJavaError):
-        # A pipe, a file that may not be read, a name that the file system does not take.
-        return None
-    return thumbnail(content)
-
-
-def _below(storage: Storage, image_root: str, path: str) -> str | None:
-    """Qualified path of an image file, or None where it would be outside of the image root."""
-    root = storage.qualified(image_root).rstrip("/")
-    if ".." in path.split("/"):
-        return None
-    if not path.startswith("/") and ":/" not in path:
-        return f"{root}/{path}"
-    file = storage.qualified(path)
-    return file if file.startswith(f"{root}/") else None

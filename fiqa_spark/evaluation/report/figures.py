@@ -1,66 +1,33 @@
-"""Figures of what an evaluation found, as SVG. Matplotlib is needed once one is drawn, not before."""
+"""Figures of what an evaluation found, as SVG."""
 
-import contextlib
-import io
-import logging
-import re
-import unicodedata
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fiqa_spark.evaluation.findings import Comparison, Curve, Profile, Similarities
+from fiqa_spark.evaluation.report.drawing import (
+    COLOURS,
+    LINES,
+    TITLE,
+    draw_density,
+    draw_legend,
+    drawn_figure,
+    line_style,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
-    # The lines of a legend, each after what it is called.
-    _Legend = list[tuple[str, Line2D]]
+    from fiqa_spark.evaluation.report.drawing import Legend
 
 # Positions along an axis at which a curve is looked at where it has more points; there are fewer pixels.
 POSITIONS = 600
 
-# As wide as the page has room for.
-_WIDTH = 9.5
-# Colours of Okabe and Ito that stand out from white; with five styles of lines the first to come again is the 36th.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_LINES = ((), (7, 2), (7, 2, 1.5, 2), (1.5, 1.5), (13, 3))
 _THRESHOLD_LINES = ((), (6, 2), (6, 2, 1, 2), (1, 1.5))
-_STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#666666",
-    "axes.grid": True,
-    "axes.labelsize": 10,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.h_pad": 0.06,
-    "font.size": 10,
-    "grid.color": "#e8e8e8",
-    # A quarter of a point that a curve is off by cannot be seen, and makes a third of a page's bytes.
-    "path.simplify_threshold": 0.25,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fiqa-spark",
-    # Names of label sets may hold a dollar sign.
-    "text.parse_math": False,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-}
-_LONGEST_NAME = 40
-# Inches that a line of the legend takes.
-_ROW = 0.22
-_TITLE = {"x": 0.004, "ha": "left", "fontsize": 11}
 # Characters that fit side by side along an axis.
 _FITTING = 90
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f]")
-
-
-def readable(text: str) -> str:
-    """The text as XML, HTML and UTF-8 may hold it: U+FFFD in place of what they may not."""
-    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def heading(comparison: Comparison) -> str:
@@ -85,7 +52,7 @@ def discard_curves(comparison: Comparison, convention: str) -> bytes:
     error, pairs = comparison.operating_point.error.upper(), _pairs_of_error(comparison)
     limits = [area.limit for area in comparison.curves[0].areas] if comparison.curves else []
     zoom = 1.15 * max((limit for limit in limits if limit <= 0.5), default=0)
-    with _figure(4.3) as (figure, finish):
+    with drawn_figure(4.3) as (figure, finish):
         ends = [zoom, 1] if zoom else [1]
         panels = figure.subplots(1, len(ends), sharey=True, squeeze=False)[0]
         for axes, end in zip(panels, ends, strict=True):
@@ -98,9 +65,9 @@ def discard_curves(comparison: Comparison, convention: str) -> bytes:
         figure.suptitle(
             f"{heading(comparison)}\nthreshold {comparison.threshold:.4f}{anew}; {error} "
             f"{comparison.starting_error:.4g} before any discard, of {comparison.pairs:,} pairs",
-            **_TITLE,
+            **TITLE,
         )
-        _draw_legend(figure, legend)
+        draw_legend(figure, legend)
     return finish()
 
 
@@ -108,23 +75,23 @@ def label_histogram(profile: Profile) -> bytes:
     """Histogram of the labels of a label set, as SVG."""
     # Where all labels are the same, the bins have no width of their own.
     edges = profile.edges if np.ptp(profile.edges) else np.linspace(-0.5, 0.5, len(profile.edges)) + profile.edges[0]
-    with _figure(3.1) as (figure, finish):
+    with drawn_figure(3.1) as (figure, finish):
         axes = figure.subplots()
-        axes.stairs(profile.counts, edges, fill=True, color=_COLOURS[0])
+        axes.stairs(profile.counts, edges, fill=True, color=COLOURS[0])
         axes.set_xlim(edges[0], edges[-1])
         axes.set_xlabel(_capital(_quantity(profile)))
         axes.set_ylabel("Images (number)")
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.locator_params(axis="y", integer=True)
         figure.suptitle(
-            f"{_capital(profile.quantity)}s of {_short(profile.name)}: {profile.counts.sum():,} images", **_TITLE
+            f"{_capital(profile.quantity)}s of {short(profile.name)}: {profile.counts.sum():,} images", **TITLE
         )
     return finish()
 
 
 def similarity_densities(similarities: Similarities, comparisons: Sequence[Comparison]) -> bytes:
     """Densities of the similarities of mated and non-mated pairs, with the thresholds of the comparisons, as SVG."""
-    with _figure(3.9) as (figure, finish):
+    with drawn_figure(3.9) as (figure, finish):
         axes = figure.subplots()
         legend = _draw_densities(axes, similarities) + _draw_thresholds(axes, comparisons)
         filled = np.flatnonzero(similarities.mated + similarities.non_mated)
@@ -133,8 +100,8 @@ def similarity_densities(similarities: Similarities, comparisons: Sequence[Compa
         axes.set_ylim(bottom=0)
         axes.set_xlabel("Similarity of the two images of a pair (cosine)")
         axes.set_ylabel("Density (per unit of similarity)")
-        figure.suptitle("Similarities of mated and non-mated pairs", **_TITLE)
-        _draw_legend(figure, legend)
+        figure.suptitle("Similarities of mated and non-mated pairs", **TITLE)
+        draw_legend(figure, legend)
     return finish()
 
 
@@ -149,10 +116,10 @@ def labels_by_size(profile: Profile) -> bytes:
     bars = np.array([[size.median - size.lower_quartile, size.upper_quartile - size.median] for size in sizes]).T
     turned = 40 if sum(map(len, names)) > _FITTING else 0
     upright = 90 if sum(map(len, counts)) + len(counts) > _FITTING else 0
-    with _figure(3.6 + 0.7 * bool(turned) + 0.5 * bool(upright)) as (figure, finish):
+    with drawn_figure(3.6 + 0.7 * bool(turned) + 0.5 * bool(upright)) as (figure, finish):
         axes = figure.subplots()
         axes.errorbar(
-            range(len(sizes)), medians, yerr=bars, fmt="o-", color=_COLOURS[0], ecolor="#444444", capsize=4, linewidth=1
+            range(len(sizes)), medians, yerr=bars, fmt="o-", color=COLOURS[0], ecolor="#444444", capsize=4, linewidth=1
         )
         axes.set_xticks(range(len(sizes)), names, rotation=turned, ha="right" if turned else "center")
         for number, count in enumerate(counts):
@@ -165,60 +132,33 @@ def labels_by_size(profile: Profile) -> bytes:
         axes.set_xlabel("Images of the identity (number); above: identities (number)")
         axes.set_ylabel(f"Mean {_quantity(profile)}")
         figure.suptitle(
-            f"{_capital(profile.quantity)} against the identity's number of images, {_short(profile.name)}\n"
+            f"{_capital(profile.quantity)} against the identity's number of images, {short(profile.name)}\n"
             "median of the identities' means, bars from quartile to quartile",
-            **_TITLE,
+            **TITLE,
         )
     return finish()
 
 
 def swatch(number: int) -> bytes:
     """A short piece of the line of a label set, which is numbered from 0, as SVG."""
-    line = _line(number)
-    dashes = " ".join(f"{length * line['linewidth']:g}" for length in _LINES[number % len(_LINES)]) or "none"
+    line = line_style(number)
+    dashes = " ".join(f"{length * line['linewidth']:g}" for length in LINES[number % len(LINES)]) or "none"
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="34" height="8"><path d="M0 4H34" '
         f'stroke="{line["color"]}" stroke-width="2" stroke-dasharray="{dashes}"/></svg>'
     ).encode("ascii")
 
 
-@contextlib.contextmanager
-def _figure(height: float) -> Iterator[tuple["Figure", Callable[[], bytes]]]:
-    """A figure to draw in, and a function that says afterwards what it looks like as SVG."""
-    log = logging.getLogger("matplotlib")
-    level = log.level
-    # A job's log is no place for where Matplotlib keeps its cache.
-    log.setLevel(logging.ERROR)
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-
-        written = io.BytesIO()
-        with matplotlib.rc_context(), warnings.catch_warnings():
-            # Whoever opens the page has fonts of their own.
-            warnings.filterwarnings(
-                "ignore", r"Glyph .* missing from|Matplotlib currently does not support .* natively"
-            )
-            # What a user's own matplotlibrc says is meant for other figures.
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_STYLE)
-            figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-            yield figure, written.getvalue
-            figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
-    finally:
-        log.setLevel(level)
-
-
 def _pairs_of_error(comparison: Comparison) -> str:
     return "mated" if comparison.operating_point.error == "fnmr" else "non-mated"
 
 
-def _draw_curves(axes: "Axes", end: float, comparison: Comparison, limits: list[float], convention: str) -> "_Legend":
+def _draw_curves(axes: "Axes", end: float, comparison: Comparison, limits: list[float], convention: str) -> "Legend":
     """Draw the curves, up to a discard."""
-    legend: _Legend = []
+    legend: Legend = []
     for number, curve in enumerate(comparison.curves):
-        (line,) = axes.plot(*_thinned(curve, end), drawstyle="steps-post", **_line(number))
-        legend.append((_short(curve.label_set), line))
+        (line,) = axes.plot(*_thinned(curve, end), drawstyle="steps-post", **line_style(number))
+        legend.append((short(curve.label_set), line))
     if convention == "fixed":
         start = comparison.starting_error
         (line,) = axes.plot(
@@ -231,18 +171,16 @@ def _draw_curves(axes: "Axes", end: float, comparison: Comparison, limits: list[
     return [*legend, ("discard limits of the areas", line)] if below_all else legend
 
 
-def _draw_densities(axes: "Axes", similarities: Similarities) -> "_Legend":
-    legend: _Legend = []
-    for number, (name, counts) in enumerate((("mated", similarities.mated), ("non-mated", similarities.non_mated))):
-        density = counts / max(counts.sum(), 1) / np.diff(similarities.edges)
-        axes.stairs(density, similarities.edges, fill=True, alpha=0.15, color=_COLOURS[number])
-        (line,) = axes.plot(similarities.edges, np.append(density, 0), drawstyle="steps-post", **_line(number))
-        legend.append((f"{counts.sum():,} {name} pairs", line))
+def _draw_densities(axes: "Axes", similarities: Similarities) -> "Legend":
+    edges, counted = similarities.edges, (("mated", similarities.mated), ("non-mated", similarities.non_mated))
+    legend: Legend = []
+    for number, (name, counts) in enumerate(counted):
+        legend += draw_density(axes, number, f"{counts.sum():,} {name} pairs", counts, edges)
     return legend
 
 
-def _draw_thresholds(axes: "Axes", comparisons: Sequence[Comparison]) -> "_Legend":
-    legend: _Legend = []
+def _draw_thresholds(axes: "Axes", comparisons: Sequence[Comparison]) -> "Legend":
+    legend: Legend = []
     for number, comparison in enumerate(comparisons):
         shade, style = divmod(number, len(_THRESHOLD_LINES))
         line = axes.axvline(
@@ -269,39 +207,6 @@ def _ceiling(comparison: Comparison) -> float:
     """Upper end of the axis: all of the curves, unless one goes beyond twice the start, as the last few pairs may."""
     highest = max((curve.error_rates.max() for curve in comparison.curves), default=0)
     return 1.08 * max(min(highest, 2 * comparison.starting_error), comparison.starting_error) or 1.0
-
-
-def _line(number: int) -> dict[str, Any]:
-    """Style of the line of a label set."""
-    dashes = _LINES[number % len(_LINES)]
-    return {
-        "color": _COLOURS[number % len(_COLOURS)], "linewidth": 1.7, "linestyle": (0, dashes) if dashes else "-",
-        "dash_capstyle": "butt",
-    }  # fmt: skip
-
-
-def _draw_legend(figure: "Figure", legend: "_Legend") -> None:
-    """A legend below the axes, in two columns whose places do not depend on which fonts know a name's letters."""
-    from matplotlib.lines import Line2D
-
-    rows = -(-len(legend) // 2)
-    figure.set_figheight(figure.get_figheight() + rows * _ROW)
-    row = _ROW / figure.get_figheight()
-    figure.set_layout_engine("constrained", rect=(0, row * rows, 1, 1 - row * rows))
-    for number, (name, drawn) in enumerate(legend):
-        left, y = 0.01 + 0.5 * (number // rows), row * (rows - 0.5 - number % rows)
-        line = Line2D((left, left + 0.05), (y, y))
-        line.update_from(drawn)
-        line.set(transform=figure.transFigure, clip_on=False)
-        figure.add_artist(line)
-        figure.text(left + 0.06, y, name, va="center_baseline")
-
-
-def _short(name: str) -> str:
-    """A name in one line that fits a legend, where letters of East Asia take up twice the room."""
-    name = " ".join(readable(name).split()) or "(no name)"
-    ends = np.cumsum([1 + (unicodedata.east_asian_width(letter) in "WF") for letter in name])
-    return name if ends[-1] <= _LONGEST_NAME else f"{name[: np.searchsorted(ends, _LONGEST_NAME)]}…"
 
 
 def _quantity(profile: Profile) -> str:

@@ -1,30 +1,15 @@
-"""The page that shows what an evaluation found: one file of HTML that holds its figures and pictures itself."""
+"""The page that shows what an evaluation found: its numbers as texts, its figures and pictures."""
 
-import base64
-import importlib.resources
-import importlib.util
 import math
 from collections.abc import Iterator
 from typing import Any
 
-from fiqa_spark.errors import MachineError
 from fiqa_spark.evaluation.findings import Comparison, Findings, Interval, PartialAuc, Profile
 from fiqa_spark.evaluation.report import figures
+from fiqa_spark.evaluation.report.rendering import image, rendered, share
 
 _TEMPLATE = "report_template.html"
-_LIBRARIES = {"matplotlib": "Matplotlib", "jinja2": "Jinja2", "PIL": "Pillow"}
 _PAIR_COUNTS = {"non_mated": "non-mated"}
-
-
-def check_installed() -> None:
-    """Raise MachineError unless all that draws the page is installed."""
-    missing = [name for module, name in _LIBRARIES.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
-        is_or_are, draws = ("is", "draws") if len(missing) == 1 else ("are", "draw")
-        raise MachineError(
-            f"{names} {is_or_are} missing, which {draws} the report", remedy="run pip install 'fiqa-spark[report]'"
-        )
 
 
 def page(findings: Findings, *, title: str, facts: dict[str, str]) -> str:
@@ -44,14 +29,8 @@ def page(findings: Findings, *, title: str, facts: dict[str, str]) -> str:
     str
         HTML that needs no other file, no network and no script, to be written as UTF-8.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    # Every text that is not part of the template goes through both, whatever wrote it.
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, finalize=_finalized, trim_blocks=True, lstrip_blocks=True
-    )
-    template = importlib.resources.files("fiqa_spark.evaluation.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    return rendered(
+        _TEMPLATE,
         title=title,
         facts=facts,
         convention=findings.convention,
@@ -61,15 +40,6 @@ def page(findings: Findings, *, title: str, facts: dict[str, str]) -> str:
         notes=findings.notes,
         profiles=[_profile(profile) for profile in findings.profiles],
     )
-
-
-def _finalized(value: Any) -> Any:
-    """A value as the page may hold it; text of the template itself, which is markup, stays."""
-    return figures.readable(value) if type(value) is str else value
-
-
-def _image(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _indented(counts: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, str, str]]:
@@ -85,16 +55,16 @@ def _indented(counts: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, str
 def _similarities(findings: Findings) -> str | None:
     if findings.similarities is None:
         return None
-    return _image("svg+xml", figures.similarity_densities(findings.similarities, findings.comparisons))
+    return image("svg+xml", figures.similarity_densities(findings.similarities, findings.comparisons))
 
 
 def _comparison(comparison: Comparison, convention: str) -> dict[str, Any]:
     names = [curve.label_set for curve in comparison.curves]
     return {
         "heading": figures.heading(comparison),
-        "figure": _image("svg+xml", figures.discard_curves(comparison, convention)),
+        "figure": image("svg+xml", figures.discard_curves(comparison, convention)),
         "names": names,
-        "swatches": [_image("svg+xml", figures.swatch(number)) for number in range(len(names))],
+        "swatches": [image("svg+xml", figures.swatch(number)) for number in range(len(names))],
         "limits": [_limit(names, areas) for areas in zip(*(curve.areas for curve in comparison.curves), strict=True)],
     }
 
@@ -146,12 +116,6 @@ def _interval(interval: Interval, decimals: int, sign: str = "-") -> str:
     return " to ".join(_number(end, decimals, sign) for end in interval)
 
 
-def _share(count: int, total: int) -> str:
-    if 0 < count < total / 2000:
-        return "< 0.1 %"
-    return f"{100 * count / total:.1f} %" if total else ""
-
-
 def _profile(profile: Profile) -> dict[str, Any]:
     total = sum(profile.statuses.values())
     decimals = {"label": 2, "ERS": 3}.get(profile.quantity)
@@ -163,10 +127,10 @@ def _profile(profile: Profile) -> dict[str, Any]:
         "name": profile.name,
         "path": profile.path,
         "quantity": profile.quantity,
-        "statuses": [(status, f"{count:,}", _share(count, total)) for status, count in profile.statuses.items()],
+        "statuses": [(status, f"{count:,}", share(count, total)) for status, count in profile.statuses.items()],
         "total": f"{total:,}",
-        "histogram": _image("svg+xml", figures.label_histogram(profile)),
-        "by_size": _image("svg+xml", figures.labels_by_size(profile)) if profile.sizes else None,
+        "histogram": image("svg+xml", figures.label_histogram(profile)),
+        "by_size": image("svg+xml", figures.labels_by_size(profile)) if profile.sizes else None,
         "lowest": [
             (name, f"{images:,}", f"{labelled:,}", *map(shown, mean_and_range))
             for name, images, labelled, *mean_and_range in profile.lowest
@@ -174,7 +138,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
         "sheets": [
             (
                 sheet.title,
-                [(path, shown(label), jpeg and _image("jpeg", jpeg)) for path, label, jpeg in sheet.thumbnails],
+                [(path, shown(label), jpeg and image("jpeg", jpeg)) for path, label, jpeg in sheet.thumbnails],
             )
             for sheet in profile.sheets
         ],

@@ -30,7 +30,9 @@ from fiqa_spark.evaluation.findings import (
     Thumbnail,
 )
 from fiqa_spark.evaluation.report import figures
-from fiqa_spark.evaluation.report.page import check_installed, page
+from fiqa_spark.evaluation.report.drawing import readable
+from fiqa_spark.evaluation.report.page import page
+from fiqa_spark.evaluation.report.rendering import check_installed
 from fiqa_spark.evaluation.report.thumbnails import thumbnail
 from tests.browsing import Visit
 
@@ -158,7 +160,7 @@ def test_hostile_text_stays_text(visit):
     # As name, status, identity, path, pairs' source and reason, fact, note and title, some of them several times.
     assert text.count(SCRIPT) >= 9
     for name in NAMES:
-        assert figures.readable(name) in text
+        assert readable(name) in text
     assert visit.ask("document.title") == TITLE
     assert visit.ask("document.querySelector('h1').textContent") == TITLE
     assert "control\ufffd\ufffd\ufffd" in text
@@ -265,7 +267,7 @@ def test_page_is_the_same_from_a_zip_file_and_in_silence(written, tmp_path):
 def test_missing_libraries_are_named(absent, message):
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
-        "from fiqa_spark.evaluation.report.page import check_installed\n"
+        "from fiqa_spark.evaluation.report.rendering import check_installed\n"
         "try: check_installed()\nexcept Exception as error: print(type(error).__name__, error, sep=': ')"
     )
     answer = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
@@ -292,7 +294,7 @@ def test_curves_say_what_they_are(convention):
     assert ("theoretical best" in shown) == (convention == "fixed")
     assert any("taken anew" in text for text in shown) == (convention == "recomputed")
     for name in NAMES[:-1]:
-        assert figures.readable(name) in shown
+        assert readable(name) in shown
     assert "n" * 39 + "…" in shown
     assert "FMR (fraction of non-mated pairs left)" in texts(figures.discard_curves(comparison("fmr"), convention))
 
