@@ -135,6 +135,107 @@ MARGINS = StructType(
     ]
 )
 
+# Audit of identities: a row an image, a row an identity, a row for two identities that seem to be one person.
+MEMBERSHIP = "membership"
+VERDICT = "verdict"
+OWN = "own"
+OTHER = "other"
+UNLIKE = "unlike"
+ALONE = "alone"
+VERDICTS = (OWN, OTHER, UNLIKE, ALONE)
+SUGGESTED_IDENTITY = "suggested_identity"
+SUGGESTED_SIMILARITY = "suggested_similarity"
+AUDITED_STATUSES = (OK, MISSING_FEATURE, INVALID_FEATURE, NO_IDENTITY)
+AUDITED_IMAGES = StructType(
+    [
+        StructField(PATH, StringType(), nullable=False),
+        StructField(IDENTITY, StringType()),
+        StructField(MEMBERSHIP, DoubleType()),
+        StructField(VERDICT, StringType()),
+        StructField(SUGGESTED_IDENTITY, StringType()),
+        StructField(SUGGESTED_SIMILARITY, DoubleType()),
+        StructField(STATUS, StringType(), nullable=False),
+    ]
+)
+IMAGES = "images"
+TRUSTED_IMAGES = "trusted_images"
+EVIDENCE = "evidence"
+COHESION = "cohesion"
+NEAREST_IDENTITY = "nearest_identity"
+NEAREST_SIMILARITY = "nearest_similarity"
+MERGED_IDENTITY = "merged_identity"
+AUDITED_IDENTITIES = StructType(
+    [
+        StructField(IDENTITY, StringType(), nullable=False),
+        StructField(IMAGES, IntegerType(), nullable=False),
+        StructField(TRUSTED_IMAGES, IntegerType(), nullable=False),
+        StructField(EVIDENCE, DoubleType(), nullable=False),
+        StructField(COHESION, DoubleType()),
+        StructField(NEAREST_IDENTITY, StringType()),
+        StructField(NEAREST_SIMILARITY, DoubleType()),
+        StructField(MERGED_IDENTITY, StringType()),
+    ]
+)
+EVIDENCE_A = "evidence_a"
+EVIDENCE_B = "evidence_b"
+# What a pass over the features yields for an audit: `embedding` stands in the rows of images to be looked for among
+# other identities, `weight` is what an image counts in the centre; the numbers of its identity, and its `centre` where
+# there is enough evidence, stand in the row of one image of it, in which `first_of_identity` is 1; `list_rows` is as in
+# `distances`.
+EMBEDDING = "embedding"
+WEIGHT = "weight"
+CENTRE = "centre"
+MEMBERS = StructType(
+    [
+        StructField(PATH, StringType(), nullable=False),
+        StructField(IDENTITY, StringType()),
+        StructField(STATUS, StringType(), nullable=False),
+        StructField(MEMBERSHIP, DoubleType()),
+        StructField(WEIGHT, DoubleType()),
+        StructField(EMBEDDING, BinaryType()),
+        StructField(IDENTITY_KEY, LongType(), nullable=False),
+        StructField(IDENTITY_HASH, LongType(), nullable=False),
+        StructField(IMAGE_HASH, LongType(), nullable=False),
+        StructField(LIST_ROWS, LongType(), nullable=False),
+        StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
+        StructField(IMAGES, IntegerType()),
+        StructField(TRUSTED_IMAGES, IntegerType()),
+        StructField(EVIDENCE, DoubleType()),
+        StructField(COHESION, DoubleType()),
+        StructField(CENTRE, BinaryType()),
+    ]
+)
+# Vectors that are compared with others by one task, on one side or the other.
+SIDE = "side"
+OTHER_HASH = "other_hash"
+
+# What is dropped of a selection and why, the first reason that applies.
+REASON = "reason"
+NOT_IN_LIST = "not_in_list"
+NOT_IN_LABELS = "not_in_labels"
+NO_LABEL = "no_label"
+LEAST_LABEL = "least_label"
+NO_ERS = "no_ers"
+LEAST_ERS = "least_ers"
+PER_IDENTITY_MOST = "per_identity_most"
+MOST = "most"
+PER_IDENTITY_LEAST = "per_identity_least"
+PATH_HASH = "path_hash"
+DROPPED_VERDICTS = (OTHER, UNLIKE, ALONE, OWN)
+UNUSABLE_STATUSES = (MISSING_FEATURE, INVALID_FEATURE, NO_IDENTITY)
+REASONS = (
+    *(NOT_IN_LIST, NOT_IN_LABELS, *UNUSABLE_STATUSES, *DROPPED_VERDICTS),
+    *(NO_LABEL, LEAST_LABEL, NO_ERS, LEAST_ERS, PER_IDENTITY_MOST, MOST, PER_IDENTITY_LEAST),
+)
+SELECTED_IDENTITY = "selected_identity"
+DROPPED = StructType(
+    [
+        StructField(PATH, StringType(), nullable=False),
+        StructField(IDENTITY, StringType()),
+        StructField(REASON, StringType(), nullable=False),
+    ]
+)
+
 # Label or ERS on the one scale, 0 to 100, that readers of text know.
 SCORE = "score"
 
@@ -152,7 +253,6 @@ RECOGNIZABILITY = StructType(
 )
 
 TEMPLATE = "template"
-IMAGES = "images"
 RECOGNIZABLE_IMAGES = "recognizable_images"
 TEMPLATES = StructType(
     [
@@ -193,3 +293,13 @@ KEY_B = "key_b"
 IDENTITY_A = "identity_a"
 IDENTITY_B = "identity_b"
 SIMILARITY = "similarity"
+IDENTITY_PAIRS = StructType(
+    [
+        StructField(IDENTITY_A, StringType(), nullable=False),
+        StructField(IDENTITY_B, StringType(), nullable=False),
+        StructField(SIMILARITY, DoubleType(), nullable=False),
+        StructField(EVIDENCE_A, DoubleType(), nullable=False),
+        StructField(EVIDENCE_B, DoubleType(), nullable=False),
+        StructField(MERGED_IDENTITY, StringType(), nullable=False),
+    ]
+)

@@ -21,8 +21,11 @@ LAYERS = (
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}
 # Rooms inside a room: what stands beside them may not import them, or may not be imported by them.
-INNER = ("methods.sdd_fiqa", "methods.margin", "methods.ers", "evaluation.report")
-KERNELS_MAY_IMPORT = {"numpy", "functools", "typing", "collections", "itertools"}
+INNER = (
+    *("methods.sdd_fiqa", "methods.margin", "methods.ers", "methods.identities", "methods.selection"),
+    "evaluation.report",
+)
+KERNELS_MAY_IMPORT = {"numpy", "functools", "typing", "collections", "itertools", "statistics"}
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path

@@ -1,6 +1,7 @@
 """What a notebook hands to a public function: checked, and brought to the form in which the jobs read it from disk."""
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,10 +17,16 @@ _TEXT = (StringType, CharType, VarcharType, BinaryType, NullType)
 _BY_HAND = {
     _IMAGES: "spark.createDataFrame([(path,) for path in paths], 'path string')",
     _FEATURES: "spark.createDataFrame(rows, 'path string, feature array<float>')",
+    "labels": "generate_labels(images, features, settings)",
+    "recognizability": "score_recognizability(images, features, settings)",
+    "audit": "audit_identities(images, features, settings)",
 }
 _FROM_FILES = {
     _IMAGES: "spark.read.text(file).toDF('path')",
     _FEATURES: "spark.read.parquet(folder)",
+    "labels": "read_labels(spark, folder)",
+    "recognizability": "read_recognizability(spark, folder)",
+    "audit": "read_audit(spark, folder)",
 }
 # By the beginning of the name of the module that their class stands in.
 _OTHER_FRAMES = {
@@ -75,6 +82,33 @@ def given_features(features: DataFrame) -> DataFrame:
     _require_column(features, schemas.FEATURE, _FEATURES)
     from_store = set(schemas.FEATURE_STORE.names) <= set(features.columns)
     return features.select(path.alias(schemas.PATH), schemas.FEATURE, *([schemas.PROBLEM] if from_store else []))
+
+
+def given_result(table: DataFrame, setting: str, columns: Iterable[str]) -> DataFrame:
+    """A result of this package, as a notebook has it.
+
+    Parameters
+    ----------
+    setting : str
+        ``labels``, ``recognizability`` or ``audit``.
+    columns : iterable of str
+        Those that it must have.
+
+    Returns
+    -------
+    DataFrame
+        These columns alone.
+
+    Raises
+    ------
+    InputError
+        If it is no DataFrame of Spark, or a column is missing or there twice.
+    """
+    names = list(columns)
+    _check_frame(table, setting)
+    for name in names:
+        _require_column(table, name, setting)
+    return table.select(*names)
 
 
 def given_session(spark: SparkSession) -> SparkSession:

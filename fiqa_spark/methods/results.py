@@ -38,6 +38,7 @@ class Kind(NamedTuple):
 LABELS = Kind("labels", schemas.LABELS, "generate_labels", schemas.LABEL, "label", 1)
 MARGIN_LABELS = LABELS._replace(schema=schemas.MARGIN_LABELS)
 RECOGNIZABILITY = Kind("recognizability", schemas.RECOGNIZABILITY, "score_recognizability", schemas.ERS, "ERS", 100)
+AUDITED_IMAGES = Kind("images", schemas.AUDITED_IMAGES, "audit_identities", schemas.MEMBERSHIP, "membership", 100)
 KINDS = (LABELS, MARGIN_LABELS, RECOGNIZABILITY)
 """The results of all methods: whatever is in this list can be evaluated and exported."""
 

@@ -6,8 +6,10 @@ from fiqa_spark.errors import SettingsError
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.settings import ListSettings, RowsSettings, VectorSettings
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+from fiqa_spark.methods.identities.settings import AuditSettings
 from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
+from fiqa_spark.methods.selection.settings import SelectionSettings
 from fiqa_spark.runtime.settings import OverwriteSettings, ParallelSettings, Settings, fields_of, setting
 
 METHODS: dict[str, type[LabelSettings] | type[MarginSettings]] = {"sdd-fiqa": LabelSettings, "margin": MarginSettings}
@@ -15,16 +17,22 @@ METHODS: dict[str, type[LabelSettings] | type[MarginSettings]] = {"sdd-fiqa": La
 
 
 @dataclass(frozen=True)
-class ResultSettings(Settings):
+class PartitionSettings(Settings):
     """Of a job that writes a row an image."""
 
-    score_dst: str = setting(
-        "", "folder to write the result and summary.json to", required=True, path=True, destination=True
-    )
     partition_by: str = setting(
         "auto",
         "one folder an identity, or buckets of identities; auto: folders up to 1,000 identities",
         choices=("auto", "identity", "bucket"),
+    )
+
+
+@dataclass(frozen=True)
+class ResultSettings(PartitionSettings):
+    """Of a job that writes a quality an image."""
+
+    score_dst: str = setting(
+        "", "folder to write the result and summary.json to", required=True, path=True, destination=True
     )
 
 
@@ -90,6 +98,16 @@ class ScoreRecognizabilitySettings(
 
 
 @dataclass(frozen=True)
+class AuditIdentitiesSettings(AuditSettings, OverwriteSettings, ParallelSettings, PartitionSettings, ListSettings):
+    """Find images under a wrong name, and people under two: settings of `jobs/audit_identities.py`."""
+
+    dst: str = setting(
+        "", "folder to write the tables of the audit and summary.json to", required=True, path=True, destination=True
+    )
+    report: bool = setting(False, "write report.html too, a page that shows what was found")
+
+
+@dataclass(frozen=True)
 class EvaluateLabelsSettings(OverwriteSettings, ParallelSettings, RowsSettings, EvaluationSettings):
     """Compare label sets by error-versus-discard curves: settings of `jobs/evaluate_labels.py`."""
 
@@ -130,11 +148,36 @@ class ExportLabelsSettings(OverwriteSettings):
     image_list_file: str = setting("", "write in the order of this list; default: by path", path=True)
 
 
+@dataclass(frozen=True)
+class SelectImagesSettings(SelectionSettings, OverwriteSettings, ParallelSettings):
+    """Choose the images to train on, as a list that every job reads: settings of `jobs/select_images.py`."""
+
+    labels: str = setting("", "folder that generate_labels wrote", required=True, path=True)
+    dst: str = setting(
+        "",
+        "folder to write the list to, with what was dropped and summary.json; --image-list-file reads it as it is",
+        required=True,
+        path=True,
+        destination=True,
+    )
+    audit: str = setting("", "folder that audit_identities wrote about the same list", path=True)
+    recognizability: str = setting("", "folder that score_recognizability wrote about the same list", path=True)
+    image_list_file: str = setting(
+        "", "the list of the labels, where it lies now; default: where their summary.json says", path=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_given(audit=bool(self.audit), recognizability=bool(self.recognizability))
+
+
 JOBS: dict[str, type[Settings]] = {
     "generate_labels": GenerateLabelsSettings,
     "score_recognizability": ScoreRecognizabilitySettings,
+    "audit_identities": AuditIdentitiesSettings,
     "evaluate_labels": EvaluateLabelsSettings,
     "import_features": ImportFeaturesSettings,
     "export_labels": ExportLabelsSettings,
+    "select_images": SelectImagesSettings,
 }
 """Name of each job to its settings."""

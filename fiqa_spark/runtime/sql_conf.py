@@ -21,6 +21,10 @@ _BY_IDENTITY = {
 _FEW_LISTINGS_KEY, _LISTINGS_A_CORE = "spark.sql.sources.parallelPartitionDiscovery.parallelism", 2
 # By default 200, each of which takes some milliseconds; an application on YARN may not know all of its cores yet.
 _TASKS_A_CORE, _TASKS_AT_LEAST = 2, 8
+_ROWS_A_TASK = 250_000
+_SHUFFLES_KEY = "spark.sql.shuffle.partitions"
+# Rows of 32 KiB that cross to Python at once: 32 MiB.
+_PACKS = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1024"}
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -44,7 +48,20 @@ def planned_for_few_listings(spark: SparkSession) -> AbstractContextManager[None
 def planned_for_small_rows(spark: SparkSession) -> AbstractContextManager[None]:
     """While rows of a few numbers are put together inside; the session's own settings come back afterwards."""
     tasks = max(_TASKS_AT_LEAST, _TASKS_A_CORE * spark.sparkContext.defaultParallelism)
-    return _planned(spark, {"spark.sql.shuffle.partitions": str(tasks)})
+    return _planned(spark, {_SHUFFLES_KEY: str(tasks)})
+
+
+def planned_for_rows(spark: SparkSession, rows: int | None) -> AbstractContextManager[None]:
+    """While so many rows of a few words and numbers are joined or counted inside; None if nobody knows how many."""
+    if rows is None:
+        return contextlib.nullcontext()
+    tasks = max(_TASKS_AT_LEAST, _TASKS_A_CORE * spark.sparkContext.defaultParallelism, rows // _ROWS_A_TASK)
+    return _planned(spark, {_SHUFFLES_KEY: str(tasks)})
+
+
+def planned_for_packs(spark: SparkSession) -> AbstractContextManager[None]:
+    """While rows of a hundred vectors each cross to Python inside; the session's own settings come back afterwards."""
+    return _planned(spark, _PACKS)
 
 
 @contextlib.contextmanager

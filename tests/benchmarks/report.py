@@ -61,6 +61,8 @@ def figures(found):
     rows["margin: identities of 3 / of 20, time for as many images"] = (many[0] / many[1], 1.5, "")
     without = jobs["plain"]["runs"][1]["seconds"]
     rows["one huge identity / without it"] = (found["skewed"]["seconds"] / without, 1.5, "")
+    for run in found["search"]:
+        rows[f"search among {run['identities']:,} identities / bare matrix product"] = (run["ratio"], 1.5, "")
     usual = [run for of in (jobs, found["margin"]) for form in of.values() for run in form["runs"]]
     usual += [found["exact"], *found["many"].values(), *found["many_margin"].values()]
     rows["largest Python worker"] = (max(run["worker_mib"] for run in usual), 1024, "MiB")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.benchmarks import report
 from tests.benchmarks.arithmetic import floor_microseconds, kernel_microseconds
+from tests.benchmarks.identity_search import SIZES, measured_alone
 from tests.benchmarks.measured_runs import measured_job
 from tests.benchmarks.official_loop import loop_seconds
 from tests.benchmarks.synthetic_data import long_tailed_sizes, write_scattered_parquet
@@ -50,6 +51,7 @@ def measured(data, shrink):
                 runs[method][form].append(_labels(folder, features, data / f"labels-{method}", "--method", method))
     for name, method in (("jobs", "sdd-fiqa"), ("margin", "margin")):
         found[name] = {form: {"runs": of, "fit": _fit(of, cores)} for form, of in runs[method].items()}
+    found["search"] = [_told("search", measured_alone(identities // shrink)) for identities in SIZES]
     smallest = _SIZES[0] // shrink
     exact = ("--estimator", "exact")
     found["exact"] = _labels(_scattered(data, smallest), data / f"store-{smallest}", data / "labels", *exact)

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import read_labels, read_recognizability
+from fiqa_spark import read_audit, read_labels, read_recognizability
 from fiqa_spark.pipelines.jobs import JOBS
 from fiqa_spark.runtime.settings import fields_of
 from tests.jobs.evaluating import QUALITIES
 from tests.jobs.inputs import PATHS, Inputs
 from tests.jobs.running import options
+from tests.jobs.selecting import write_audit, write_scores
 from tests.labelling import embeddings_of
 
 ODD = "o[1]{a,b} \\c *?%20'#é"
@@ -52,19 +53,32 @@ RUNS = {
             "pairs_file": "pairs.csv",
         },
     ),
+    "audit of a matrix by an earlier one": (
+        "audit_identities",
+        "dst",
+        {"feature_root": "features.npy", "rows_list": "rows.txt", "reference": "audited"},
+    ),
     "import of Parquet": ("import_features", "dst", {"source": "features"}),
     "import of a tree": ("import_features", "dst", {"source": "tree"}),
     "import of a matrix": ("import_features", "dst", {"source": "features.npy", "rows_list": "rows.txt"}),
     "export": ("export_labels", "dst", {"labels": "labels", "image_list_file": "images.txt"}),
+    "selection": (
+        "select_images",
+        "dst",
+        {"labels": "labels", "audit": "audit", "recognizability": "scores", "image_list_file": "images.txt"},
+    ),
 }
+LISTED = ("generate_labels", "score_recognizability", "audit_identities")
 # Those that every world has from the beginning, as other runs go on with them.
 WRITTEN = {"import of Parquet": "store", "labels of Parquet": "labels"}
 FLAGS = {
     "generate_labels": {"id_key_index": -2, "pool_size": 50, "estimator": "exact", "partition_by": "identity"},
     "score_recognizability": {"id_key_index": -2},
+    "audit_identities": {"id_key_index": -2},
     "evaluate_labels": {"id_key_index": -2, "at_fmr": 0.1},
     "import_features": {"id_key_index": -2},
     "export_labels": {"format": "csv"},
+    "select_images": {"drop": "other", "least_ers": 0.3, "per_identity_most": 2},
 }
 
 
@@ -86,6 +100,8 @@ class World:
         np.save(folder / "centroid.npy", np.mean([vectors[path] for path in PATHS[:3]], axis=0))
         scores = "".join(f"{path} {(value + 37 * seed) % 100}\n" for path, value in QUALITIES.items())
         (folder / "scores.txt").write_text(scores, encoding="utf-8")
+        write_scores(folder / "scores", [(path, path[:2], value / 16) for path, value in QUALITIES.items()])
+        write_audit(folder / "audit", [(path, path[:2], 0.5, ("own", "other")[path[3] == "2"]) for path in PATHS])
         rows = [f"{PATHS[i]},{PATHS[j]},{int(PATHS[i][:3] == PATHS[j][:3])}\n" for i in range(16) for j in range(i)]
         (folder / "pairs.csv").write_text("path_a,path_b,same\n" + "".join(rows[seed:]), encoding="utf-8")
         for name in WRITTEN:
@@ -96,7 +112,7 @@ class World:
         job, where, entries = RUNS[name]
         destination = self.folder / WRITTEN.get(name, name.replace(" ", "-"))
         if not destination.exists():
-            listed = {"image_list_file": "images.txt"} if job in ("generate_labels", "score_recognizability") else {}
+            listed = {"image_list_file": "images.txt"} if job in LISTED else {}
             words = [f"--{where.replace('_', '-')}", destination, *options(**FLAGS[job])]
             for option, entry in {**entries, **listed}.items():
                 entries_of_it = (entry,) if isinstance(entry, str) else entry
@@ -109,7 +125,14 @@ class World:
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory, run_job):
     folder = tmp_path_factory.mktemp("worlds")
-    return {name: World(folder / name, run_job, seed) for name, seed in SEEDS.items()}
+    found = {name: World(folder / name, run_job, seed) for name, seed in SEEDS.items()}
+    plain = folder / "plain"
+    places = {"image_list_file": plain / "images.txt", "feature_root": plain / "features", "dst": plain / "audited"}
+    result = run_job("audit_identities", *options(**places, **FLAGS["audit_identities"]))
+    assert result.returncode == 0, result.stderr
+    # The folder that matches has none.
+    shutil.copytree(plain / "audited", folder / ODD / "audited")
+    return found
 
 
 def contents(spark, job, result):
@@ -118,8 +141,13 @@ def contents(spark, job, result):
         return sorted((row.path, row.status, row.label) for row in read_labels(spark, str(result)).collect())
     if job == "score_recognizability":
         return sorted((row.path, row.status, row.ers) for row in read_recognizability(spark, str(result)).collect())
+    if job == "audit_identities":
+        rows = read_audit(spark, str(result)).images.collect()
+        return sorted((row.path, row.verdict, round(row.membership, 4)) for row in rows)
     if job == "export_labels":
         return result.read_text(encoding="utf-8")
+    if job == "select_images":
+        return (result / "list.txt").read_text(encoding="utf-8")
     if job == "evaluate_labels":
         return (result / "edc.csv").read_text(encoding="utf-8")
     parts = sorted(result.glob("part-*.parquet"))
@@ -159,7 +187,7 @@ def test_what_lies_in_the_folder_that_matches_is_other(spark, worlds):
 
 def test_every_path_option_of_every_job_is_run_so():
     run = {(job, option) for job, where, entries in RUNS.values() for option in (where, *entries)}
-    run |= {(job, "image_list_file") for job in ("generate_labels", "score_recognizability")}
+    run |= {(job, "image_list_file") for job in LISTED}
     assert run == {
         (job, item.name)
         for job, settings_class in JOBS.items()

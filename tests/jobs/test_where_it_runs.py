@@ -8,6 +8,7 @@ import venv
 
 import pytest
 
+from fiqa_spark.pipelines.jobs import JOBS
 from tests.jobs.inputs import refused
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import ROOT, environment, submit
@@ -40,7 +41,7 @@ def test_a_bare_checkout_needs_no_installation(bare_checkout):
     imported = subprocess.run(line, cwd="/", env=changes, capture_output=True, text=True, check=False)
     assert "No module named 'fiqa_spark'" in imported.stderr
     # How a file finds the package is the same by spark-submit, which takes seconds to start Java.
-    for job in ("generate_labels", "score_recognizability", "evaluate_labels", "import_features", "export_labels"):
+    for job in JOBS:
         line = ["python", f"jobs/{job}.py", "--help"]
         shown = subprocess.run(line, cwd=checkout, env=changes, capture_output=True, text=True, check=False)
         assert shown.returncode == 0, shown.stderr

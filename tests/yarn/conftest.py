@@ -64,6 +64,20 @@ class Faces:
         flags = {**places, **self._flags, **changes}
         return options(**{name: value for name, value in flags.items() if value is not None})
 
+    def audit_arguments(self, destination, **changes):
+        """Flags of an audit of the features that were imported."""
+        places = {"image_list_file": f"{self.name}/images.txt", "feature_root": f"{self.name}/store"}
+        return options(**{**places, "dst": f"{self.name}/{destination}", "id_key_index": -2, **changes})
+
+    def local_audit(self, spark):
+        """Folder of the same audit by local mode."""
+        folder = self._planted.folder
+        places = {"image_list_file": folder / "images.txt", "feature_root": folder / "features"}
+        words = self.audit_arguments("", **places, dst=folder / "audit")
+        result = run_in(spark, "audit_identities", *words)
+        assert result.returncode == 0, result.stderr
+        return folder / "audit"
+
     def labels(self, spark, destination):
         """Path to row of what a run wrote."""
         folder = f"{self._cluster.home}/{self.name}/{destination}"
@@ -83,6 +97,14 @@ class Faces:
         result = run_in(spark, "generate_labels", *words)
         assert result.returncode == 0, result.stderr
         return self._planted.labels(spark, destination)
+
+    def local_selection(self, spark, labels, **limits):
+        """Text of the list that local mode selects out of what a run wrote."""
+        folder, place = self._planted.folder, f"{self._cluster.home}/{self.name}/{labels}"
+        words = options(labels=place, dst=folder / "chosen", image_list_file=folder / "images.txt", **limits)
+        result = run_in(spark, "select_images", *words)
+        assert result.returncode == 0, result.stderr
+        return (folder / "chosen" / "list.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

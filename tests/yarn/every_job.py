@@ -9,6 +9,9 @@ from tests.yarn.several_jobs import BETWEEN, RESULT
 # Flags that differ from those of all labelling runs.
 OF_METHOD = {"sdd-fiqa": {}, "margin": {"method": "margin", "rounds": None}}
 ONE_ROUND = {"estimator": "sampled", "rounds": 1}
+AUDITED = ["identities", "identity_pairs", "images", "reference"]
+# Of the labels of distances.
+CHOSEN = {"least_label": 40, "per_identity_most": 4, "most": 60, "per_identity_least": 2}
 # A block counts as full while it is written, one of 4 MiB of a small file and a larger one of labels.
 QUOTA = 5 << 20
 
@@ -24,7 +27,9 @@ def jobs_of(faces, many_faces):
         "import": ("import_features", *options(source="faces/features", dst="faces/store", id_key_index=-2)),
         "distances": ("generate_labels", *faces.arguments("distances", "features")),
         "margins": ("generate_labels", *faces.arguments("margins", "store", **margin)),
+        "audit": ("audit_identities", *faces.audit_arguments("audit")),
         "export": ("export_labels", *options(labels="faces/distances", format="csv", dst="faces/labels.csv")),
+        "selection": ("select_images", *options(labels="faces/distances", dst="faces/chosen", **CHOSEN)),
         "found": ("score_recognizability", *options(**scored, score_dst="scored/found"), "--templates"),
         "given": (
             "score_recognizability",

@@ -5,8 +5,8 @@ import pathlib
 import pytest
 
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import message
-from tests.yarn.every_job import OF_METHOD
+from tests.jobs.running import message, options
+from tests.yarn.every_job import CHOSEN, OF_METHOD
 from tests.yarn.hadoop import JARS, USER
 
 RESULTS = {"sdd-fiqa": "distances", "margin": "margins"}
@@ -45,6 +45,19 @@ def test_labels_are_exported(spark, cluster, faces, every_job):
     assert lines[0].startswith("path,identity,label,")
     assert len(lines) == len(faces.labels(spark, "distances")) + 1
     assert cluster.names("faces").count("labels.csv") == 1
+
+
+def test_images_are_selected_as_in_local_mode_by_a_driver_there_and_here(spark, cluster, faces, every_job):
+    every_job.assert_succeeded("selection")
+    words = options(labels="faces/distances", dst="faces/chosen-by-client", **CHOSEN)
+    run = cluster.start_run("select_images", *words, mode="client")
+    expected = faces.local_selection(spark, "distances", **CHOSEN)
+    assert 30 < len(expected.splitlines()) <= CHOSEN["most"]
+    run.wait()
+    assert run.returncode == 0, run.stderr
+    for name in ("chosen", "chosen-by-client"):
+        assert cluster.names(f"faces/{name}") == ["dropped", "list.txt", "summary.json"]
+        assert cluster.read(f"faces/{name}/list.txt") == expected
 
 
 def test_a_destination_that_may_not_be_written_is_told(cluster, every_job):

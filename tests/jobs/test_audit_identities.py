@@ -1,0 +1,291 @@
+"""The audit as users run it: its tables, what it says, and audits by what an earlier one learned."""
+
+import base64
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fiqa_spark import read_audit
+from fiqa_spark.errors import InputError
+from tests.browsing import Visit
+from tests.jobs.running import message, options, submit
+from tests.planted_identities import planted, write_features, write_list
+
+SIZES = [6, 5, 4, 3, 2, 1] * 3 + [12, 5, 4, 3, 2, 1] + [6, 5, 4, 3, 2, 1] * 8
+MOVED = [("p0/1.jpg", "q18"), ("p7/0.jpg", "p1")]
+SPLIT = [("p18", "q18", 6)]
+NUMBERS = (
+    "membership",
+    "suggested_similarity",
+    "evidence",
+    "cohesion",
+    "nearest_similarity",
+    "similarity",
+    "evidence_a",
+    "evidence_b",
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return planted(SIZES, MOVED, SPLIT)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, run_job, data):
+    """Inputs, pictures of the images, and the audit of them, with its page, in ``audit``."""
+    folder = tmp_path_factory.mktemp("audit")
+    write_list(folder / "images.parquet", data.identities)
+    write_features(folder / "features", data.vectors)
+    for path in data.identities:
+        (folder / "pictures" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 60), colour_of(path)).save(folder / "pictures" / path)
+    result = audit(run_job, folder, "audit", report=True, image_root=folder / "pictures")
+    assert result.returncode == 0, result.stderr
+    (folder / "stdout.txt").write_text(result.stdout, encoding="utf-8")
+    return folder
+
+
+def colour_of(path):
+    """Every person has a colour."""
+    person = int(path.split("/")[0][1:])
+    return 50 * (person % 5), 50 * (person // 5 % 5), 50 * (person // 25)
+
+
+def audit(run_job, folder, destination, images="images.parquet", features="features", **flags):
+    places = {"image_list_file": folder / images, "feature_root": folder / features, "dst": folder / destination}
+    return run_job("audit_identities", *options(**places, **flags))
+
+
+def audit_list(run_job, folder, destination, identities, **flags):
+    """Audit another list by what the first audit learned."""
+    write_list(folder / f"{destination}.parquet", identities)
+    result = audit(run_job, folder, destination, f"{destination}.parquet", reference=folder / "audit", **flags)
+    assert result.returncode == 0, result.stderr
+
+
+def tables(spark, folder):
+    """Each table as a dict of its rows by what they are of."""
+    found = read_audit(spark, folder)
+    images = {row["path"]: row.asDict() for row in found.images.collect()}
+    identities = {row["identity"]: row.asDict() for row in found.identities.collect()}
+    pairs = {(row["identity_a"], row["identity_b"]): row.asDict() for row in found.identity_pairs.collect()}
+    return images, identities, pairs
+
+
+def assert_same(row, expected):
+    numbers = {name: row[name] for name in NUMBERS if name in row and row[name] is not None}
+    assert {**expected, **numbers} == row
+    assert numbers == pytest.approx({name: expected[name] for name in numbers}, abs=1e-5)
+
+
+def test_the_tables_and_what_is_told_agree(spark, folder, data):
+    images, identities, pairs = tables(spark, folder / "audit")
+    summary = json.loads((folder / "audit" / "summary.json").read_text(encoding="utf-8"))
+    assert images.keys() == data.identities.keys()
+    verdicts = [row["verdict"] for row in images.values()]
+    assert summary["verdicts"] == {verdict: verdicts.count(verdict) for verdict in ("own", "other", "unlike", "alone")}
+    assert {path for path, row in images.items() if row["verdict"] == "other"} == set(data.moved)
+    assert summary["identity_pairs"] == len(pairs) == 1
+    assert (summary["persons_with_several_identities"], summary["identities_of_these_persons"]) == (1, 2)
+    assert summary["identities_compared"] == sum(row["evidence"] >= 0.3 for row in identities.values())
+    suggested = min(row["suggested_similarity"] for row in images.values() if row["verdict"] == "other")
+    assert suggested >= summary["thresholds"]["image"]
+    assert pairs["p18", "q18"]["similarity"] >= summary["thresholds"]["pair"]
+    told = (folder / "stdout.txt").read_text(encoding="utf-8")
+    assert f"other            {len(data.moved):>12}" in told
+    assert "1 pairs of identities seem to be one person each: 2 names of 1 persons" in told
+
+
+def test_the_page_shows_who_is_meant(spark, folder, browser, data):
+    images, _, pairs = tables(spark, folder / "audit")
+    visit = Visit(browser, folder / "audit" / "report.html")
+    assert visit.messages == []
+    assert [url for url in visit.requests if not url.startswith("data:")] == [visit.address]
+    assert "report.html shows" in (folder / "stdout.txt").read_text(encoding="utf-8")
+    for path, right in data.moved.items():
+        text, colours = case(visit, "others", path)
+        assert f"stands under {data.identities[path]}\n" in text
+        assert f"suggested at {images[path]['suggested_similarity']:.3f} {right}\n" in text
+        own = next(other for other, name in data.identities.items() if name == data.identities[path] and other != path)
+        assert colours == [colour_of(path)] + 3 * [colour_of(own)] + 3 * [colour_of(path)]
+    text, colours = case(visit, "alike", "p18")
+    assert f"{pairs['p18', 'q18']['similarity']:.3f} similarity" in text
+    assert colours == 6 * [colour_of("p18/0.jpg")]
+
+
+def case(visit, section, name):
+    """Text of a case on the page that names somebody, and the colours of its pictures in tens."""
+    [found] = [
+        each
+        for each in visit.ask(
+            f"[...document.querySelectorAll('#{section} .case')].map(each => "
+            "[each.innerText, [...each.querySelectorAll('img')].map(image => image.src)])"
+        )
+        if name in each[0]
+    ]
+    pictures = [Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))) for source in found[1]]
+    return found[0], [tuple(round(value, -1) for value in picture.getpixel((30, 30))) for picture in pictures]
+
+
+def test_the_images_of_one_identity_get_what_the_whole_run_gave_them(spark, folder, run_job, data):
+    images, identities, pairs = tables(spark, folder / "audit")
+    # One of two names of a person, and an image of somebody else.
+    own = {path: identity for path, identity in data.identities.items() if identity == "q18"}
+    audit_list(run_job, folder, "one", own)
+    some, found, named = tables(spark, folder / "one")
+    assert {row["verdict"] for row in some.values()} == {"own", "other"}
+    for path, row in some.items():
+        assert_same(row, images[path])
+    assert_same(found["q18"], identities["q18"])
+    assert named.keys() == {("p18", "q18")}
+    assert_same(named["p18", "q18"], pairs["p18", "q18"])
+
+
+def test_moving_one_image_changes_two_identities_and_no_others(spark, folder, run_job, data):
+    images, _, _ = tables(spark, folder / "audit")
+    audit_list(run_job, folder, "one-moved", data.identities | {"p9/0.jpg": "p12"})
+    moved, _, _ = tables(spark, folder / "one-moved")
+    assert (moved["p9/0.jpg"]["verdict"], moved["p9/0.jpg"]["suggested_identity"]) == ("other", "p9")
+    for path, row in moved.items():
+        if row["identity"] not in ("p9", "p12"):
+            assert_same(row, images[path])
+
+
+def test_labels_are_measured_by_the_reference_of_an_audit_and_audits_by_that_of_labels(spark, folder, run_job):
+    places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
+    for name, flags in (("labels", {"method": "margin"}), ("measured", {"reference": folder / "audit"})):
+        result = run_job("generate_labels", *options(**places, score_dst=folder / name, **flags))
+        assert result.returncode == 0, result.stderr
+    fingerprints = {
+        json.loads((folder / name / "summary.json").read_text(encoding="utf-8"))["reference"]["fingerprint"]
+        for name in ("audit", "labels", "measured")
+    }
+    assert len(fingerprints) == 1
+    assert audit(run_job, folder, "by-labels", reference=folder / "labels").returncode == 0
+    images, identities, pairs = tables(spark, folder / "audit")
+    again = tables(spark, folder / "by-labels")
+    for table, expected in zip(again, (images, identities, pairs), strict=True):
+        assert table.keys() == expected.keys()
+        for key, row in table.items():
+            assert_same(row, expected[key])
+
+
+@pytest.mark.lowest_versions
+def test_a_tree_gives_what_parquet_gives(spark, folder, run_job, data, tmp_path):
+    for path, vector in data.vectors.items():
+        file = folder / "tree" / f"{path.removesuffix('.jpg')}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, vector)
+    result = audit(run_job, folder, "of-tree", features="tree", partition_by="bucket")
+    assert result.returncode == 0, result.stderr
+    for table, wanted in zip(tables(spark, folder / "of-tree"), tables(spark, folder / "audit"), strict=True):
+        assert table.keys() == wanted.keys()
+        for key, row in table.items():
+            assert_same(row, wanted[key])
+
+
+def test_a_process_of_its_own_ends_well_and_tells_the_steps(folder):
+    places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
+    result = submit("audit_identities", *options(**places, dst=folder / "process"))
+    assert result.returncode == 0, result.stderr
+    assert "audit_identities: comparing identities: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"suspect_below": 2}, "--suspect-below 2.0: "),
+        ({"chance_image": 0}, "--chance-image 0.0: "),
+        ({"chance_pair": 0.9}, "--chance-pair 0.9: "),
+        ({"candidates": 0}, "--candidates 0: "),
+        ({"least_evidence": -1}, "--least-evidence -1.0: "),
+        ({"reference": "features"}, "no reference there"),
+        ({"half_mates": True}, "unrecognized arguments: --half-mates"),
+    ],
+)
+def test_settings_out_of_range_are_refused_in_a_line(folder, run_job, flags, told):
+    if "reference" in flags:
+        flags = {"reference": folder / "features"}
+    result = audit(run_job, folder, "refused", **flags)
+    assert result.returncode == 2
+    assert told in message(result)
+    assert not (folder / "refused").exists()
+
+
+def test_a_reference_that_audits_cannot_use_is_refused_in_a_line(folder, run_job, tmp_path):
+    places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
+    small = {"rounds": 1, "fix_num": 2}
+    result = run_job("generate_labels", *options(**places, score_dst=folder / "distances", **small))
+    assert result.returncode == 0, result.stderr
+    refused = audit(run_job, folder, "refused", reference=folder / "distances")
+    assert refused.returncode == 2
+    assert "is of the method sdd-fiqa, and identities are measured by margins" in message(refused)
+    for change, told in (
+        (_cut, "JSONDecodeError"),
+        (_of_another, "of another reference"),
+        (_without_centres, "no cen"),
+    ):
+        damaged = tmp_path / change.__name__
+        shutil.copytree(folder / "audit", damaged)
+        change(damaged / "reference")
+        refused = audit(run_job, folder, "refused", reference=damaged)
+        assert refused.returncode == 2
+        assert told in message(refused)
+    assert not (folder / "refused").exists()
+
+
+def _cut(reference):
+    path = reference / "audit.json"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def _of_another(reference):
+    path = reference / "audit.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**facts, "margins": "0" * 16}), encoding="utf-8")
+
+
+def _without_centres(reference):
+    shutil.rmtree(reference / "centres")
+
+
+def test_images_of_one_person_are_refused_in_a_line(folder, run_job, data):
+    write_list(folder / "one.parquet", {path: name for path, name in data.identities.items() if name == "p0"})
+    result = audit(run_job, folder, "refused", "one.parquet")
+    assert result.returncode == 2
+    assert "p0" in message(result)
+
+
+def test_people_with_one_image_each_are_refused_in_a_line(folder, run_job, data):
+    write_list(folder / "alone.parquet", {path: path for path in data.identities})
+    result = audit(run_job, folder, "refused", "alone.parquet")
+    assert result.returncode == 2
+    assert "no identity has two images with a usable feature" in message(result)
+
+
+def test_a_result_is_not_replaced_unasked(folder, run_job):
+    result = audit(run_job, folder, "audit")
+    assert result.returncode == 2
+    assert "--overwrite" in message(result)
+
+
+def test_too_little_evidence_is_told_in_a_line(folder, run_job):
+    result = audit(run_job, folder, "refused", least_evidence=1000)
+    assert result.returncode == 2
+    assert "0 have evidence of 1000 or more, where 2 are needed; lower --least-evidence" in message(result)
+
+
+def test_the_list_is_never_the_destination(folder, run_job):
+    result = audit(run_job, folder, "images.parquet", overwrite=True)
+    assert result.returncode == 2
+    assert "is a file, which is no result of this job and will not be replaced" in message(result)
+
+
+def test_a_folder_that_is_no_audit_is_told(spark, folder):
+    with pytest.raises(InputError, match="no column 'membership'"):
+        read_audit(spark, folder / "features")
