@@ -219,9 +219,8 @@ def _images(
         *(schemas.PATH, schemas.IDENTITY, schemas.STATUS, schemas.MEMBERSHIP, schemas.IMAGE_HASH),
         placed.alias(schemas.IDENTITY_KEY),
     )
-    sides = (table.repartition(partitions, schemas.IDENTITY_KEY) for table in (slim, named))
-    left, right = sides
-    joined = left.join(right.hint("merge"), [schemas.IDENTITY_KEY, schemas.IMAGE_HASH], "left")
+    slim, named = (table.repartition(partitions, schemas.IDENTITY_KEY) for table in (slim, named))
+    joined = slim.join(named.hint("merge"), [schemas.IDENTITY_KEY, schemas.IMAGE_HASH], "left")
     return joined.withColumn(schemas.VERDICT, _verdict(settings)).select(
         *schemas.AUDITED_IMAGES.names, schemas.IDENTITY_KEY
     )
