@@ -26,6 +26,7 @@ from fiqa_spark.runtime import session_conf
 from fiqa_spark.runtime.compiled_zip import write_package
 from fiqa_spark.runtime.java_names import remember_names
 from fiqa_spark.runtime.machine import check_java, check_java_version
+from fiqa_spark.runtime.session_start import started
 from fiqa_spark.runtime.settings import Settings, Text, as_typed, fields_of, flag, kind_of, resolve
 from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.storage import is_below
@@ -351,7 +352,7 @@ def open_session(name: str, configuration: SparkConf, settings: Settings, scratc
     for key, value in defaults.items():
         if not configuration.contains(key):
             builder = builder.config(key, value)
-    spark = builder.getOrCreate()
+    spark = started(builder.getOrCreate)
     remember_names(spark)
     # Not the name under which a user hands over the package, perhaps another version of it.
     package = os.path.join(scratch, "fiqa_spark_of_driver.zip")

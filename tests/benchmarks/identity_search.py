@@ -4,8 +4,10 @@ python -m tests.benchmarks.identity_search [IDENTITIES ...]
 """
 
 import json
+import multiprocessing
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,56 +18,65 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import SparkConf, SparkContext
 
-from tests.benchmarks.at_once import best_seconds
 from tests.jobs.running import environment
 from tests.processes import descendants
 
 SIZES = (50_000, 100_000, 200_000)
 DIMENSION = 128
-_TILE, _TILES = 768, 70
+_TILE = 768
 _THRESHOLD, _CANDIDATES = 0.6, 3
 _PERSONS_AT_ONCE = 50_000
-_RUNS = 3
+# Java compiles what it runs for seconds, whatever the size: the first runs do not count.
+_FIRST_RUNS, _RUNS = 3, 5
+# As much as a search of 60,000; the machine's speed changes from minute to minute, hardly from second to second.
+_BARE_PRODUCTS_AT_MOST = 1.8e9
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def measured_search(identities, dimension=DIMENSION):
-    """Seconds of the search among random centres, one in a hundred of which is a second name of another.
+    """Core-seconds of the search among random centres, one in a hundred of which is a second name of another.
 
     Returns
     -------
     dict
-        `seconds`, `core_seconds` of Java and workers in all, `core_seconds_1e9` for 10^9 products, `bare_1e9` of the
-        matrix product alone, their `ratio`, and the number of `pairs` found.
+        `seconds` and `core_seconds` of Java and workers in all, `core_seconds_1e9` for 10^9 products, `bare_1e9` of the
+        matrix product alone, which is measured after every search, each the median of several runs; the median of the
+        `ratios` of a search and the bare product after it; the number of `pairs` found.
     """
-    cores = len(os.sched_getaffinity(0))
-    bare = 1e9 * cores * best_seconds(cores, _bare_product, dimension) / (cores * _TILES * _TILE**2)
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        raise RuntimeError("set OPENBLAS_NUM_THREADS=1")
+    products = identities * (identities - 1) / 2 / 1e9
     with tempfile.TemporaryDirectory() as folder:
         _write_centres(pathlib.Path(folder, "centres"), identities, dimension)
-        seconds, core_seconds, pairs = _searched(folder, identities, dimension)
-    cost = core_seconds / (identities * (identities - 1) / 2 / 1e9)
+        runs = _searched(folder, identities, dimension)
+    ratios = [run["core_seconds"] / products / run["bare_1e9"] for run in runs]
+    median = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
     return {
         "identities": identities,
         "dimension": dimension,
-        "seconds": seconds,
-        "core_seconds": core_seconds,
-        "core_seconds_1e9": cost,
-        "bare_1e9": bare,
-        "ratio": cost / bare,
-        "pairs": pairs,
+        **median,
+        "core_seconds_1e9": median["core_seconds"] / products,
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
     }
 
 
-def _bare_product(dimension):
+def _bare_1e9(pool, cores, identities, dimension):
+    """Core-seconds of 10^9 products in tiles, every core at work, of as many as a search has, up to a limit."""
+    products = min(identities**2 / 2, _BARE_PRODUCTS_AT_MOST)
+    tiles = round(products / cores / _TILE**2)
+    seconds = pool.starmap(_bare_seconds, [(tiles, dimension)] * cores, chunksize=1)
+    return 1e9 * sum(seconds) / (cores * tiles * _TILE**2)
+
+
+def _bare_seconds(tiles, dimension):
     random = np.random.default_rng(os.getpid())
     a, b = (random.standard_normal((_TILE, dimension), dtype=np.float32) for _ in range(2))
     product = np.empty((_TILE, _TILE), np.float32)
-
-    def work():
-        for _ in range(_TILES):
-            np.matmul(a, b.T, out=product)
-
-    return work
+    begin = time.process_time()
+    for _ in range(tiles):
+        np.matmul(a, b.T, out=product)
+    return time.process_time() - begin
 
 
 def _write_centres(folder, identities, dimension):
@@ -88,7 +99,7 @@ def _write_centres(folder, identities, dimension):
 
 
 def _searched(folder, identities, dimension):
-    """Wall and core-seconds of a search, the best of several, and the pairs found."""
+    """Every run: seconds and core-seconds of a search, the pairs found, and the bare product after it."""
     from fiqa_spark.cli import open_session
     from fiqa_spark.runtime.settings import Settings
     from fiqa_spark.runtime.sql_conf import planned_by_identity, planned_for_packs
@@ -98,20 +109,26 @@ def _searched(folder, identities, dimension):
     SparkContext._ensure_initialized()
     spark = open_session("search", SparkConf(), Settings(), folder)
     table = spark.read.parquet(f"{folder}/centres")
-    with planned_by_identity(spark), planned_for_packs(spark):
-        # Java compiles what it runs for seconds, whatever the size; the bare product is the best of several too.
-        runs = [_one_search(table, identities, dimension) for _ in range(_RUNS)]
+    cores, runs = len(os.sched_getaffinity(0)), []
+    with (
+        multiprocessing.get_context("spawn").Pool(cores) as pool,
+        planned_by_identity(spark),
+        planned_for_packs(spark),
+    ):
+        for _ in range(_FIRST_RUNS + _RUNS):
+            run = _one_search(table, identities, dimension)
+            runs.append(run | {"bare_1e9": _bare_1e9(pool, cores, identities, dimension)})
     spark.stop()
-    return min(runs, key=lambda run: run[1])
+    return runs[_FIRST_RUNS:]
 
 
 def _one_search(table, identities, dimension):
-    """Wall and core-seconds, and the pairs found."""
     from fiqa_spark.methods.identities.search import Vectors, most_alike
 
     before, begin = _core_seconds(), time.perf_counter()
     pairs = most_alike(Vectors(table, identities), None, dimension, _THRESHOLD, _CANDIDATES).count()
-    return time.perf_counter() - begin, _core_seconds() - before, pairs // 2
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "core_seconds": _core_seconds() - before, "pairs": pairs // 2}
 
 
 def _core_seconds():

@@ -150,9 +150,9 @@ class Run:
             os.killpg(self.process.pid, number)
 
     def application(self):
-        """What the ResourceManager knows of it; None before it does."""
+        """What the ResourceManager knows of it; None before it does. Of a session started again the last."""
         found = self._hadoop.applications(applicationTags=self._tag)
-        return found[0] if found else None
+        return max(found, key=lambda application: application["id"], default=None)
 
     def driver_log(self):
         """What its driver wrote in cluster mode, and all other containers."""
