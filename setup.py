@@ -49,6 +49,7 @@ setup(
             "hypothesis>=6.100",
             "pytest>=8",
             "pytest-xdist>=3.7",
+            "scikit-learn>=1.3",
             "scipy>=1.11.4",
             "selenium>=4.11",
         ],
