@@ -123,6 +123,7 @@ MARGIN_LABELS = StructType(
 )
 FOLD = "fold"
 MATE_GROUP = "mate_group"
+HALF = "half"
 # What the pass yields: `list_rows` and `first_of_identity` are as in `distances`; `intra_truncated` is 1 for an image
 # that has more mates than count.
 MARGINS = StructType(
@@ -286,10 +287,14 @@ NO_SCORE = "no_score"
 LABEL_SET = (PATH, IDENTITY, QUALITY, STATUS)
 NUMBER = "number"
 SAME = "same"
+# Number of the group of an image, or of both images of a pair.
+GROUP = "group_number"
 PATH_A = "path_a"
 PATH_B = "path_b"
 KEY_A = "key_a"
 KEY_B = "key_b"
+IMAGE_HASH_A = "image_hash_a"
+IMAGE_HASH_B = "image_hash_b"
 IDENTITY_A = "identity_a"
 IDENTITY_B = "identity_b"
 SIMILARITY = "similarity"

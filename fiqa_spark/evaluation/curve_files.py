@@ -9,34 +9,40 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from fiqa_spark.evaluation.findings import Comparison, Curve, Findings, PartialAuc
+from fiqa_spark.evaluation.cut_files import ends, judges_summary
+from fiqa_spark.evaluation.findings import Comparison, Curve, Findings, JudgeFindings, PartialAuc
 
 # Points of a curve that are written; of a longer one, those at so many discards, evenly spaced.
 POINTS_AT_MOST = 100_000
 
 
-def curves_table(comparisons: tuple[Comparison, ...]) -> pa.Table:
+def curves_table(judges: tuple[JudgeFindings, ...]) -> pa.Table:
     """All points of all curves.
 
     Returns
     -------
     pyarrow.Table
-        `label_set`, `error` (fnmr or fmr), `start` (what fixes the operating point: error or fmr), `at` (its value),
+        `label_set`, `judge`, `error` (fnmr or fmr), `start` (what fixes the point: error or fmr), `at` (its value),
         `discard` (fraction of the pairs that have gone), `error_value` (error among those left, until the next
         discard). Of a curve of more than 100,000 points those that hold at 100,000 evenly spaced discards.
     """
-    parts = [_points(comparison, curve) for comparison in comparisons for curve in comparison.curves]
+    parts = [
+        _points(judge.name, comparison, curve)
+        for judge in judges
+        for comparison in judge.comparisons
+        for curve in comparison.curves
+    ]
     return pa.concat_tables(parts)
 
 
-def _points(comparison: Comparison, curve: Curve) -> pa.Table:
+def _points(judge: str, comparison: Comparison, curve: Curve) -> pa.Table:
     point = comparison.operating_point
     discards, error_rates = curve.discards, curve.error_rates
     if len(discards) > POINTS_AT_MOST:
         kept = np.unique(np.searchsorted(discards, np.linspace(0, 1, POINTS_AT_MOST), side="right") - 1)
         discards, error_rates = discards[kept], error_rates[kept]
     count = len(discards)
-    names = {"label_set": curve.label_set, "error": point.error, "start": point.fixed_by}
+    names = {"label_set": curve.label_set, "judge": judge, "error": point.error, "start": point.fixed_by}
     columns = {name: pa.repeat(pa.scalar(text), count).dictionary_encode() for name, text in names.items()}
     numbers = {"at": np.full(count, point.value), "discard": discards, "error_value": error_rates}
     return pa.table({**columns, **numbers}).unify_dictionaries()
@@ -65,7 +71,7 @@ def curves_summary(findings: Findings) -> dict[str, Any]:
     """Entries of summary.json that tell of pairs and curves."""
     return {
         "convention": findings.convention,
-        "pairs": findings.pairs,
+        "pairs": findings.judges[0].pairs,
         "notes": findings.notes,
         "label_sets": [
             {
@@ -76,7 +82,12 @@ def curves_summary(findings: Findings) -> dict[str, Any]:
             }
             for profile in findings.profiles
         ],
-        "comparisons": [_summary_of(comparison) for comparison in findings.comparisons],
+        "comparisons": [
+            {"judge": judge.name, **_summary_of(comparison)}
+            for judge in findings.judges
+            for comparison in judge.comparisons
+        ],
+        **judges_summary(findings),
     }
 
 
@@ -103,10 +114,12 @@ def _area(area: PartialAuc) -> dict[str, Any]:
     return {
         "discard_limit": area.limit,
         "pauc": area.value,
-        "interval": list(area.interval),
+        "interval": ends(area.interval),
         "pauc_minus_best": area.delta_to_best,
+        "part_of_chance": area.of_chance,
+        "interval_of_part": ends(area.of_chance_interval),
         "pauc_minus_first": area.delta_to_first,
-        "interval_minus_first": list(area.delta_to_first_interval),
+        "interval_minus_first": ends(area.delta_to_first_interval),
     }
 
 
@@ -114,7 +127,14 @@ def areas_for_a_person(findings: Findings) -> Iterator[str]:
     """Lines with the area of every curve: a block for each comparison, a line for each label set."""
     for note in findings.notes:
         yield f"  {note}"
-    for comparison in findings.comparisons:
+    for judge in findings.judges:
+        if len(findings.judges) > 1:
+            yield f"  by {judge.name}{', which made ' + ', '.join(judge.made) if judge.made else ''}"
+        yield from _areas_by(judge)
+
+
+def _areas_by(judge: JudgeFindings) -> Iterator[str]:
+    for comparison in judge.comparisons:
         limits = "".join(f"{f'pAUC {area.limit:g}':>32}" for area in comparison.curves[0].areas)
         yield f"  {_operating_point_in_words(comparison):<40}{limits}"
         for curve in comparison.curves:
@@ -122,6 +142,8 @@ def areas_for_a_person(findings: Findings) -> Iterator[str]:
 
 
 def _with_interval(area: PartialAuc) -> str:
+    if area.interval is None:
+        return f"{area.value:.6f}"
     low, high = area.interval
     return f"{area.value:.6f} ({low:.6f} to {high:.6f})"
 

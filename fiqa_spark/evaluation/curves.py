@@ -7,7 +7,7 @@ import numpy as np
 
 from fiqa_spark.evaluation.findings import Comparison, Curve, Interval, OperatingPoint, PartialAuc, Similarities
 from fiqa_spark.evaluation.pair_similarities import ComparedPairs
-from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.evaluation.settings import EvaluationSettings, pairs_of_fmr
 from fiqa_spark.kernels.edc import (
     are_errors,
     best_partial_auc,
@@ -51,6 +51,11 @@ def operating_points(settings: EvaluationSettings) -> Iterator[OperatingPoint]:
             yield from (OperatingPoint(error, "fmr", value) for value in settings.at_fmr)
 
 
+def is_resolved(point: OperatingPoint, non_mated: int) -> bool:
+    """Whether so many non-mated pairs can tell where the threshold of an operating point is."""
+    return "fmr" not in (point.error, point.fixed_by) or non_mated >= pairs_of_fmr(point.value)
+
+
 def compare(pairs: ComparedPairs, names: Sequence[str], settings: EvaluationSettings) -> tuple[Comparison, ...]:
     """Compare label sets at every operating point.
 
@@ -79,15 +84,27 @@ def _compare(
     curves_of = _curves_of(shared, points, thresholds, settings)
     curves = [curves_of(levels, None) for levels in shared.levels]
     _, error_rates_of_first = curves[0]
-    starting_errors = error_rates_of_first[:, 0].tolist()
+    starting_errors = error_rates_of_first[:, 0]
     areas = _areas(curves, settings.discard_limit)
-    paucs = _partial_aucs(areas, _spread(shared, curves_of, settings), starting_errors, settings)
+    intervals = _intervals(shared, curves_of, settings, areas, starting_errors)
+    non_mated = int((~pairs.mated).sum())
     for number, point in enumerate(points):
+        are_sure = is_resolved(point, non_mated)
         own = (
-            Curve(name, discards, error_rates[number], of_set[number])
-            for name, (discards, error_rates), of_set in zip(names, curves, paucs, strict=True)
+            Curve(
+                name,
+                discards,
+                error_rates[number],
+                tuple(
+                    _partial_auc(
+                        (label_set, number, limit), areas, starting_errors, intervals if are_sure else None, settings
+                    )
+                    for limit in range(len(settings.discard_limit))
+                ),
+            )
+            for label_set, (name, (discards, error_rates)) in enumerate(zip(names, curves, strict=True))
         )
-        yield Comparison(point, thresholds[number], starting_errors[number], len(shared.mated), tuple(own))
+        yield Comparison(point, thresholds[number], float(starting_errors[number]), len(shared.mated), tuple(own))
 
 
 def _shared_pairs(pairs: ComparedPairs, error: str, settings: EvaluationSettings) -> _SharedPairs:
@@ -141,8 +158,22 @@ def _areas(curves: list[tuple[np.ndarray, np.ndarray]], limits: Sequence[float])
     )
 
 
-def _spread(shared: _SharedPairs, curves_of: _CurvesOf, settings: EvaluationSettings) -> np.ndarray:
-    """How areas of resamples differ from those of all pairs, shape (resamples, label sets, operating points, limits).
+class _Intervals(NamedTuple):
+    """Ends of intervals, shape (2, label sets, operating points, limits) each."""
+
+    areas: np.ndarray
+    to_first: np.ndarray
+    of_chance: np.ndarray
+
+
+def _intervals(
+    shared: _SharedPairs,
+    curves_of: _CurvesOf,
+    settings: EvaluationSettings,
+    areas: np.ndarray,
+    starting_errors: np.ndarray,
+) -> _Intervals:
+    """Intervals of areas out of those of resamples.
 
     Resamples of a fixed threshold have coarser levels where there are very many; what that does to an area it does to
     the one of all pairs as well, so that the difference is right.
@@ -151,10 +182,26 @@ def _spread(shared: _SharedPairs, curves_of: _CurvesOf, settings: EvaluationSett
     if not _is_recomputed(settings):
         levels = tuple(coarser_levels(of_set, _RESAMPLED_LEVELS) for of_set in levels)
 
-    def areas(weights: np.ndarray | None) -> np.ndarray:
-        return _areas([curves_of(of_set, weights) for of_set in levels], settings.discard_limit)
+    def areas_and_parts(weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        curves = [curves_of(of_set, weights) for of_set in levels]
+        found = _areas(curves, settings.discard_limit)
+        return found, found / _of_chance(curves[0][1][:, 0], settings)
 
-    return np.array([areas(weights) for weights in _resamples(shared, settings.seed)]) - areas(None)
+    whole, whole_parts = areas_and_parts(None)
+    resampled = [areas_and_parts(weights) for weights in _resamples(shared, settings.seed)]
+    spread = np.array([found for found, _ in resampled]) - whole
+    parts = np.array([found for _, found in resampled]) - whole_parts
+    return _Intervals(
+        areas + np.percentile(spread, INTERVAL, axis=0),
+        areas - areas[:1] + np.percentile(spread - spread[:, :1], INTERVAL, axis=0),
+        areas / _of_chance(starting_errors, settings) + np.percentile(parts, INTERVAL, axis=0),
+    )
+
+
+def _of_chance(starting_errors: np.ndarray, settings: EvaluationSettings) -> np.ndarray:
+    """Areas of labels by chance, shape (operating points, limits); where nothing errs, areas of 0 become 0 by them."""
+    areas = np.outer(starting_errors, settings.discard_limit)
+    return np.where(areas > 0, areas, 1.0)
 
 
 def _resamples(shared: _SharedPairs, seed: int) -> Iterator[np.ndarray]:
@@ -173,33 +220,30 @@ def _resamples(shared: _SharedPairs, seed: int) -> Iterator[np.ndarray]:
             yield weights
 
 
-def _partial_aucs(
-    areas: np.ndarray, spread: np.ndarray, starting_errors: list[float], settings: EvaluationSettings
-) -> list[list[tuple[PartialAuc, ...]]]:
-    """By label set and operating point, a pAUC a limit; `areas` and `spread` as from `_areas` and `_spread`."""
-    limits = settings.discard_limit
-    deltas = areas - areas[:1]
-    lows, highs = areas + np.percentile(spread, INTERVAL, axis=0)
-    delta_lows, delta_highs = deltas + np.percentile(spread - spread[:, :1], INTERVAL, axis=0)
+def _partial_auc(
+    place: tuple[int, int, int],
+    areas: np.ndarray,
+    starting_errors: np.ndarray,
+    intervals: _Intervals | None,
+    settings: EvaluationSettings,
+) -> PartialAuc:
+    """A pAUC by numbers of label set, operating point and limit."""
+    _, point, number = place
+    limit, start, value = settings.discard_limit[number], float(starting_errors[point]), float(areas[place])
 
-    def pauc(label_set: int, point: int, limit: int) -> PartialAuc:
-        place = label_set, point, limit
-        value = float(areas[place])
-        best = None if _is_recomputed(settings) else best_partial_auc(starting_errors[point], limits[limit])
-        return PartialAuc(
-            limits[limit],
-            value,
-            Interval(float(lows[place]), float(highs[place])),
-            None if best is None else value - best,
-            float(deltas[place]),
-            Interval(float(delta_lows[place]), float(delta_highs[place])),
-        )
+    def ends(of: np.ndarray) -> Interval:
+        return Interval(*(float(end[place]) for end in of))
 
-    sets, points, _ = areas.shape
-    return [
-        [tuple(pauc(label_set, point, limit) for limit in range(len(limits))) for point in range(points)]
-        for label_set in range(sets)
-    ]
+    return PartialAuc(
+        limit,
+        value,
+        ends(intervals.areas) if intervals else None,
+        None if _is_recomputed(settings) else value - best_partial_auc(start, limit),
+        value / (start * limit) if start else None,
+        ends(intervals.of_chance) if intervals and start else None,
+        value - float(areas[0, point, number]),
+        ends(intervals.to_first) if intervals else None,
+    )
 
 
 def similarity_histograms(pairs: ComparedPairs) -> Similarities:

@@ -20,6 +20,10 @@ _EXTRA_SHARE, _EXTRA, _CANDIDATES_AT_MOST = 0.05, 1000, 4
 # Ranges of hashes in which images are numbered side by side, and pairs are counted.
 _RANGE_BITS, _PAIRS_A_BLOCK = 8, 4096
 _LEAST_HASH, _HASHES = -(2**63), 2**64
+# Members of an identity, or of its halves.
+_MEMBERS, _OTHERS = "members", "others"
+# Two numbers up to 1000 take so many steps at most.
+_STEPS_OF_EUCLID = 15
 _IN_ORDER = (schemas.IMAGE_HASH, schemas.KEY)
 
 
@@ -47,8 +51,46 @@ def players_of_match(players: Column, number: Column) -> tuple[Column, Column]:
     return (played + step) % rounds, opposite
 
 
-def draw_mated(images: DataFrame, columns: tuple[str, ...], per_identity: int) -> tuple[DataFrame, dict[str, int]]:
-    """Mated pairs of every identity with two images or more.
+def players_across(players: tuple[Column, Column], number: Column) -> tuple[Column, Column]:
+    """Who meets in a match between two teams.
+
+    Parameters
+    ----------
+    players : tuple of Column of bigint
+        Number of players of either team, from 1 to 1000.
+    number : Column of bigint
+        Number of the match, from 0 to the product of the two - 1.
+
+    Returns
+    -------
+    first, second : Column of bigint
+        Player of the first team, and of the second, each from 0.
+    """
+    first, second = players
+    # Both teams take their turns until the same two would meet again; then the second moves on by one.
+    repeats = F.floor(number * _common_divisor(first, second) / (first * second))
+    return number % first, (number + repeats) % second
+
+
+def _common_divisor(a: Column, b: Column) -> Column:
+    """The greatest number by which two, from 1 to 1000, can be divided."""
+
+    def step(pair: Column, _: Column) -> Column:
+        larger, smaller = pair["larger"], pair["smaller"]
+        # Once nothing is left, the divisor stays.
+        return F.when(smaller == 0, pair).otherwise(_two(smaller, larger % smaller))
+
+    return F.aggregate(F.sequence(F.lit(1), F.lit(_STEPS_OF_EUCLID)), _two(a, b), step)["larger"]
+
+
+def _two(larger: Column, smaller: Column) -> Column:
+    return F.struct(larger.alias("larger"), smaller.alias("smaller"))
+
+
+def draw_mated(
+    images: DataFrame, columns: tuple[str, ...], per_identity: int, half: Column | None = None
+) -> tuple[DataFrame, dict[str, int]]:
+    """Mated pairs of every identity with two images or more, or with images in both halves.
 
     Parameters
     ----------
@@ -58,34 +100,64 @@ def draw_mated(images: DataFrame, columns: tuple[str, ...], per_identity: int) -
         Columns of `images` that the pairs are wanted with.
     per_identity : int
         Pairs of an identity at most.
+    half : Column, optional
+        Half of its identity that an image belongs to, 0 or 1; pairs are then of two halves.
 
     Returns
     -------
     pairs : DataFrame
-        Structs `a` and `b` of the columns.
+        Structs `a` and `b` of the columns; `a` is of half 0 and `b` of half 1, if there are halves.
     identities : dict
-        ``with_mated_pairs``, identities of two images or more; ``drawn_from``, those that pairs are drawn of.
+        ``with_mated_pairs``, identities that have mated pairs; ``drawn_from``, those that pairs are drawn of.
     """
-    order = Window.partitionBy(schemas.IDENTITY_HASH, schemas.IDENTITY).orderBy(*_IN_ORDER)
-    # More images than two a pair are not needed.
-    few = images.withColumn("place", F.row_number().over(order)).where(F.col("place") <= 2 * per_identity)
-    member = F.struct("place", F.struct(*columns).alias("image"))
-    groups = few.groupBy(schemas.IDENTITY_HASH, schemas.IDENTITY).agg(
-        F.array_sort(F.collect_list(member)).alias("members")
-    )
-    size = F.size("members").cast("long")
-    matches = F.least(F.lit(per_identity), F.floor(size * (size - 1) / 2))
-    groups = groups.where(size >= 2).withColumn("matches", matches).persist(StorageLevel.MEMORY_AND_DISK)
+    groups = _tournaments(images, columns, per_identity, half)
+    groups = groups.where(F.col("matches") > 0).persist(StorageLevel.MEMORY_AND_DISK)
     [totals] = groups.agg(F.count("*").alias("identities"), F.sum("matches").alias("pairs")).collect()
-    part = min(1.0, MATED_AT_MOST / (totals["pairs"] or 1))
-    chosen = groups.where(F.col(schemas.IDENTITY_HASH) <= _hash_bound(part))
-    drawn_from = chosen.count() if part < 1 else totals["identities"]
+    pairs = totals["pairs"] or 0
+    chosen = groups.where(F.col(schemas.IDENTITY_HASH) <= last_identity(pairs))
+    drawn_from = chosen.count() if pairs > MATED_AT_MOST else totals["identities"]
     numbered = chosen.withColumn(schemas.NUMBER, F.explode(F.expr("sequence(0L, matches - 1L)")))
+    sizes, number = (_size(_MEMBERS), _size(_OTHERS)), F.col(schemas.NUMBER)
+    players = players_of_match(sizes[0], number) if half is None else players_across(sizes, number)
     first, second = (
-        numbered["members"][player.cast("int")]["image"] for player in players_of_match(size, F.col(schemas.NUMBER))
+        numbered[members][player.cast("int")]["image"]
+        for members, player in zip((_MEMBERS, _MEMBERS if half is None else _OTHERS), players, strict=True)
     )
     identities = {"with_mated_pairs": totals["identities"], "drawn_from": drawn_from}
     return numbered.select(first.alias("a"), second.alias("b")), identities
+
+
+def last_identity(pairs: int) -> int:
+    """The largest hash of the identities that mated pairs are drawn of where all together have so many."""
+    return _hash_bound(min(1.0, MATED_AT_MOST / max(pairs, 1)))
+
+
+def _tournaments(images: DataFrame, columns: tuple[str, ...], per_identity: int, half: Column | None) -> DataFrame:
+    """Identities with the images that may meet, in order, those of half 1 by themselves, and the number of matches."""
+    of_identity = (schemas.IDENTITY_HASH, schemas.IDENTITY)
+    order = Window.partitionBy(*of_identity).orderBy(*_IN_ORDER)
+    member = F.struct("place", F.struct(*columns).alias("image"))
+    if half is None:
+        # More images than two a pair are not needed.
+        few = images.withColumn("place", F.row_number().over(order)).where(F.col("place") <= 2 * per_identity)
+        groups = few.groupBy(*of_identity).agg(F.array_sort(F.collect_list(member)).alias(_MEMBERS))
+        matches = F.floor(_size(_MEMBERS) * (_size(_MEMBERS) - 1) / 2)
+    else:
+        # Places in either half, counted side by side.
+        up_to_here = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+        of_first, of_second = (F.count(F.when(half == number, 1)).over(up_to_here) for number in (0, 1))
+        place = F.when(half == 0, of_first).otherwise(of_second)
+        few = images.withColumns({"place": place, schemas.HALF: half}).where(F.col("place") <= per_identity)
+        of_halves = [F.collect_list(F.when(F.col(schemas.HALF) == number, member)) for number in (0, 1)]
+        groups = few.groupBy(*of_identity).agg(
+            *[F.array_sort(each).alias(name) for each, name in zip(of_halves, (_MEMBERS, _OTHERS), strict=True)]
+        )
+        matches = _size(_MEMBERS) * _size(_OTHERS)
+    return groups.withColumn("matches", F.least(F.lit(per_identity), matches))
+
+
+def _size(members: str) -> Column:
+    return F.size(members).cast("long")
 
 
 def draw_non_mated(images: DataFrame, columns: tuple[str, ...], count: int) -> DataFrame:

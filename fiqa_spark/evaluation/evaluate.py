@@ -1,34 +1,50 @@
 """Are labels any good? Label sets over the same pairs of images, from the pairs to the numbers of the page."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation.curves import compare, operating_points, similarity_histograms
-from fiqa_spark.evaluation.drawn_pairs import MATED_AT_MOST, draw_mated, draw_non_mated
-from fiqa_spark.evaluation.few_images import FewPairs, draw_pairs, few_images, listed_pairs
-from fiqa_spark.evaluation.findings import Findings
+from fiqa_spark.evaluation.cut_errors import (
+    LabelledCuts,
+    cut_errors,
+    expected_errors,
+    group_errors,
+    mated_pairs,
+    targets,
+)
+from fiqa_spark.evaluation.findings import Findings, Groups, JudgeFindings
+from fiqa_spark.evaluation.image_cuts import image_facts
+from fiqa_spark.evaluation.image_groups import read_groups
+from fiqa_spark.evaluation.image_pairs import image_pairs
+from fiqa_spark.evaluation.judges import Judge, MadeOf, made_of, named_judges, naming, sets_made_from
 from fiqa_spark.evaluation.label_profiles import profile
-from fiqa_spark.evaluation.label_sets import LabelSet, has_every_label, quality_columns
+from fiqa_spark.evaluation.label_sets import LabelSet, quality_columns
 from fiqa_spark.evaluation.labelled_images import LabelledImages, labelled_images
-from fiqa_spark.evaluation.listed_pairs import read_listed_pairs, with_images
-from fiqa_spark.evaluation.pair_similarities import ComparedPairs, ManyPairs, check_memory
-from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.evaluation.mistakes import mistakes
+from fiqa_spark.evaluation.notes import notes_on_judge, notes_on_pairs
+from fiqa_spark.evaluation.pair_similarities import ComparedPairs
+from fiqa_spark.evaluation.settings import ACROSS_HALVES, EvaluationSettings
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
-# Fewer non-mated pairs above a threshold do not tell where it is.
-_PAIRS_OF_A_THRESHOLD = 10
-_OF_IMAGE = (schemas.PATH, schemas.KEY, schemas.IDENTITY, schemas.IDENTITY_HASH)
+
+
+class _Images(NamedTuple):
+    """What is known of the images before any judge is asked."""
+
+    labelled: LabelledImages
+    sets: list[LabelSet]
+    cuts: tuple[LabelledCuts, ...]
+    """One a label set."""
+    group_names: tuple[str, ...]
+    groups: Groups | None
 
 
 def evaluate(
@@ -37,45 +53,106 @@ def evaluate(
     sets: list[LabelSet],
     settings: EvaluationSettings,
     steps: Steps,
-    features_of: Callable[[DataFrame], Features],
+    features_of: Callable[[DataFrame, Judge], Features],
+    origins: Sequence[MadeOf] | None = None,
 ) -> Findings:
     """Compare label sets.
 
     Parameters
     ----------
     storage : Storage
-        Where the file of pairs lies, if there is one.
+        Where the files of pairs and groups lie, if there are any.
     sets : list of LabelSet
         The first is the one that the others are compared with.
     features_of : callable
-        Gives the features for a DataFrame of images, `path`.
+        Gives the features of a judge for a DataFrame of images, `path`.
+    origins : sequence of MadeOf, optional
+        What the labels were made from; default: what their folders tell.
 
     Raises
     ------
     InputError
         If the sets, the pairs or the features cannot be compared.
     """
+    judges = named_judges(storage, settings)
     with steps("putting labels together"), planned_for_small_files(spark):
-        images = labelled_images(sets, settings)
+        images = _images(spark, storage, sets, settings)
     names = quality_columns(len(sets))
     with steps("listing pairs" if settings.pairs_file else "drawing pairs"):
-        pairs, account = _pairs(spark, storage, images, names, settings)
+        pairs, account = image_pairs(spark, storage, images.labelled, names, settings)
         _check_kinds(pairs.counts, settings)
-        check_memory(spark, sum(pairs.counts.values()), len(sets))
-    features = features_of(pairs.images)
-    with steps("computing similarities"):
-        compared, left_out = pairs.compared(features)
-        counts = {True: int(compared.mated.sum()), False: int((~compared.mated).sum())}
-        _check_kinds(counts, settings)
-        _check_spread(compared, sets)
-    with steps("drawing curves"):
-        comparisons = compare(compared, [labels.name for labels in sets], settings)
+    origins = made_of(storage, sets) if origins is None else origins
+    judged: list[JudgeFindings] = []
+    for judge in judges:
+        of_judge = f" of {judge.name}" if len(judges) > 1 else ""
+        with naming(judge, settings):
+            features = features_of(pairs.images, judge)
+        with steps(f"computing similarities{of_judge}"), naming(judge, settings):
+            compared, left_out = pairs.compared(features)
+            made = sets_made_from(storage, judge, features.table, origins)
+        with steps(f"drawing curves{of_judge}"):
+            found = _judged(compared, judge, images, settings, is_first=not judged)
+            judged.append(found._replace(made=made, pairs=_with_counts(account, compared, left_out)))
     with steps("looking at labels"):
-        profiles = tuple(profile(labels, settings) for labels in sets)
-    account |= {"mated": counts[True], "non_mated": counts[False]}
-    account["left_out"] |= left_out
-    notes = tuple(_notes(account, settings))
-    return Findings(settings.convention, account, comparisons, similarity_histograms(compared), profiles, notes)
+        profiles = tuple(profile(labels, settings, images.labelled.counts["images"]) for labels in sets)
+    notes = [*notes_on_pairs(account, settings, origins), *(note for each in judged for note in notes_on_judge(each))]
+    of_sets = tuple(labels.cuts for labels in images.cuts)
+    judgements = tuple(judged)
+    return Findings(
+        settings.convention,
+        settings.pair_quality,
+        judgements,
+        profiles,
+        tuple(dict.fromkeys(notes)),
+        of_sets,
+        images.groups,
+    )
+
+
+def _images(spark: SparkSession, storage: Storage, sets: list[LabelSet], settings: EvaluationSettings) -> _Images:
+    """Images of all label sets, their groups, and where each set is cut."""
+    groups = read_groups(spark, storage, settings) if settings.groups else None
+    labelled = labelled_images(sets, settings, groups)
+    facts = image_facts(labelled, quality_columns(len(sets)), [labels.name for labels in sets], groups)
+    cuts = tuple(
+        LabelledCuts(labels.name, labels.quantity, of_set, candidates)
+        for labels, of_set, candidates in zip(sets, facts.cuts, facts.candidates, strict=True)
+    )
+    return _Images(labelled, sets, cuts, groups.names if groups else (), facts.groups)
+
+
+def _judged(
+    compared: ComparedPairs, judge: Judge, images: _Images, settings: EvaluationSettings, *, is_first: bool
+) -> JudgeFindings:
+    """What a judge finds; its origin and its account of pairs are not known here."""
+    _check_kinds(_counts(compared), settings)
+    _check_spread(compared, images.sets)
+    names = [labels.name for labels in images.sets]
+    found = JudgeFindings(
+        judge.name, judge.path, (), {}, compare(compared, names, settings), similarity_histograms(compared)
+    )
+    if is_first:
+        found = found._replace(mistakes=mistakes(compared, images.labelled, names, settings))
+    pairs = mated_pairs(compared, settings)
+    if pairs is None:
+        return found
+    return found._replace(
+        cuts=cut_errors(pairs, images.cuts),
+        targets=targets(pairs, images.cuts, settings.target_fnmr),
+        expected=tuple(expected_errors(pairs, images.cuts)),
+        groups=tuple(group_errors(pairs, images.cuts, images.group_names)),
+    )
+
+
+def _counts(compared: ComparedPairs) -> dict[bool, int]:
+    return {True: int(compared.mated.sum()), False: int((~compared.mated).sum())}
+
+
+def _with_counts(account: dict[str, Any], compared: ComparedPairs, left_out: dict[str, int]) -> dict[str, Any]:
+    """The account of the pairs, with what became of them with a judge."""
+    counts = _counts(compared)
+    together = {**account["left_out"], **left_out}
+    return {**account, "left_out": together, "mated": counts[True], "non_mated": counts[False]}
 
 
 def evaluate_own_labels(
@@ -94,58 +171,15 @@ def evaluate_own_labels(
         Without curves where there can be none; a note and a warning tell why.
     """
     try:
-        return evaluate(spark, storage, [labels], settings, steps, lambda _: features)
+        own = MadeOf(labels.name, None, settings.feature_root, half_mates=settings.pairs == ACROSS_HALVES)
+        return evaluate(spark, storage, [labels], settings, steps, lambda *_: features, [own])
     except InputError as error:
         reason = f"There are no curves: {error.text}."
     _log.warning("%s", reason)
     with steps("looking at labels"):
         profiles = (profile(labels, settings),)
-    return Findings(settings.convention, {"source": "none"}, (), None, profiles, (reason,))
-
-
-def _notes(account: dict[str, Any], settings: EvaluationSettings) -> Iterator[str]:
-    """What a reader must know before trusting the curves; `account` as in `Findings.pairs`."""
-    identities = account.get("identities")
-    if identities and identities["drawn_from"] < identities["with_mated_pairs"]:
-        yield (
-            f"Mated pairs were drawn of {identities['drawn_from']} of {identities['with_mated_pairs']} identities, as "
-            f"there would be more than {MATED_AT_MOST} of all."
-        )
-    non_mated = account["non_mated"]
-    for error, fixed_by, value in operating_points(settings):
-        if "fmr" in (error, fixed_by) and value * non_mated < _PAIRS_OF_A_THRESHOLD:
-            yield (
-                f"The threshold at {'FMR' if fixed_by == 'fmr' else 'a starting FMR of'} {value:g} rests on "
-                f"{value * non_mated:.1f} of {non_mated} non-mated pairs; more pairs would make it sure."
-            )
-
-
-def _pairs(
-    spark: SparkSession, storage: Storage, images: LabelledImages, names: list[str], settings: EvaluationSettings
-) -> tuple[ManyPairs | FewPairs, dict[str, Any]]:
-    """Pairs, and the account of where they come from."""
-    few = few_images(images, names)
-    columns = (*_OF_IMAGE, *names) if few is None else (schemas.KEY, schemas.IMAGE_HASH)
-    account: dict[str, Any] = {
-        "images": images.counts["images"],
-        "images_with_every_label": images.counts["labelled"],
-    }
-    if settings.pairs_file:
-        listed = read_listed_pairs(spark, storage, settings.pairs_file)
-        pairs, left_out = with_images(listed, images, columns, names, settings)
-        together = ManyPairs(pairs, names) if few is None else listed_pairs(images.table, few, pairs, names)
-        return together, {"source": settings.pairs_file, **account, "left_out": left_out}
-    drawn: dict[str, Any] = {"source": "drawn", **account, "identities": None, "left_out": {}}
-    if few is not None:
-        check_memory(spark, min(settings.non_mated, len(few) * (len(few) - 1) // 2), len(names))
-        drawn_of_few, drawn["identities"] = draw_pairs(images.table, few, names, settings)
-        return drawn_of_few, drawn
-    has_identity = F.col(schemas.IDENTITY).isNotNull()
-    usable = images.table.where(has_identity & has_every_label(names)).persist(StorageLevel.MEMORY_AND_DISK)
-    mated, drawn["identities"] = draw_mated(usable, columns, settings.mated_per_identity)
-    non_mated = draw_non_mated(usable, columns, settings.non_mated)
-    pairs = mated.withColumn(schemas.SAME, F.lit(True)).unionByName(non_mated.withColumn(schemas.SAME, F.lit(False)))
-    return ManyPairs(pairs, names), drawn
+    nothing = JudgeFindings("features", settings.feature_root, (), {"source": "none"}, (), None)
+    return Findings(settings.convention, settings.pair_quality, (nothing,), profiles, (reason,))
 
 
 def _check_spread(compared: ComparedPairs, sets: list[LabelSet]) -> None:

@@ -9,42 +9,50 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
-from fiqa_spark.evaluation.drawn_pairs import candidates_for
 from fiqa_spark.evaluation.label_sets import has_every_label
 from fiqa_spark.evaluation.labelled_images import LabelledImages
-from fiqa_spark.evaluation.pair_similarities import ComparedPairs, left_out_of
-from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.evaluation.numbered_pairs import Columns, compared_numbers, draw_numbers
+from fiqa_spark.evaluation.pair_similarities import NO_GROUP, ComparedPairs, left_out_of
+from fiqa_spark.evaluation.settings import ACROSS_HALVES, EvaluationSettings
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
 from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.kernels.pair_draws import mated_matches, non_mated_matches
 from fiqa_spark.matching.join import repeated_key
+from fiqa_spark.methods.mate_groups import half_of_key
 from fiqa_spark.runtime.frames_by_arrow import collected, distributed
 
 IMAGES_AT_MOST = 20_000
 """Labelled images whose features the driver holds: 40 MB of 512 values each."""
-# Pairs whose vectors stay in the processor's cache while they are compared.
-_PAIRS_AT_ONCE = 2048
+# Vectors of one side of the pairs that are compared at once: they stay in the processor's cache.
+_BYTES_AT_ONCE = 1 << 20
 
 
-def few_images(images: LabelledImages, names: Sequence[str]) -> pd.DataFrame | None:
+def few_images(images: LabelledImages, names: Sequence[str], settings: EvaluationSettings) -> pd.DataFrame | None:
     """Images that have a label in every set, if there are few enough for the driver.
 
     Parameters
     ----------
     names : sequence of str
         From `label_sets.quality_columns`.
+    settings : EvaluationSettings
+        `pairs` and `seed`, which tell the halves of identities.
 
     Returns
     -------
     DataFrame of pandas, or None
         `path`, `key`, `identity` (None if none), `identity_hash`, `image_hash` and the qualities, in the order of the
-        image hashes, which are all different.
+        image hashes, which are all different; `group_number` (-1 for none) where the images have it, and `half` (0 or
+        1) where pairs are drawn across halves.
     """
     if images.counts["labelled"] > IMAGES_AT_MOST:
         return None
-    columns = (schemas.PATH, schemas.KEY, schemas.IDENTITY, schemas.IDENTITY_HASH, schemas.IMAGE_HASH, *names)
+    known = (schemas.PATH, schemas.KEY, schemas.IDENTITY, schemas.IDENTITY_HASH, schemas.IMAGE_HASH, *names)
+    columns = [F.col(name) for name in known]
+    if schemas.GROUP in images.table.columns:
+        columns.append(F.coalesce(schemas.GROUP, F.lit(NO_GROUP)).alias(schemas.GROUP))
+    if settings.pairs == ACROSS_HALVES:
+        columns.append(half_of_key(settings.seed).alias(schemas.HALF))
     frame = collected(images.table.where(has_every_label(names)).select(*columns))
     frame = frame.sort_values(schemas.IMAGE_HASH, ignore_index=True)
     return frame if frame[schemas.IMAGE_HASH].is_unique else None
@@ -64,6 +72,8 @@ class FewPairs:
     mated : ndarray of bool, shape (pairs,)
     names : sequence of str
         From `label_sets.quality_columns`.
+    pair_quality : str
+        As of `EvaluationSettings`.
     """
 
     def __init__(
@@ -73,8 +83,10 @@ class FewPairs:
         numbers: tuple[np.ndarray, np.ndarray],
         mated: np.ndarray,
         names: Sequence[str],
+        pair_quality: str,
     ) -> None:
-        self._frame, self._numbers, self._mated, self._names = frame, numbers, mated, names
+        self._frame, self._numbers, self._mated = frame, numbers, mated
+        self._names, self._pair_quality = names, pair_quality
         self.counts = {True: int(mated.sum()), False: int((~mated).sum())}
         """Number of pairs that are mated (True) and that are not."""
         used = np.zeros(len(frame), bool)
@@ -85,17 +97,17 @@ class FewPairs:
         """The distinct images of the pairs, `path` and `key`."""
 
     def compared(self, features: Features) -> tuple[ComparedPairs, dict[str, int]]:
-        """Pairs with the similarity of their features, and the pairs left out for them, as from `compared_pairs`."""
+        """Pairs with the similarity of their features, and the pairs left out for them, as from `compared_pairs`.
+
+        Features of any model may come after another's.
+        """
         vectors, present = self._vectors(features)
         a, b = self._numbers
         matched, similarities = present[a] & present[b], _similarities(vectors, a, b)
         usable = np.isfinite(similarities)
         left_out = left_out_of(matched, usable, self.images, features)
-        a, b = a[usable], b[usable]
-        hashes = self._frame[schemas.IDENTITY_HASH].to_numpy(np.int64)
-        qualities = [self._frame[name].to_numpy(np.float64) for name in self._names]
-        lower = tuple(np.minimum(quality[a], quality[b]) for quality in qualities)
-        return ComparedPairs(similarities[usable], self._mated[usable], (hashes[a], hashes[b]), lower), left_out
+        pairs = (_columns(self._frame), self._numbers, self._mated, similarities)
+        return compared_numbers(*pairs, self._names, self._pair_quality), left_out
 
     def _vectors(self, features: Features) -> tuple[pd.Series, np.ndarray]:
         """The feature of each image of the frame, None where there is none, and whether there is one, be it useless."""
@@ -126,8 +138,9 @@ def _similarities(vectors: pd.Series, a: np.ndarray, b: np.ndarray) -> np.ndarra
         rows[of_length[sound]] = np.flatnonzero(sound)
         rows_a, rows_b = rows[a], rows[b]
         chosen = np.flatnonzero((rows_a >= 0) & (rows_b >= 0))
-        for begin in range(0, len(chosen), _PAIRS_AT_ONCE):
-            pairs = chosen[begin : begin + _PAIRS_AT_ONCE]
+        at_once = max(1, _BYTES_AT_ONCE // (4 * length))
+        for begin in range(0, len(chosen), at_once):
+            pairs = chosen[begin : begin + at_once]
             similarities[pairs] = pair_similarities(embeddings[rows_a[pairs]], embeddings[rows_b[pairs]])
     return similarities
 
@@ -157,21 +170,17 @@ def draw_pairs(
     """
     known = np.flatnonzero(frame[schemas.IDENTITY].notna()).astype(np.int32)
     identities, _ = pd.factorize(frame[schemas.IDENTITY].iloc[known])
-    sizes = np.bincount(identities)
-    by_identity = known[np.argsort(identities, kind="stable")]
-    mated = [by_identity[side] for side in mated_matches(sizes, settings.mated_per_identity)]
-    candidates, last_hash = candidates_for(len(known), int((sizes.astype(np.int64) ** 2).sum()), settings.non_mated)
-    players = int((frame[schemas.IMAGE_HASH].iloc[known] <= last_hash).sum())
-    matches = min(candidates, players * (players - 1) // 2)
-    others = [known[side] for side in non_mated_matches(identities[:players], matches, settings.non_mated)]
-    a, b = (np.concatenate(sides) for sides in zip(mated, others, strict=True))
-    are_mated = np.arange(len(a)) < len(mated[0])
-    several = int((sizes >= 2).sum())
-    # So few images never make too many mated pairs.
-    return FewPairs(images, frame, (a, b), are_mated, names), {"with_mated_pairs": several, "drawn_from": several}
+    numbers, mated, account = draw_numbers(_columns(frame), known, identities, settings)
+    return FewPairs(images, frame, numbers, mated, names, settings.pair_quality), account
 
 
-def listed_pairs(images: DataFrame, frame: pd.DataFrame, pairs: DataFrame, names: Sequence[str]) -> FewPairs:
+def _columns(frame: pd.DataFrame) -> Columns:
+    return {name: frame[name].to_numpy() for name in frame}
+
+
+def listed_pairs(
+    images: DataFrame, frame: pd.DataFrame, pairs: DataFrame, names: Sequence[str], settings: EvaluationSettings
+) -> FewPairs:
     """Listed pairs.
 
     Parameters
@@ -187,4 +196,5 @@ def listed_pairs(images: DataFrame, frame: pd.DataFrame, pairs: DataFrame, names
     sides = [F.col(side)[schemas.IMAGE_HASH].alias(side) for side in ("a", "b")]
     rows = collected(pairs.select(schemas.SAME, *sides))
     numbers = tuple(np.searchsorted(hashes, rows[side].to_numpy(np.int64)) for side in ("a", "b"))
-    return FewPairs(images, frame, (numbers[0], numbers[1]), rows[schemas.SAME].to_numpy(bool), names)
+    mated = rows[schemas.SAME].to_numpy(bool)
+    return FewPairs(images, frame, (numbers[0], numbers[1]), mated, names, settings.pair_quality)

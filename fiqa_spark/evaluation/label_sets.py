@@ -99,25 +99,44 @@ def read_label_sets(spark: SparkSession, storage: Storage, entries: tuple[str, .
     InputError
         If something is no label set, or two have one name.
     """
-    named = [_name_and_path(entry, storage) for entry in entries]
+    named = named_paths(storage, entries, setting="labels", what="label set")
+    return [_read(spark, storage, name, path) for name, path in named]
+
+
+def named_paths(storage: Storage, entries: Sequence[str], *, setting: str, what: str) -> list[tuple[str, str]]:
+    """Names and paths out of entries, ``NAME=PATH`` or ``PATH``; see `read_label_sets`.
+
+    Parameters
+    ----------
+    setting : str
+        That the entries are the value of.
+    what : str
+        What an entry names.
+
+    Raises
+    ------
+    InputError
+        If an entry names nothing, or two paths have one name.
+    """
+    named = [_name_and_path(entry, storage, setting, what) for entry in entries]
     path_of: dict[str, str] = {}
     for name, path in named:
         other = path_of.setdefault(name, path)
         if other != path:
             raise InputError(
-                f"is named {name!r}, and so is {other}", setting="labels", path=path, remedy="give them as NAME=PATH"
+                f"is named {name!r}, and so is {other}", setting=setting, path=path, remedy="give them as NAME=PATH"
             )
-    return [_read(spark, storage, name, path) for name, path in named]
+    return named
 
 
-def _name_and_path(entry: str, storage: Storage) -> tuple[str, str]:
+def _name_and_path(entry: str, storage: Storage, setting: str, what: str) -> tuple[str, str]:
     name, sign, path = entry.partition("=")
     if not sign or "/" in name:
         name, path = storage.parent_and_name(entry)[1], entry
     if not name or not path or len(name) > _NAME_LENGTH:
         raise InputError(
-            "names no label set",
-            setting="labels",
+            f"names no {what}",
+            setting=setting,
             value=entry,
             remedy=f"give NAME=PATH, the name of 1 to {_NAME_LENGTH} characters",
         )

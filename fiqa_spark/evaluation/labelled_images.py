@@ -8,8 +8,9 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.evaluation.image_groups import ImageGroups, check_groups, with_groups
 from fiqa_spark.evaluation.label_sets import IS_OF_SET, LabelSet, has_every_label, quality_columns, with_identity
-from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.evaluation.settings import PRODUCT, EvaluationSettings
 from fiqa_spark.inputs import keys
 
 _SET_NUMBER, _RANKED_IDENTITY = "set_number", "ranked_identity"
@@ -20,12 +21,14 @@ class LabelledImages(NamedTuple):
 
     table: DataFrame
     """`key`, `path`, `identity` (null if none), `identity_hash`, `image_hash`, and a column `quality_<i>` a set, null
-    where the set has none. Kept until it is unpersisted."""
+    where the set has none; `group_number` (int, null for none) where groups are given. Kept."""
     counts: dict[str, int]
     """``images``, of all sets together; ``labelled``, those that have a label in every set."""
 
 
-def labelled_images(sets: list[LabelSet], settings: EvaluationSettings) -> LabelledImages:
+def labelled_images(
+    sets: list[LabelSet], settings: EvaluationSettings, groups: ImageGroups | None = None
+) -> LabelledImages:
     """Put label sets together: a row for every key that occurs in any.
 
     Parameters
@@ -33,13 +36,15 @@ def labelled_images(sets: list[LabelSet], settings: EvaluationSettings) -> Label
     sets : list of LabelSet
         Whose keys agree below `image_root`.
     settings : EvaluationSettings
-        `image_root`, `id_key_index` for sets that do not tell identities, `seed`.
+        `image_root`, `id_key_index` for sets that do not tell identities, `seed`, `pair_quality`.
+    groups : ImageGroups, optional
+        Groups that the images are to have.
 
     Raises
     ------
     InputError
-        If a set has two labels for one key, has none at all, the same for all images, or no image has a label in
-        every set.
+        If a set has two labels for one key, has none at all, the same for all images, one below 0 where labels are
+        multiplied, or no image has a label in every set; if an image has two groups, or none has any.
     """
     names = quality_columns(len(sets))
     rows = [_rows_of(labels, number, settings) for number, labels in enumerate(sets)]
@@ -51,14 +56,20 @@ def labelled_images(sets: list[LabelSet], settings: EvaluationSettings) -> Label
         of_set = F.when(F.col(_SET_NUMBER) == number, F.col(schemas.QUALITY))
         aggregates += [F.max(of_set).alias(name), F.min(of_set).alias(_lowest(name))]
     identity = F.col(_RANKED_IDENTITY)[schemas.IDENTITY]
-    images = union.groupBy(schemas.KEY).agg(*aggregates).withColumn(schemas.IDENTITY, identity)
+    # Shuffled first: a set has one row a key, so that sorting and putting together before would make nothing less.
+    images = union.repartition(schemas.KEY).groupBy(schemas.KEY).agg(*aggregates).withColumn(schemas.IDENTITY, identity)
     hashes = {
         # An image without identity is one of its own.
         schemas.IDENTITY_HASH: keys.seeded_hash(settings.seed, F.coalesce(schemas.IDENTITY, schemas.KEY)),
         schemas.IMAGE_HASH: keys.seeded_hash(settings.seed, schemas.KEY),
     }
-    table = images.drop(_RANKED_IDENTITY).withColumns(hashes).persist(StorageLevel.MEMORY_AND_DISK)
-    counts = _checked(table, sets, names)
+    table = images.drop(_RANKED_IDENTITY).withColumns(hashes)
+    if groups:
+        table = with_groups(table, groups)
+    table = table.persist(StorageLevel.MEMORY_AND_DISK)
+    counts = _checked(table, sets, names, settings)
+    if groups:
+        table = check_groups(table, groups)
     return LabelledImages(table.drop(*map(_lowest, names)), counts)
 
 
@@ -83,7 +94,7 @@ def _rows_of(labels: LabelSet, number: int, settings: EvaluationSettings) -> Dat
     )
 
 
-def _checked(table: DataFrame, sets: list[LabelSet], names: list[str]) -> dict[str, int]:
+def _checked(table: DataFrame, sets: list[LabelSet], names: list[str], settings: EvaluationSettings) -> dict[str, int]:
     """Counts of images, once it is sure that the sets can be compared."""
     everywhere = has_every_label(names)
     counts = [F.count("*").alias("images"), F.count_if(everywhere).alias("labelled")]
@@ -106,6 +117,13 @@ def _checked(table: DataFrame, sets: list[LabelSet], names: list[str]) -> dict[s
                 f"all {row['labelled']} labels are {facts['low']:g}, by which nothing can be discarded",
                 path=labels.path,
                 remedy="give labels that differ",
+            )
+        if settings.pair_quality == PRODUCT and facts["low"] < 0:
+            raise InputError(
+                f"the product of two labels has no order where labels are below 0, and the lowest is {facts['low']:g}",
+                setting="pair_quality",
+                path=labels.path,
+                remedy="use min",
             )
     return {"images": row["images"], "labelled": row["labelled"]}
 

@@ -12,6 +12,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.evaluation.settings import MIN, PRODUCT, EvaluationSettings
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.parquet_features import Features, vector_length
 from fiqa_spark.inputs.vectors import partitions_for, stack_vectors, vector_lengths
@@ -23,10 +24,14 @@ from fiqa_spark.runtime.frames_by_arrow import collected
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.workers import in_worker
 
-# What a pair takes in the driver beside its qualities, and how often the numbers are there at once, copies included.
-_PAIR_BYTES, _QUALITY_BYTES, _COPIES = 48, 16, 3
-# What it takes on its way there, beside half as much for each quality.
-_RESULT_BYTES = 28
+# What a pair takes in the driver, what each of its qualities does, and how often the numbers are there at once, copies
+# included.
+_PAIR_BYTES, _QUALITY_BYTES, _COPIES = 64, 16, 3
+# What it takes on its way there, and what a quality or a lower label does there as well as here.
+_RESULT_BYTES, _LABEL_BYTES = 44, 8
+_GROUP_BYTES = 4
+NO_GROUP = -1
+"""Instead of the number of a group."""
 # The images of so many pairs are a small table, which every executor can hold to leave other features alone.
 _FILTERED_AT_MOST = 4_000_000
 # Fewer pairs are not worth the start of a task.
@@ -45,8 +50,14 @@ class ComparedPairs(NamedTuple):
     """bool."""
     identities: tuple[np.ndarray, np.ndarray]
     """Hash of the identity of either image, two arrays of int64."""
+    images: tuple[np.ndarray, np.ndarray]
+    """`image_hash` of either image, two arrays of int64."""
     qualities: tuple[np.ndarray, ...]
-    """Lower quality of the two images, an array of float64 a label set."""
+    """Quality of the pair by the labels of its two images, an array of float64 a label set."""
+    lower: tuple[np.ndarray, ...]
+    """Lower label of the two; the very arrays of `qualities` where those are the same."""
+    groups: np.ndarray | None = None
+    """Number of the group of both images, int32; -1 where they are of two or one has none. None without groups."""
 
 
 class ManyPairs:
@@ -58,10 +69,12 @@ class ManyPairs:
         As for `flat_pairs`.
     quality_columns : list of str
         From `label_sets.quality_columns`.
+    pair_quality : str
+        As of `EvaluationSettings`.
     """
 
-    def __init__(self, pairs: DataFrame, quality_columns: list[str]) -> None:
-        self._pairs, self._names = flat_pairs(pairs, quality_columns), quality_columns
+    def __init__(self, pairs: DataFrame, quality_columns: list[str], pair_quality: str) -> None:
+        self._pairs, self._names = flat_pairs(pairs, quality_columns, pair_quality), quality_columns
         self._pairs.persist(StorageLevel.MEMORY_AND_DISK)
         self.counts: dict[bool, int] = dict(self._pairs.groupBy(schemas.SAME).count().collect())
         """Number of pairs that are mated (True) and that are not; without those of which there are none."""
@@ -69,26 +82,33 @@ class ManyPairs:
         """The distinct images of the pairs, `path` and `key`."""
 
     def compared(self, features: Features) -> tuple[ComparedPairs, dict[str, int]]:
-        """What `compared_pairs` gives for these pairs."""
+        """What `compared_pairs` gives for these pairs, for features of any model after another."""
         return compared_pairs(self._pairs, features, self._names, sum(self.counts.values()))
 
 
-def flat_pairs(pairs: DataFrame, quality_columns: list[str]) -> DataFrame:
+def flat_pairs(pairs: DataFrame, quality_columns: list[str], pair_quality: str) -> DataFrame:
     """Pairs with the numbers that are compared, out of structs of images.
 
     Parameters
     ----------
     pairs : DataFrame
-        `same`, and structs `a` and `b` with `path`, `key`, `identity_hash` and the qualities.
+        `same`, and structs `a` and `b` with `path`, `key`, `identity_hash`, `image_hash`, the labels and, where groups
+        are wanted, `group_number` (null for none).
     quality_columns : list of str
         From `label_sets.quality_columns`.
+    pair_quality : str
+        As of `EvaluationSettings`.
 
     Returns
     -------
     DataFrame
-        `same`, `path_a`, `key_a`, `identity_a` (hash), the same of b, and of each quality the lower one.
+        `same`, `path_a`, `key_a`, `identity_a` (hash), `image_hash_a`, the same of b, the quality of the pair in each
+        set, `lower_<quality>` beside it unless that is the lower label, and `group_number` of both, -1 for none.
     """
     a, b = F.col("a"), F.col("b")
+    lower = [] if pair_quality == MIN else [F.least(a[name], b[name]).alias(_lower(name)) for name in quality_columns]
+    grouped = schemas.GROUP in pairs.select("a.*").columns
+    group = F.when(a[schemas.GROUP] == b[schemas.GROUP], a[schemas.GROUP]).otherwise(NO_GROUP)
     return pairs.select(
         schemas.SAME,
         a[schemas.PATH].alias(schemas.PATH_A),
@@ -97,8 +117,23 @@ def flat_pairs(pairs: DataFrame, quality_columns: list[str]) -> DataFrame:
         b[schemas.KEY].alias(schemas.KEY_B),
         a[schemas.IDENTITY_HASH].alias(schemas.IDENTITY_A),
         b[schemas.IDENTITY_HASH].alias(schemas.IDENTITY_B),
-        *[F.least(a[name], b[name]).alias(name) for name in quality_columns],
+        a[schemas.IMAGE_HASH].alias(schemas.IMAGE_HASH_A),
+        b[schemas.IMAGE_HASH].alias(schemas.IMAGE_HASH_B),
+        *[_quality(a[name], b[name], pair_quality).alias(name) for name in quality_columns],
+        *lower,
+        *([group.cast("int").alias(schemas.GROUP)] if grouped else []),
     )
+
+
+def _quality(a: Column, b: Column, pair_quality: str) -> Column:
+    """Quality of a pair by two labels, as from `kernels.pair_qualities`."""
+    by_name = {MIN: F.least(a, b), "max": F.greatest(a, b), "mean": (a + b) / 2, PRODUCT: a * b}
+    return by_name[pair_quality]
+
+
+def _lower(name: str) -> str:
+    """Column with the lower label, beside the quality column of such a name."""
+    return f"lower_{name}"
 
 
 def images_of(pairs: DataFrame) -> DataFrame:
@@ -110,10 +145,12 @@ def images_of(pairs: DataFrame) -> DataFrame:
     return sides[0].union(sides[1]).dropDuplicates([schemas.KEY])
 
 
-def check_memory(spark: SparkSession, pairs: int, sets: int) -> None:
+def check_memory(spark: SparkSession, pairs: int, sets: int, settings: EvaluationSettings) -> None:
     """Raise InputError if the numbers of so many pairs would not fit in the driver, or not reach it."""
     fewer = "lower `mated_per_identity` or `non_mated`, list fewer pairs, or"
-    needed = pairs * (_PAIR_BYTES + sets * _QUALITY_BYTES) * _COPIES
+    lower = 0 if settings.pair_quality == MIN else _LABEL_BYTES
+    groups = _GROUP_BYTES if settings.groups else 0
+    needed = pairs * (_PAIR_BYTES + groups + sets * (_QUALITY_BYTES + lower)) * _COPIES
     free = free_bytes(spark)
     if needed > free:
         raise InputError(
@@ -124,7 +161,7 @@ def check_memory(spark: SparkSession, pairs: int, sets: int) -> None:
     limit = spark.conf.get(key, "1g")
     jvm: Any = spark._jvm
     most = jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(limit)
-    result = pairs * (_RESULT_BYTES + sets * _QUALITY_BYTES // 2)
+    result = pairs * (_RESULT_BYTES + groups + sets * (_LABEL_BYTES + lower))
     # No limit is set by 0.
     if 0 < most < result:
         raise InputError(
@@ -203,11 +240,16 @@ def left_out_of(matched: np.ndarray, usable: np.ndarray, images: DataFrame, feat
 
 
 def _as_arrays(frame: pd.DataFrame, quality_columns: list[str]) -> ComparedPairs:
+    qualities = tuple(frame[name].to_numpy(np.float64) for name in quality_columns)
+    lower = tuple(frame[_lower(name)].to_numpy(np.float64) for name in quality_columns if _lower(name) in frame)
     return ComparedPairs(
         frame[schemas.SIMILARITY].to_numpy(np.float64),
         frame[schemas.SAME].to_numpy(bool),
         (frame[schemas.IDENTITY_A].to_numpy(np.int64), frame[schemas.IDENTITY_B].to_numpy(np.int64)),
-        tuple(frame[name].to_numpy(np.float64) for name in quality_columns),
+        (frame[schemas.IMAGE_HASH_A].to_numpy(np.int64), frame[schemas.IMAGE_HASH_B].to_numpy(np.int64)),
+        qualities,
+        lower or qualities,
+        frame[schemas.GROUP].to_numpy(np.int32) if schemas.GROUP in frame else None,
     )
 
 

@@ -31,10 +31,13 @@ def with_mate_groups(images: DataFrame, settings: MethodSettings) -> DataFrame:
 
 def half_of_identity(settings: MethodSettings) -> Column | None:
     """Which half of its identity an image of such a `key` belongs to, 0 or 1; None where identities are not cut."""
-    if not settings.half_mates:
-        return None
+    return half_of_key(settings.seed) if settings.half_mates else None
+
+
+def half_of_key(seed: int) -> Column:
+    """The half, 0 or 1, that an image of such a `key` belongs to wherever identities are cut in two with that seed."""
     # Not the hash of the image itself, by whose order identities are cut and pools are drawn.
-    return F.pmod(keys.seeded_hash(settings.seed, F.lit(_HALF), schemas.KEY), F.lit(2))
+    return F.pmod(keys.seeded_hash(seed, F.lit(_HALF), schemas.KEY), F.lit(2))
 
 
 def group_column(settings: MethodSettings) -> str:

@@ -169,21 +169,15 @@ def check_model(vectors: DataFrame, reference: Reference) -> None:
     InputError
         If they have another length, or are less like the pool than the embeddings of any people of its model.
     """
-    found = collected(vectors.where(vectors[schemas.FEATURE].isNotNull()).select(schemas.FEATURE).limit(_COMPARED))
-    lengths = vector_lengths(found[schemas.FEATURE])
-    lengths = lengths[lengths > 0]
-    if not len(lengths):
+    embeddings = first_vectors(vectors)
+    if embeddings is None:
         return
-    common, dimension = int(np.bincount(lengths).argmax()), reference.pool.dimension
     remedy = "give the reference of the model that the features come from, or learn one: leave it out"
+    dimension, common = reference.pool.dimension, embeddings.shape[1]
     if common != dimension:
         text = f"the reference has {dimension} values, and the features have {common}"
         raise InputError(text, setting="reference", remedy=remedy)
-    embeddings, usable = unit_embeddings(stack_vectors(found[schemas.FEATURE], dimension))
-    if not usable.any():
-        return
-    shared = shared_spread(embeddings[usable], reference.pool.embeddings, reference.pool.identity_hashes)
-    least = _OF_SMALL_POOLS if len(reference.pool.embeddings) < _SMALL_POOL else _LEAST_SHARED_SPREAD
+    shared, least = _shared_and_least(embeddings, reference)
     if shared < least:
         raise InputError(
             f"the features are of another model than the reference: they share {max(shared, 0):.0%} of the spread of "
@@ -191,3 +185,40 @@ def check_model(vectors: DataFrame, reference: Reference) -> None:
             setting="reference",
             remedy=remedy,
         )
+
+
+def first_vectors(vectors: DataFrame) -> np.ndarray | None:
+    """Some embeddings of a run, those of the commonest length.
+
+    Parameters
+    ----------
+    vectors : DataFrame
+        `feature`, as of `Features`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, dimension), or None
+        Unit embeddings; None where none can be used.
+    """
+    found = collected(vectors.where(vectors[schemas.FEATURE].isNotNull()).select(schemas.FEATURE).limit(_COMPARED))
+    lengths = vector_lengths(found[schemas.FEATURE])
+    if not (lengths > 0).any():
+        return None
+    common = int(np.bincount(lengths[lengths > 0]).argmax())
+    embeddings, usable = unit_embeddings(stack_vectors(found[schemas.FEATURE], common))
+    return embeddings[usable] if usable.any() else None
+
+
+def are_of_model(embeddings: np.ndarray, reference: Reference) -> bool:
+    """Whether embeddings come from the model of a reference, as far as dimension and strangers of the pool tell."""
+    if embeddings.shape[1] != reference.pool.dimension:
+        return False
+    shared, least = _shared_and_least(embeddings, reference)
+    return shared >= least
+
+
+def _shared_and_least(embeddings: np.ndarray, reference: Reference) -> tuple[float, float]:
+    """What embeddings share of the spread of the pool, and what those of its model share at least."""
+    pool = reference.pool
+    least = _OF_SMALL_POOLS if len(pool.embeddings) < _SMALL_POOL else _LEAST_SHARED_SPREAD
+    return shared_spread(embeddings, pool.embeddings, pool.identity_hashes), least

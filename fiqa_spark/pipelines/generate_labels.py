@@ -200,6 +200,8 @@ def _evaluated(
         for item in fields_of(EvaluationSettings)
         if hasattr(settings, item.name)
     }
+    if settings.half_mates:
+        shared["pairs"] = "across-halves"
     own = label_set("labels", job.destination, labelling.labels, labelling.kind)
     return evaluate_own_labels(spark, job.storage, own, EvaluationSettings(**shared), job.steps, features)
 

@@ -10,7 +10,7 @@ import pytest
 from fiqa_spark.evaluation import curves
 from fiqa_spark.evaluation.curve_files import POINTS_AT_MOST, as_csv, as_parquet, curves_table
 from fiqa_spark.evaluation.curves import compare, similarity_histograms
-from fiqa_spark.evaluation.findings import Comparison, Curve, OperatingPoint
+from fiqa_spark.evaluation.findings import Comparison, Curve, JudgeFindings, OperatingPoint
 from fiqa_spark.evaluation.pair_similarities import ComparedPairs
 from fiqa_spark.evaluation.settings import EvaluationSettings
 
@@ -28,7 +28,8 @@ def pairs():
     second = np.where(mated, first, np.where(second == first, (second + 1) % IDENTITIES, second))
     similarities = random.normal(np.where(mated, 0.6, 0.0), 0.15)
     qualities = np.where(mated, similarities, -similarities), random.uniform(size=9000), -similarities
-    return ComparedPairs(similarities, mated, (first * 7919 - 5, second * 7919 - 5), qualities)
+    images = np.arange(9000), -np.arange(9000)
+    return ComparedPairs(similarities, mated, (first * 7919 - 5, second * 7919 - 5), images, qualities, qualities)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,12 @@ def test_random_quality_stays_at_the_starting_error_within_its_interval(compared
             # From where the starting error leaves off, few pairs are left to tell of.
             if area.limit < 1:
                 assert area.interval.low <= comparison.starting_error * area.limit <= area.interval.high
+                assert area.of_chance_interval.low <= 1 <= area.of_chance_interval.high
             assert area.interval.low < area.value < area.interval.high
         for area in perfect.areas:
             assert 0 <= area.delta_to_best < 0.1 * area.value + 1e-3
+            assert area.of_chance == pytest.approx(area.value / (comparison.starting_error * area.limit))
+            assert area.of_chance_interval.high < 1
 
 
 def test_differences_are_those_of_the_areas_and_sure_where_sets_differ(compared):
@@ -81,11 +85,14 @@ def test_interval_is_that_of_the_spread_over_samples_of_identities(compared):
 def test_order_of_pairs_and_monotone_maps_of_the_quality_change_nothing(pairs, convention):
     settings = dataclasses.replace(SETTINGS, convention=convention)
     order = np.random.default_rng(1).permutation(len(pairs.mated))
+    mapped = tuple(np.exp(qualities[order]) for qualities in pairs.qualities)
     shuffled = ComparedPairs(
         pairs.similarities[order],
         pairs.mated[order],
         tuple(identities[order] for identities in pairs.identities),
-        tuple(np.exp(qualities[order]) for qualities in pairs.qualities),
+        tuple(images[order] for images in pairs.images),
+        mapped,
+        mapped,
     )
     for expected, found in zip(compare(pairs, NAMES, settings), compare(shuffled, NAMES, settings), strict=True):
         assert found[:-1] == expected[:-1]
@@ -101,7 +108,7 @@ def test_intervals_hardly_depend_on_how_fine_the_levels_of_resamples_are(pairs, 
         for curve, other in zip(expected.curves, found.curves, strict=True):
             for own, coarse in zip(curve.areas, other.areas, strict=True):
                 of_fine, of_coarse = ((*area.interval, *area.delta_to_first_interval) for area in (own, coarse))
-                whole = {"interval": None, "delta_to_first_interval": None}
+                whole = {"interval": None, "delta_to_first_interval": None, "of_chance_interval": None}
                 assert coarse._replace(**whole) == own._replace(**whole)
                 assert of_coarse == pytest.approx(of_fine, abs=0.1 * (own.interval.high - own.interval.low))
 
@@ -124,12 +131,18 @@ def test_resamples_without_one_kind_of_pairs_are_drawn_again():
         np.array([0.9, 0.1, 0.5, 0.3]),
         np.array([True, True, False, False]),
         (np.array([1, 2, 1, 2]), np.array([1, 2, 2, 1])),
+        (np.array([1, 3, 1, 4]), np.array([2, 4, 3, 2])),
+        (np.array([4.0, 3, 2, 1]),),
         (np.array([4.0, 3, 2, 1]),),
     )
     for convention in ("fixed", "recomputed"):
         settings = dataclasses.replace(SETTINGS, error=("fnmr", "fmr"), convention=convention)
         areas = [area for comparison in compare(pairs, ["a"], settings) for area in comparison.curves[0].areas]
-        assert np.isfinite([(area.value, *area.interval) for area in areas]).all()
+        # So few non-mated pairs do not tell where a threshold of theirs is.
+        told = [area.interval for area in areas if area.interval]
+        assert np.isfinite([area.value for area in areas]).all()
+        assert np.isfinite(told).all()
+        assert bool(told) == (convention == "fixed")
 
 
 def test_histograms_count_every_pair(pairs):
@@ -142,9 +155,10 @@ def test_files_hold_every_point_or_of_a_long_curve_those_at_even_discards():
     count = 3 * POINTS_AT_MOST
     long = Curve('long, "=1+1"', np.linspace(0, 1, count + 1), np.linspace(0.1, 0, count + 1), ())
     short = Curve("short", np.array([0, 1 / 3, 1]), np.array([0.1, 0.05, 0]), ())
-    table = curves_table((Comparison(OperatingPoint("fnmr", "error", 0.1), 0.5, 0.1, count, (long, short)),))
+    comparison = Comparison(OperatingPoint("fnmr", "error", 0.1), 0.5, 0.1, count, (long, short))
+    table = curves_table((JudgeFindings("judge", "/features", (), {}, (comparison,), None),))
     for read in (pd.read_parquet(io.BytesIO(as_parquet(table))), pd.read_csv(io.BytesIO(as_csv(table)))):
-        assert list(read.columns) == ["label_set", "error", "start", "at", "discard", "error_value"]
+        assert list(read.columns) == ["label_set", "judge", "error", "start", "at", "discard", "error_value"]
         kept, whole = (read[read["label_set"] == name] for name in (long.label_set, "short"))
         np.testing.assert_array_equal(whole[["discard", "error_value"]].T, (short.discards, short.error_rates))
         assert len(kept) == POINTS_AT_MOST

@@ -2,13 +2,15 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation import drawn_pairs
-from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_of_match
+from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_across, players_of_match
 from fiqa_spark.inputs.keys import seeded_hash
+from fiqa_spark.kernels import pair_draws
 from tests.labelling import paths_of
 
 SIZES = [1, 2, 3, 5, 8, 9, 40, 60]
@@ -77,6 +79,34 @@ def test_mated_pairs_are_of_one_identity_and_as_many_as_there_are(mated):
     # Of an identity with 40 images or more no image comes twice.
     large = [key for row in rows if row.a.identity in ("p6", "p7") for key in (row.a.key, row.b.key)]
     assert len(set(large)) == len(large)
+
+
+@pytest.mark.lowest_versions
+def test_two_teams_meet_as_in_numpy(spark):
+    # The last two take as many steps to their common divisor as any up to 1000.
+    teams = [(a, b) for a in range(1, 13) for b in range(1, 13)] + [(1000, 999), (500, 1000), (987, 610), (610, 987)]
+    rows = [(a, b, number) for a, b in teams for number in range(0, a * b, max(1, a * b // 150))]
+    table = spark.createDataFrame(rows, "a long, b long, number long")
+    first, second = players_across((F.col("a"), F.col("b")), F.col("number"))
+    found = np.array(table.select(first, second).collect())
+    a, b, numbers = np.array(rows).T
+    np.testing.assert_array_equal(found.T, pair_draws.players_across((a, b), numbers))
+
+
+# Less than the images of a half of the largest identities, and more than there are pairs in most.
+@pytest.mark.parametrize("per_identity", [3, pytest.param(20, marks=pytest.mark.lowest_versions)])
+def test_pairs_across_halves_are_those_of_numpy(images, per_identity):
+    half = F.pmod(F.xxhash64("key"), F.lit(2))
+    pairs, identities = draw_mated(images, COLUMNS, per_identity, half)
+    met = [(row.a.key, row.b.key) for row in pairs.collect()]
+    members = sorted(images.select("identity", half, "image_hash", "key").collect())
+    halves = Counter((row[0], row[1]) for row in members)
+    sizes = np.array([[halves[f"p{number}", half] for half in (0, 1)] for number in range(len(SIZES))])
+    several = (sizes > 0).all(axis=1).sum()
+    assert identities == {"with_mated_pairs": several, "drawn_from": several}
+    assert 4 <= several < len(SIZES)
+    expected = pair_draws.matches_across(sizes, per_identity)
+    assert sorted(met) == sorted((members[a].key, members[b].key) for a, b in zip(*expected, strict=True))
 
 
 def test_non_mated_pairs_are_of_two_identities_and_exactly_as_many_as_asked_for(images, non_mated):

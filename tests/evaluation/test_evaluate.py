@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation import few_images
+from fiqa_spark.evaluation import few_images, numbered_images
 from fiqa_spark.evaluation.drawn_pairs import draw_mated
 from fiqa_spark.evaluation.evaluate import evaluate, evaluate_own_labels
 from fiqa_spark.evaluation.label_sets import LabelSet
@@ -39,7 +39,7 @@ def evaluated(spark, sets, vectors, how=evaluate, **changes):
     features = keyed_features(features_frame(spark, vectors), -2)
     settings = EvaluationSettings(**{**SETTINGS, **changes})
     sets = sets if how is evaluate else sets[0]
-    last = (lambda _: features) if how is evaluate else features
+    last = (lambda *_: features) if how is evaluate else features
     return how(spark, Storage(spark), sets, settings, Steps(spark), last)
 
 
@@ -108,13 +108,13 @@ def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path, few_or_many):
     sets = [set_of(spark, "one", quality), set_of(spark, "ties", other)]
     found = evaluated(spark, sets, vectors, pairs_file=write_pairs(tmp_path / "pairs.csv", listed))
     labelled = [row for row in listed if quality[row[0]] is not None and quality[row[1]] is not None]
-    assert found.pairs["left_out"] == {"without_label_in_every_set": len(listed) - len(labelled)}
-    assert found.pairs["mated"] == sum(same for *_, same in labelled)
-    assert found.pairs["non_mated"] == sum(not same for *_, same in labelled)
+    assert found.judges[0].pairs["left_out"] == {"without_label_in_every_set": len(listed) - len(labelled)}
+    assert found.judges[0].pairs["mated"] == sum(same for *_, same in labelled)
+    assert found.judges[0].pairs["non_mated"] == sum(not same for *_, same in labelled)
     unit = {path: vector / np.linalg.norm(vector) for path, vector in vectors.items()}
     similarity = np.array([unit[a].astype(float) @ unit[b].astype(float) for a, b, _ in labelled])
     mated = np.array([same for *_, same in labelled])
-    for comparison in found.comparisons:
+    for comparison in found.judges[0].comparisons:
         _, fixed_by, value = comparison.operating_point
         at_error = fixed_by == "error"
         threshold = np.quantile(similarity[mated == at_error], value if at_error else 1 - value)
@@ -156,7 +156,8 @@ def drawn(spark, vectors, labels):
 
 
 def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn):
-    again = evaluated(spark, [set_of(spark, "a", {path: labels[path] for path in PATHS[::-1]})], vectors)
+    reversed_set = set_of(spark, "a", {path: labels[path] for path in PATHS[::-1]})
+    (drawn,), (again,) = drawn.judges, evaluated(spark, [reversed_set], vectors).judges
     assert again.pairs == drawn.pairs
     assert (drawn.pairs["mated"], drawn.pairs["non_mated"]) == (15 + 10 + 6 + 3, 60)
     for first, other in zip(drawn.comparisons, again.comparisons, strict=True):
@@ -166,7 +167,8 @@ def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn)
 
 
 @pytest.mark.parametrize("changes", [{}, {"non_mated": 10_000, "error": ("fnmr", "fmr"), "mated_per_identity": 2}])
-def test_many_images_give_what_few_give(spark, sample, monkeypatch, changes):
+@pytest.mark.parametrize("way", ["numbered", "many"])
+def test_many_images_give_what_few_give(spark, sample, monkeypatch, way, changes):
     vectors = dict(list(sample[0].items())[:200])
     random = np.random.default_rng(8)
     quality, other = ({path: random.uniform() for path in vectors} | {"alone.jpg": 0.5} for _ in range(2))
@@ -176,9 +178,11 @@ def test_many_images_give_what_few_give(spark, sample, monkeypatch, changes):
     broken = {path: vector * np.nan if number == 3 else vector for number, (path, vector) in enumerate(vectors.items())}
     broken[list(broken)[5]] = broken[list(broken)[5]][:9]
     del broken[list(broken)[7]]
-    few = evaluated(spark, sets, broken, **changes)
+    (few,) = evaluated(spark, sets, broken, **changes).judges
     monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)
-    many = evaluated(spark, sets, broken, **changes)
+    if way == "many":
+        monkeypatch.setattr(numbered_images, "IMAGES_AT_MOST", 0)
+    (many,) = evaluated(spark, sets, broken, **changes).judges
     assert few.pairs == many.pairs
     assert few.pairs["left_out"].keys() == {"missing_feature", "invalid_feature"}
     np.testing.assert_array_equal(few.similarities.edges, many.similarities.edges)
@@ -202,21 +206,21 @@ def test_pairs_that_cannot_be_compared_are_left_out_and_counted(spark, vectors, 
     ]
     lacking = {path: vector for path, vector in vectors.items() if path != "p3/0.jpg"}
     found = evaluated(spark, sets, lacking, pairs_file=write_pairs(tmp_path / "pairs.csv", rows))
-    assert found.pairs["left_out"] == {
+    assert found.judges[0].pairs["left_out"] == {
         "image_with_itself": 1,
         "in_no_label_set": 1,
         "without_label_in_every_set": 2,
         "missing_feature": 1,
     }
-    assert (found.pairs["mated"], found.pairs["non_mated"]) == (2, 1)
+    assert (found.judges[0].pairs["mated"], found.judges[0].pairs["non_mated"]) == (2, 1)
 
 
 def test_mated_pairs_alone_give_curves_of_fnmr(spark, vectors, qualities, tmp_path):
     pairs = write_pairs(tmp_path / "pairs.csv", [("p0/0.jpg", "p0/1.jpg", "True"), ("p1/0.jpg", "p1/1.jpg", "true")])
     found = evaluated(spark, [set_of(spark, "a", qualities)], vectors, pairs_file=pairs, at_fmr=())
-    assert [comparison.operating_point.fixed_by for comparison in found.comparisons] == ["error", "error"]
-    assert (found.pairs["mated"], found.pairs["non_mated"]) == (2, 0)
-    assert found.similarities.non_mated.sum() == 0
+    assert [comparison.operating_point.fixed_by for comparison in found.judges[0].comparisons] == ["error", "error"]
+    assert (found.judges[0].pairs["mated"], found.judges[0].pairs["non_mated"]) == (2, 0)
+    assert found.judges[0].similarities.non_mated.sum() == 0
 
 
 @pytest.fixture(scope="module")
@@ -225,9 +229,10 @@ def all_pairs(spark):
     schema = "same boolean, path_a string, path_b string, key_a string, key_b string, identity_a long, identity_b long"
     rows = []
     for a, b in itertools.combinations(PATHS, 2):
-        identities = int(a[1]), int(b[1])
-        rows.append((identities[0] == identities[1], a, b, a[:-4], b[:-4], *identities, float(len(rows))))
-    return spark.createDataFrame(rows, f"{schema}, quality_0 double").persist(), len(rows)
+        identities, images = (int(a[1]), int(b[1])), (PATHS.index(a), PATHS.index(b))
+        rows.append((identities[0] == identities[1], a, b, a[:-4], b[:-4], *identities, *images, float(len(rows))))
+    schema = f"{schema}, image_hash_a long, image_hash_b long, quality_0 double"
+    return spark.createDataFrame(rows, schema).persist(), len(rows)
 
 
 def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, all_pairs):
@@ -254,6 +259,8 @@ def test_pairs_whose_features_cannot_be_used_are_counted(spark, vectors, all_pai
     expected = [unit[a] @ unit[b] for a, b in (images[int(number)] for number in compared.qualities[0])]
     np.testing.assert_allclose(compared.similarities, expected, atol=1e-6)
     np.testing.assert_array_equal(compared.mated, np.equal(*compared.identities))
+    of_pairs = [tuple(map(PATHS.index, images[int(number)])) for number in compared.qualities[0]]
+    assert list(zip(*compared.images, strict=True)) == of_pairs
 
 
 def test_two_features_of_one_key_are_refused_where_images_are_few(spark, vectors, qualities):
@@ -289,7 +296,7 @@ def test_two_labels_of_one_key_are_refused(spark, qualities):
 def test_labels_just_computed_are_not_lost_where_no_pair_can_be_compared(spark, vectors, qualities):
     one = {path: quality for path, quality in qualities.items() if path.startswith("p0/")}
     found = evaluated(spark, [set_of(spark, "a", one)], vectors, how=evaluate_own_labels)
-    assert (found.comparisons, found.similarities) == ((), None)
+    assert (found.judges[0].comparisons, found.judges[0].similarities) == ((), None)
     assert "of one identity" in found.notes[0]
     assert found.profiles[0].counts.sum() == len(one)
 

@@ -46,7 +46,8 @@ class Evaluating(Inputs):
 
     def run(self):
         places = {"labels": self.labels, "feature_root": self.features, "dst": self.destination}
-        return self.run_job(self.job, *options(**{**places, **self.flags}), *self.words)
+        flags = {name: value for name, value in {**places, **self.flags}.items() if value is not None}
+        return self.run_job(self.job, *options(**flags), *self.words)
 
     def summary(self):
         return json.loads((self.destination / "summary.json").read_text(encoding="utf-8"))

@@ -136,3 +136,66 @@ def test_a_destination_that_holds_something_else(evaluating):
     (evaluating.destination / "labels").mkdir()
     evaluating.flags["overwrite"] = True
     refused(evaluating, f"--dst {evaluating.destination}: holds 'labels', which is no result of this job")
+
+
+def test_judges_that_are_none(evaluating):
+    evaluating.words = ("--judge", f"a={evaluating.features}")
+    refused(evaluating, "--judge: --feature-root is given too", "name those features as a judge as well")
+    evaluating.flags["feature_root"] = None
+    evaluating.words = ()
+    refused(evaluating, "--feature-root: must be given", "or --judge")
+    evaluating.words = ("--judge", f"a={evaluating.features}", f"a={evaluating.folder}")
+    refused(evaluating, "--judge", "is named 'a', and so is", "give them as NAME=PATH")
+    evaluating.words = ("--judge", f"={evaluating.features}")
+    refused(evaluating, "--judge", "names no judge", "give NAME=PATH")
+    evaluating.words = ("--judge", f"a={evaluating.features}", f"b={evaluating.folder}/nothing")
+    refused(evaluating, "nothing: no such file or folder")
+
+
+def test_a_judge_without_features_of_the_images(evaluating):
+    folder = evaluating.folder / "other"
+    folder.mkdir()
+    other = Evaluating(folder, evaluating.run_job)
+    other.write_features(embeddings_of([f"elsewhere/{path}" for path in PATHS]))
+    evaluating.flags["feature_root"] = None
+    evaluating.words = ("--judge", f"a={evaluating.features}", f"b={other.features}")
+    refused(evaluating, f"--judge {other.features}: ", "'elsewhere/p0/0'", "or the features to the folder")
+
+
+def test_pairs_across_halves_that_are_none_or_listed(evaluating):
+    evaluating.words = ("--pairs", "across-halves")
+    evaluating.write_pairs(MATED)
+    refused(evaluating, "--pairs 'across-halves': is about pairs that are drawn", "leave one of them out")
+    del evaluating.flags["pairs_file"]
+    evaluating.write_labels({path: value for path, value in QUALITIES.items() if path.endswith("/0.jpg")})
+    refused(evaluating, "across", "halves")
+
+
+def test_fnmr_wanted_at_no_fmr(evaluating):
+    evaluating.words = ("--at-fmr", "--target-fnmr", "0.1")
+    del evaluating.flags["at_fmr"]
+    refused(evaluating, "--target-fnmr", "none is given", "give --at-fmr a value")
+
+
+def test_product_of_labels_below_0(evaluating):
+    evaluating.write_labels({**QUALITIES, "p0/0.jpg": -3})
+    evaluating.words = ("--pair-quality", "product")
+    refused(evaluating, f"--pair-quality {evaluating.labels}: the product", "the lowest is -3", "use min")
+
+
+def test_groups_that_are_none(evaluating):
+    groups = evaluating.folder / "groups.csv"
+    evaluating.flags["groups"] = groups
+    refused(evaluating, f"--groups {groups}: no such file")
+    for text, parts in {
+        "path,kind\np0/0.jpg,a\n": ("'group'", "path, kind"),
+        "path,group\nelsewhere/9.jpg,a\n": ("names no", "'elsewhere/9'"),
+        "identity,group\np0,a\np0,b\n": ("the identity 'p0' has the groups 'a' and 'b'", "keep one"),
+        "identity,group\np0,\n": ("'p0'",),
+        "identity,group\n" + "".join(f"p{number},g{number}\n" for number in range(101)): (
+            "more than 100 values",
+            "'g0'",
+        ),
+    }.items():
+        groups.write_text(text, encoding="utf-8")
+        refused(evaluating, f"--groups {groups}: ", *parts)

@@ -14,6 +14,8 @@ from tests.jobs.running import options
 from tests.labelling import embeddings_of
 
 AREA = {"discard_limit", "pauc", "interval", "pauc_minus_best", "pauc_minus_first", "interval_minus_first"}
+AREA |= {"part_of_chance", "interval_of_part"}
+FILES = {"edc.parquet", "edc.csv", "cuts.parquet", "cuts.csv", "summary.json", "report.html"}
 SCRIPT = "<script>alert(1)<"
 HOSTILE = f"p0/{SCRIPT}.jpg"
 
@@ -56,7 +58,7 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser, run_job):
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
     compared = folder / "compared"
-    assert {file.name for file in compared.iterdir()} == {"edc.parquet", "edc.csv", "summary.json", "report.html"}
+    assert {file.name for file in compared.iterdir()} == FILES
 
     summary = json.loads((compared / "summary.json").read_text(encoding="utf-8"))
     names = ["sdd", "planted", "chance.csv", "ers"]

@@ -53,6 +53,11 @@ RUNS = {
             "pairs_file": "pairs.csv",
         },
     ),
+    "curves by several judges, by group": (
+        "evaluate_labels",
+        "dst",
+        {"judge": ("features", "tree"), "labels": ("labels", "scores.txt"), "groups": "groups.csv"},
+    ),
     "audit of a matrix by an earlier one": (
         "audit_identities",
         "dst",
@@ -104,6 +109,8 @@ class World:
         write_audit(folder / "audit", [(path, path[:2], 0.5, ("own", "other")[path[3] == "2"]) for path in PATHS])
         rows = [f"{PATHS[i]},{PATHS[j]},{int(PATHS[i][:3] == PATHS[j][:3])}\n" for i in range(16) for j in range(i)]
         (folder / "pairs.csv").write_text("path_a,path_b,same\n" + "".join(rows[seed:]), encoding="utf-8")
+        groups = "".join(f"p{number},{'xy'[number % 2]}\n" for number in range(4))
+        (folder / "groups.csv").write_text(f"identity,group\n{groups}", encoding="utf-8")
         for name in WRITTEN:
             self.run(name)
 

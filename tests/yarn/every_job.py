@@ -20,7 +20,7 @@ def jobs_of(faces, many_faces):
     """What is run, to the job and its words, in this order."""
     scored = {"image_list_file": "scored/images.txt", "feature_root": "scored/features", "id_key_index": -2}
     scored["partition_by"] = "bucket"
-    compared = {"labels": "compared/scores.txt", "feature_root": "scored/features", "id_key_index": -2}
+    compared = {"labels": "compared/scores.txt", "judge": "own=scored/features", "id_key_index": -2}
     margin = OF_METHOD["margin"]
     return {
         "rounds": ("generate_labels", *many_faces.arguments("result", **ONE_ROUND)),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fiqa_spark.evaluation.audit_findings import AuditFindings
-from fiqa_spark.evaluation.report.pictures import picture
+from fiqa_spark.evaluation.report.pictures import pictures
 from fiqa_spark.runtime.storage import Storage
 
 
@@ -17,8 +17,7 @@ def with_pictures(findings: AuditFindings, storage: Storage, image_root: str) ->
     image_root : str
         Folder that the image files lie in; none are read without it, and none outside.
     """
-    read = ((path, picture(storage, image_root, path)) for path in dict.fromkeys(_paths(findings)))
-    return findings._replace(pictures={path: jpeg for path, jpeg in read if jpeg})
+    return findings._replace(pictures=pictures(storage, image_root, _paths(findings)))
 
 
 def _paths(findings: AuditFindings) -> Iterator[str]:

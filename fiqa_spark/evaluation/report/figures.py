@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fiqa_spark.evaluation.findings import Comparison, Curve, Profile, Similarities
+from fiqa_spark.evaluation.findings import Comparison, Curve, ExpectedErrors, OperatingPoint, Profile, Similarities
 from fiqa_spark.evaluation.report.drawing import (
     COLOURS,
     LINES,
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from fiqa_spark.evaluation.report.drawing import Legend
 
 # Positions along an axis at which a curve is looked at where it has more points; there are fewer pixels.
-POSITIONS = 600
+POSITIONS = 450
 
+# Panels side by side.
+_PANELS = 2
 _THRESHOLD_LINES = ((), (6, 2), (6, 2, 1, 2), (1, 1.5))
 # Characters that fit side by side along an axis.
 _FITTING = 90
@@ -32,7 +34,12 @@ _FITTING = 90
 
 def heading(comparison: Comparison) -> str:
     """What a comparison is called, such as ``FNMR at the threshold of FMR 0.001``."""
-    error, fixed_by, value = comparison.operating_point
+    return point_heading(comparison.operating_point)
+
+
+def point_heading(point: OperatingPoint) -> str:
+    """What comparisons at an operating point are called."""
+    error, fixed_by, value = point
     return f"{error.upper()} {'at the threshold of FMR' if fixed_by == 'fmr' else 'that starts at'} {value:g}"
 
 
@@ -139,6 +146,35 @@ def labels_by_size(profile: Profile) -> bytes:
     return finish()
 
 
+def expected_errors(name: str, quantity: str, by_judge: Sequence[tuple[str, Sequence[ExpectedErrors]]]) -> bytes:
+    """FNMR against the lower label of a pair, as SVG: a panel an FMR, a line a judge.
+
+    Parameters
+    ----------
+    name, quantity : str
+        Of the label set.
+    by_judge : sequence of (str, sequence of ExpectedErrors)
+        Judges, and what each says of the label set; the FMRs of the first have panels.
+    """
+    fmrs = [each.fmr for each in by_judge[0][1]]
+    columns = min(len(fmrs), _PANELS)
+    rows = -(-len(fmrs) // columns)
+    with drawn_figure(0.7 + 2.7 * rows) as (figure, finish):
+        panels = iter(figure.subplots(rows, columns, squeeze=False).flat)
+        for fmr in fmrs:
+            axes = next(panels)
+            legend = _draw_expected(axes, fmr, by_judge)
+            axes.set_xlabel(f"Lower {quantity} of a pair (higher is better)")
+            axes.set_ylabel("FNMR (fraction of mated pairs)")
+        for axes in panels:
+            axes.set_axis_off()
+        figure.suptitle(
+            f"What a {quantity} of {short(name)} stands for\nlines: FNMR expected, dots: FNMR as counted", **TITLE
+        )
+        draw_legend(figure, legend)
+    return finish()
+
+
 def swatch(number: int) -> bytes:
     """A short piece of the line of a label set, which is numbered from 0, as SVG."""
     line = line_style(number)
@@ -169,6 +205,26 @@ def _draw_curves(axes: "Axes", end: float, comparison: Comparison, limits: list[
     for limit in below_all:
         line = axes.axvline(limit, color="#c4c4c4", linewidth=1.2, zorder=1)
     return [*legend, ("discard limits of the areas", line)] if below_all else legend
+
+
+def _draw_expected(axes: "Axes", fmr: float, by_judge: Sequence[tuple[str, Sequence[ExpectedErrors]]]) -> "Legend":
+    """Draw what is expected at an FMR as steps, and what was counted as dots."""
+    legend: Legend = []
+    for number, (judge, found) in enumerate(by_judge):
+        style = line_style(number)
+        for ranges in (each.ranges for each in found if each.fmr == fmr):
+            edges = [ranges[0].low, *(each.high for each in ranges)]
+            expected = [np.nan if each.expected is None else each.expected for each in ranges]
+            counted = [np.nan if each.rate is None else each.rate for each in ranges]
+            middles = [(each.low + each.high) / 2 for each in ranges]
+            axes.plot(middles, counted, "o", color=style["color"], markersize=3.5, alpha=0.75)
+            (line,) = axes.plot(edges, [*expected, expected[-1]], drawstyle="steps-post", **style)
+            # Labels that are all the same have no range of their own.
+            axes.set_xlim(edges[0], edges[-1] if edges[-1] > edges[0] else edges[0] + 1)
+            legend.append((short(judge), line))
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"FMR {fmr:g}", loc="left", fontsize=10)
+    return legend
 
 
 def _draw_densities(axes: "Axes", similarities: Similarities) -> "Legend":

@@ -1,5 +1,7 @@
 """Small pictures of images, read from their files below the image root."""
 
+from collections.abc import Iterable
+
 from py4j.protocol import Py4JJavaError
 
 from fiqa_spark.errors import InputError
@@ -8,6 +10,20 @@ from fiqa_spark.runtime.storage import Storage
 
 # A face is far smaller; what is larger is no image of one.
 _FILE_BYTES_AT_MOST = 32 << 20
+
+
+def pictures(storage: Storage, image_root: str, paths: Iterable[str]) -> dict[str, bytes]:
+    """JPEG of every image whose file can be read, by its path, each of which is read once.
+
+    Parameters
+    ----------
+    storage, image_root
+        As for `picture`.
+    paths : iterable of str
+        Paths of images, as the list has them, some of them several times.
+    """
+    read = ((path, picture(storage, image_root, path)) for path in dict.fromkeys(paths))
+    return {path: jpeg for path, jpeg in read if jpeg}
 
 
 def picture(storage: Storage, image_root: str, path: str) -> bytes | None:

@@ -3,11 +3,13 @@
 import base64
 import importlib.resources
 import importlib.util
+import urllib.parse
 from typing import Any
 
 from fiqa_spark.errors import MachineError
 from fiqa_spark.evaluation.report.drawing import readable
 
+_AS_THEY_ARE = " =:/-.,;!?@*+$"
 _LIBRARIES = {"matplotlib": "Matplotlib", "jinja2": "Jinja2", "PIL": "Pillow"}
 
 
@@ -53,6 +55,9 @@ def rendered(template: str, **values: Any) -> str:
 
 def image(kind: str, content: bytes) -> str:
     """Address by which a page shows an image that it holds itself; `kind` is ``svg+xml`` or ``jpeg``."""
+    if kind == "svg+xml":
+        # Shorter than base64, and no letter that HTML or a style would have to quote.
+        return f"data:image/{kind},{urllib.parse.quote(content, safe=_AS_THEY_ARE)}"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import itertools
 import pathlib
 import re
 import subprocess
@@ -21,6 +20,7 @@ from fiqa_spark.evaluation.findings import (
     Findings,
     IdentityLabels,
     Interval,
+    JudgeFindings,
     OperatingPoint,
     PartialAuc,
     Profile,
@@ -60,7 +60,10 @@ def curve(name, place, limits=LIMITS):
     discards = np.linspace(0, 1, 5001)
     errors = 0.05 * (1 - discards) ** (1 + place)
     areas = (
-        PartialAuc(limit, 0.01, Interval(0.009, 0.011), 0.005, place * 1e-3, Interval(-5e-4, 2e-3)) for limit in limits
+        PartialAuc(
+            limit, 0.01, Interval(0.009, 0.011), 0.005, 0.4, Interval(0.3, 0.5), place * 1e-3, Interval(-5e-4, 2e-3)
+        )
+        for limit in limits
     )
     return Curve(name, discards, errors, tuple(areas))
 
@@ -95,8 +98,10 @@ def profile(name, quantity="label"):
 def made_up(names=NAMES, convention="fixed"):
     edges = np.linspace(-1, 1, 41)
     counts = np.arange(40)
-    return Findings(
-        convention=convention,
+    judge = JudgeFindings(
+        name="EdgeFace",
+        path="/features",
+        made=(),
         pairs={"source": f"/{SCRIPT}", "mated": 123_456, "left_out": {"no_score in \x01": 7, SCRIPT: 8}},
         comparisons=(
             comparison(names=names),
@@ -104,9 +109,20 @@ def made_up(names=NAMES, convention="fixed"):
             comparison(fixed_by="fmr", value=0.001, names=names),
         ),
         similarities=Similarities(edges, counts, counts[::-1]),
+    )
+    return Findings(
+        convention=convention,
+        pair_quality="min",
+        judges=(judge,),
         profiles=tuple(profile(name) for name in names),
         notes=(f"Few pairs: {SCRIPT}",),
     )
+
+
+def with_curves(findings, *comparisons, **changes):
+    """The same findings with other curves of their judge."""
+    judge = findings.judges[0]._replace(comparisons=comparisons, **changes)
+    return findings._replace(judges=(judge,))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +161,7 @@ def test_complaints_and_requests_would_be_seen(visit, written, browser, tmp_path
 
 def test_every_image_is_shown(visit):
     findings = made_up()
-    sets, comparisons = len(findings.profiles), len(findings.comparisons)
+    sets, comparisons = len(findings.profiles), len(findings.judges[0].comparisons)
     swatches, figures_, thumbnails = comparisons * sets * len(LIMITS), comparisons + 1 + 2 * sets, 9 * sets
     widths = visit.ask("[...document.images].map(image => image.naturalWidth)")
     assert len(widths) == swatches + figures_ + thumbnails
@@ -193,9 +209,7 @@ def test_verdict_is_that_of_the_interval(low, high, verdict):
     second = curve("second", 1)
     areas = tuple(area._replace(delta_to_first_interval=Interval(low, high)) for area in second.areas)
     judged = comparison()._replace(curves=(curve("first", 0), second._replace(areas=areas)))
-    table = (
-        page(findings._replace(comparisons=(judged,)), title="t", facts={}).split("<article>")[1].split("</article>")[0]
-    )
+    table = page(with_curves(findings, judged), title="t", facts={}).split("<article>")[1].split("</article>")[0]
     cells = re.findall(r'<td class="(?:verdict soft|clear)">(?:[▼▲] )?([^<]+)</td>', table)
     assert cells == [verdict] * len(LIMITS)
 
@@ -214,7 +228,7 @@ def test_page_prints(visit):
 def test_page_without_comparable_pairs_or_pictures_says_the_rest():
     findings = made_up(("only",))
     bare = findings.profiles[0]._replace(sizes=(), lowest=(), sheets=())
-    shown = page(findings._replace(comparisons=(), similarities=None, profiles=(bare,)), title="t", facts={})
+    shown = page(with_curves(findings, similarities=None)._replace(profiles=(bare,)), title="t", facts={})
     assert "Few pairs" in shown
     assert 'id="curves"' not in shown
     assert 'id="similarities"' not in shown
@@ -226,7 +240,7 @@ def test_page_without_a_theoretical_best_shows_a_dash():
     curves = tuple(
         each._replace(areas=tuple(area._replace(delta_to_best=None) for area in each.areas)) for each in judged.curves
     )
-    findings = made_up(NAMES[:2], "recomputed")._replace(comparisons=(judged._replace(curves=curves),))
+    findings = with_curves(made_up(NAMES[:2], "recomputed"), judged._replace(curves=curves))
     assert page(findings, title="t", facts={}).count('<td class="number">\N{EN DASH}</td>') == 2 * len(LIMITS)
 
 
@@ -301,12 +315,12 @@ def test_curves_say_what_they_are(convention):
 
 def test_other_figures_say_what_they_are():
     findings = made_up()
-    shown = texts(figures.similarity_densities(findings.similarities, findings.comparisons))
+    shown = texts(figures.similarity_densities(findings.judges[0].similarities, findings.judges[0].comparisons))
     assert {"Similarities of mated and non-mated pairs", "Similarity of the two images of a pair (cosine)"} <= set(
         shown
     )
     assert "Density (per unit of similarity)" in shown
-    assert sum(text.startswith("threshold 0.4321: F") for text in shown) == len(findings.comparisons)
+    assert sum(text.startswith("threshold 0.4321: F") for text in shown) == len(findings.judges[0].comparisons)
     shown = texts(figures.label_histogram(profile(SCRIPT)))
     assert {f"Labels of {SCRIPT}: 1,225 images", "Label (0 to 100, higher is better)", "Images (number)"} <= set(shown)
     shown = texts(figures.labels_by_size(profile(SCRIPT, "ERS")))
@@ -341,9 +355,9 @@ def test_long_curves_are_drawn_at_few_places_and_step_where_they_should():
     svg = figures.discard_curves(comparison()._replace(curves=(stepped,)), "fixed")
     assert len(svg) < 40_000
     blue = [path for path in parsed(svg).iter(f"{SVG}path") if "stroke: #0072b2" in path.get("style", "")]
-    points = np.array(re.findall(r"[ML] (\S+) (\S+)", blue[0].get("d")), float)
-    left, right = points[0, 0], points[-1, 0]
-    (drop,) = {x for (x, y), (other, below) in itertools.pairwise(points) if x == other and below > y}
+    commands = re.findall(r"([MHV])([\d.]+)", blue[0].get("d"))
+    assert "".join(command for command, _ in commands).startswith("MHVH")
+    left, drop, _, right = (float(place) for _, place in commands[:4])
     assert (drop - left) / (right - left) == pytest.approx(0.37, abs=1.01 / figures.POSITIONS)
 
 

@@ -1,0 +1,237 @@
+"""Judges, cuts, labels as errors, groups and mistakes: what an evaluation tells is what the definition gives."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fiqa_spark.evaluation import few_images
+from fiqa_spark.evaluation.evaluate import evaluate
+from fiqa_spark.evaluation.judge_table import sets_by_judges
+from fiqa_spark.evaluation.judges import MadeOf
+from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.storage import Storage
+from tests.evaluation.test_evaluate import set_of, write_pairs
+from tests.labelling import embeddings_of, features_frame, paths_of
+
+SIZES = [7, 6, 5, 5, 4, 4, 3, 2, 1]
+PATHS = paths_of(SIZES)
+FMRS = (0.2, 0.1)
+DISCARDS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    """Two models' embeddings by path; in both the last two images of an identity are spoiled."""
+    found = {}
+    for number, name in enumerate(("first", "second")):
+        own = embeddings_of(PATHS, seed=number)
+        random = np.random.default_rng(number)
+        for path in PATHS:
+            if int(path.split("/")[1].split(".")[0]) in (3, 4):
+                own[path] = (own[path] + 4 * random.standard_normal(len(own[path]))).astype(np.float32)
+        found[name] = own
+    return found
+
+
+@pytest.fixture(scope="module")
+def qualities():
+    random = np.random.default_rng(4)
+    return {
+        "good": {path: float(np.round(70 * (path[-5] not in "34") + random.uniform(0, 30), 0)) for path in PATHS},
+        "chance": {path: float(random.uniform(0, 100)) for path in PATHS},
+    }
+
+
+@pytest.fixture(scope="module")
+def pairs_file(tmp_path_factory):
+    rows = [(a, b, int(a[:2] == b[:2])) for a, b in itertools.combinations(PATHS, 2)]
+    return write_pairs(tmp_path_factory.mktemp("pairs") / "pairs.csv", rows)
+
+
+def judged(spark, sets, vectors, **changes):
+    settings = EvaluationSettings(**{"id_key_index": -2, "at_fmr": FMRS, **changes})
+    features = {name: keyed_features(features_frame(spark, of_judge), -2) for name, of_judge in vectors.items()}
+    return evaluate(
+        spark,
+        Storage(spark),
+        [set_of(spark, name, values) for name, values in sets.items()],
+        settings,
+        Steps(spark),
+        lambda _, judge: features[judge.name],
+        [MadeOf("good", None, "/first", half_mates=False)],
+    )
+
+
+@pytest.fixture(scope="module", params=["few", "many"])
+def several(request, spark, vectors, qualities, pairs_file):
+    """Findings of two sets by two judges, by the driver and by Spark."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "many":
+            patch.setattr(few_images, "IMAGES_AT_MOST", 0)
+        judges = ("first=/first", "second=/second")
+        return judged(spark, qualities, vectors, judge=judges, pairs_file=pairs_file, target_fnmr=(0.6,))
+
+
+def similarities(vectors):
+    units = {path: vector / np.linalg.norm(vector) for path, vector in vectors.items()}
+    return {(a, b): float(np.dot(units[a], units[b])) for a, b in itertools.combinations(PATHS, 2)}
+
+
+def is_mated(pair):
+    return pair[0][:2] == pair[1][:2]
+
+
+def thresholds(of_pairs):
+    strangers = [value for pair, value in of_pairs.items() if not is_mated(pair)]
+    return [np.quantile(strangers, 1 - fmr) for fmr in FMRS]
+
+
+def test_several_judges_say_what_each_says_alone(spark, several, vectors, qualities, pairs_file):
+    for judge in several.judges:
+        alone = judged(
+            spark, qualities, {judge.name: vectors[judge.name]}, judge=(f"{judge.name}=/x",), pairs_file=pairs_file,
+            target_fnmr=(0.6,),
+        )  # fmt: skip
+        [own] = alone.judges
+        for field in ("pairs", "cuts", "targets", "expected", "mistakes"):
+            if field != "mistakes" or judge is several.judges[0]:
+                assert getattr(judge, field) == getattr(own, field), field
+        for one, other in zip(judge.comparisons, own.comparisons, strict=True):
+            assert [curve.areas for curve in one.curves] == [curve.areas for curve in other.curves]
+    assert several.judges[0].comparisons[0].threshold != several.judges[1].comparisons[0].threshold
+
+
+def test_a_judge_is_known_to_have_made_a_set(several):
+    assert [judge.made for judge in several.judges] == [("good",), ()]
+    assert any("first" in note and "flatters" in note for note in several.notes)
+
+
+def test_table_of_sets_by_judges(several):
+    for table in sets_by_judges(several):
+        for place, of_set in enumerate(table.sets):
+            for judge, area, rank in zip(several.judges, of_set.areas, of_set.ranks, strict=True):
+                [comparison] = [each for each in judge.comparisons if each.operating_point == table.operating_point]
+                assert area in comparison.curves[place].areas
+                values = sorted(
+                    other.value for curve in comparison.curves for other in curve.areas if other.limit == table.limit
+                )
+                assert rank == 1 + values.index(area.value)
+                assert area.of_chance == pytest.approx(area.value / (table.limit * comparison.starting_error))
+            assert of_set.worst == max(area.of_chance for area in of_set.areas)
+
+
+def test_cuts_are_those_of_the_definition(several, vectors, qualities):
+    for number, (name, values) in enumerate(qualities.items()):
+        in_order = sorted(values.values())
+        of_set = several.cuts[number]
+        assert of_set.label_set == name
+        assert [cut.discard for cut in of_set.cuts] == list(DISCARDS)
+        for place, cut in enumerate(of_set.cuts):
+            least = in_order[int(np.floor(cut.discard * len(in_order)))]
+            left = {path for path in PATHS if values[path] >= least}
+            counts = [sum(path[:2] == f"p{person}" for path in left) for person in range(len(SIZES))]
+            assert (cut.label, cut.images) == (least, len(left))
+            assert cut.identities == sum(count > 0 for count in counts)
+            assert cut.with_mates == sum(count > 1 for count in counts)
+            for judge in several.judges:
+                of_pairs = similarities(vectors[judge.name])
+                mated = [value for pair, value in of_pairs.items() if is_mated(pair) and left.issuperset(pair)]
+                for rate, threshold in zip(judge.cuts[number].rates[place], thresholds(of_pairs), strict=True):
+                    assert rate.threshold == pytest.approx(threshold, abs=1e-6)
+                    assert (rate.pairs, rate.errors) == (len(mated), sum(value < threshold for value in mated))
+                    assert rate.rate == pytest.approx(rate.errors / rate.pairs)
+                    assert rate.interval.low <= rate.rate <= rate.interval.high
+
+
+def test_a_label_read_as_an_error(several, vectors, qualities):
+    for judge in several.judges:
+        of_pairs = similarities(vectors[judge.name])
+        for each in judge.expected:
+            values, threshold = qualities[each.label_set], dict(zip(FMRS, thresholds(of_pairs), strict=True))[each.fmr]
+            for number, one in enumerate(each.ranges):
+                assert (one.low, one.high) == pytest.approx((10 * number, 10 * number + 10))
+                inside = [
+                    value
+                    for pair, value in of_pairs.items()
+                    if is_mated(pair) and min(int(min(values[path] for path in pair) // 10), 9) == number
+                ]
+                assert (one.pairs, one.errors) == (len(inside), sum(value < threshold for value in inside))
+            fitted = [one.expected for one in each.ranges]
+            assert fitted == sorted(fitted, reverse=True)
+
+
+def test_mistakes_are_the_errors_of_highest_quality(several, vectors, qualities):
+    of_pairs = similarities(vectors["first"])
+    threshold = thresholds(of_pairs)[0]
+    wrong = {pair for pair, value in of_pairs.items() if is_mated(pair) and value < threshold}
+    assert several.judges[1].mistakes == ()
+    for each in several.judges[0].mistakes:
+        values = qualities[each.label_set]
+        assert each.errors == len(wrong)
+        assert len(each.pairs) == min(50, len(wrong))
+        shown = [tuple(sorted((pair.path_a, pair.path_b), key=PATHS.index)) for pair in each.pairs]
+        assert len(set(shown)) == len(shown)
+        assert wrong.issuperset(shown)
+        assert [pair.quality for pair in each.pairs] == sorted(
+            (min(values[path] for path in pair) for pair in wrong), reverse=True
+        )[: len(shown)]
+        for pair, mistake in zip(shown, each.pairs, strict=True):
+            assert mistake.similarity == pytest.approx(of_pairs[pair], abs=1e-6)
+            assert mistake.identity == pair[0][:2]
+
+
+def test_labels_that_tell_have_a_smaller_part_of_chance(several):
+    for judge in several.judges:
+        good, chance = (curve.areas[-1] for curve in judge.comparisons[-1].curves)
+        assert good.of_chance_interval.low <= good.of_chance <= good.of_chance_interval.high
+        assert good.of_chance_interval.high < chance.of_chance
+
+
+def test_an_fmr_that_the_pairs_cannot_carry_has_no_intervals(spark, vectors, qualities, pairs_file):
+    found = judged(spark, qualities, {"first": vectors["first"]}, judge=("first=/first",), pairs_file=pairs_file,
+                   at_fmr=(0.2, 0.001), target_fnmr=(0.9,))  # fmt: skip
+    [judge] = found.judges
+    non_mated = judge.pairs["non_mated"]
+    sure, unsure = (each for each in judge.comparisons if each.operating_point.fixed_by == "fmr")
+    assert sure.curves[0].areas[0].interval is not None
+    for area in unsure.curves[1].areas:
+        assert (area.interval, area.of_chance_interval, area.delta_to_first_interval) == (None, None, None)
+    assert [rate.interval is None for rate in judge.cuts[0].rates[0]] == [False, True]
+    assert judge.targets[1].label is None
+    [note] = [note for note in found.notes if "0.001" in note]
+    assert f"{0.001 * non_mated:.4g} of {non_mated} non-mated pairs" in note
+    assert f"resolve an FMR of {30 / non_mated:.2g}" in note
+
+
+@pytest.mark.parametrize("path", ["few", "many"])
+def test_errors_by_group(spark, vectors, qualities, pairs_file, tmp_path, monkeypatch, path):
+    if path == "many":
+        monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)
+    group_of = {f"p{person}": "xy"[person % 2] for person in range(len(SIZES) - 2)}
+    file = tmp_path / "groups.csv"
+    file.write_text("identity,group\n" + "".join(f"{name},{group}\n" for name, group in group_of.items()))
+    found = judged(spark, qualities, {"first": vectors["first"]}, judge=("first=/first",), pairs_file=pairs_file,
+                   groups=str(file))  # fmt: skip
+    assert found.groups.without_group == sum(SIZES[-2:])
+    of_pairs = similarities(vectors["first"])
+    threshold = thresholds(of_pairs)[0]
+    [judge] = found.judges
+    for each in judge.groups:
+        values = qualities[each.label_set]
+        cuts = found.cuts[list(qualities).index(each.label_set)].cuts
+        for cut, rate in zip(cuts, each.rates, strict=True):
+            inside = [
+                value
+                for pair, value in of_pairs.items()
+                if is_mated(pair)
+                and group_of.get(pair[0][:2]) == each.group
+                and min(values[path] for path in pair) >= cut.label
+            ]
+            assert (rate.pairs, rate.errors) == (len(inside), sum(value < threshold for value in inside))
+    for each in found.groups.labels:
+        own = [value for path, value in qualities[each.label_set].items() if group_of.get(path[:2]) == each.group]
+        assert (each.images, each.labelled) == (len(own), len(own))
+        assert each.mean == pytest.approx(np.mean(own))
