@@ -18,6 +18,7 @@ from fiqa_spark.evaluation.findings import (
     Target,
 )
 from fiqa_spark.evaluation.image_cuts import Candidates
+from fiqa_spark.evaluation.label_sets import SCALES
 from fiqa_spark.evaluation.pair_similarities import ComparedPairs
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.kernels.edc import are_errors, starting_threshold
@@ -25,7 +26,6 @@ from fiqa_spark.kernels.error_rates import NestedRates, least_label_for, nested_
 from fiqa_spark.kernels.isotonic import non_increasing_fit
 
 _RANGES = 10
-_SCALES = {"label": (0.0, 100.0), "ERS": (0.0, 1.0)}
 
 
 class LabelledCuts(NamedTuple):
@@ -126,7 +126,7 @@ def _target(pairs: MatedPairs, fmr: int, rates: NestedRates, labels: LabelledCut
 def expected_errors(pairs: MatedPairs, sets: Sequence[LabelledCuts]) -> Iterator[ExpectedErrors]:
     """What a label stands for: FNMR of the pairs whose lower label lies in each tenth of the scale."""
     for labels, lower in zip(sets, pairs.lower, strict=True):
-        low, high = _SCALES.get(labels.quantity, tuple(labels.candidates.labels[[0, -1]].tolist()))
+        low, high = SCALES.get(labels.quantity, tuple(labels.candidates.labels[[0, -1]].tolist()))
         low, high = min(low, float(lower.min())), max(high, float(lower.max()))
         edges = np.linspace(low, high, _RANGES + 1)
         places = np.clip(np.searchsorted(edges, lower, side="right") - 1, 0, _RANGES - 1)

@@ -9,17 +9,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
+from fiqa_spark.evaluation.image_frames import in_hash_order
 from fiqa_spark.evaluation.label_sets import has_every_label
 from fiqa_spark.evaluation.labelled_images import LabelledImages
 from fiqa_spark.evaluation.numbered_pairs import Columns, compared_numbers, draw_numbers
-from fiqa_spark.evaluation.pair_similarities import NO_GROUP, ComparedPairs, left_out_of
-from fiqa_spark.evaluation.settings import ACROSS_HALVES, EvaluationSettings
+from fiqa_spark.evaluation.pair_similarities import ComparedPairs, left_out_of
+from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
 from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.matching.join import repeated_key
-from fiqa_spark.methods.mate_groups import half_of_key
 from fiqa_spark.runtime.frames_by_arrow import collected, distributed
 
 IMAGES_AT_MOST = 20_000
@@ -48,13 +48,7 @@ def few_images(images: LabelledImages, names: Sequence[str], settings: Evaluatio
     if images.counts["labelled"] > IMAGES_AT_MOST:
         return None
     known = (schemas.PATH, schemas.KEY, schemas.IDENTITY, schemas.IDENTITY_HASH, schemas.IMAGE_HASH, *names)
-    columns = [F.col(name) for name in known]
-    if schemas.GROUP in images.table.columns:
-        columns.append(F.coalesce(schemas.GROUP, F.lit(NO_GROUP)).alias(schemas.GROUP))
-    if settings.pairs == ACROSS_HALVES:
-        columns.append(half_of_key(settings.seed).alias(schemas.HALF))
-    frame = collected(images.table.where(has_every_label(names)).select(*columns))
-    frame = frame.sort_values(schemas.IMAGE_HASH, ignore_index=True)
+    frame = in_hash_order(images.table.where(has_every_label(names)), [F.col(name) for name in known], settings)
     return frame if frame[schemas.IMAGE_HASH].is_unique else None
 
 

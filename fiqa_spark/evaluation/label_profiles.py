@@ -6,7 +6,7 @@ import numpy as np
 
 from fiqa_spark.evaluation.few_labels import few_labels
 from fiqa_spark.evaluation.findings import Profile, Sheet, Thumbnail
-from fiqa_spark.evaluation.label_sets import LabelSet, with_identity
+from fiqa_spark.evaluation.label_sets import SCALES, LabelSet, with_identity
 from fiqa_spark.evaluation.many_labels import Labels, ManyLabels
 from fiqa_spark.evaluation.settings import EvaluationSettings
 
@@ -14,7 +14,6 @@ _BINS = 50
 _LOWEST_IDENTITIES = 15
 _IMAGES_OF_A_MEAN = 2
 _TILES, _TILES_OF_IDENTITY = 12, 24
-_SCALES = {"label": (0.0, 100.0), "ERS": (0.0, 1.0)}
 
 
 def profile(labels: LabelSet, settings: EvaluationSettings, known_at_most: int | None = None) -> Profile:
@@ -23,7 +22,7 @@ def profile(labels: LabelSet, settings: EvaluationSettings, known_at_most: int |
     # Few are looked through by the driver, which takes one look.
     found: Labels = few_labels(images, known_at_most) or ManyLabels(images)
     statuses, (lowest, median, highest) = found.statuses_and_range()
-    low, high = _SCALES.get(labels.quantity, (lowest, highest))
+    low, high = SCALES.get(labels.quantity, (lowest, highest))
     edges = np.linspace(min(low, lowest), max(high, highest), _BINS + 1)
     return Profile(
         labels.name,

@@ -17,6 +17,8 @@ from fiqa_spark.runtime.storage import Storage
 
 IS_OF_SET = "is_of_set"
 """Column of `with_identity`: whether the label set itself tells the identity."""
+SCALES = {"label": (0.0, 100.0), "ERS": (0.0, 1.0)}
+"""Quantity to its lowest and highest value; other scores have a scale of their own."""
 _NAME_LENGTH = 80
 
 

@@ -11,16 +11,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
+from fiqa_spark.evaluation.image_frames import in_hash_order
 from fiqa_spark.evaluation.label_sets import has_every_label
 from fiqa_spark.evaluation.labelled_images import LabelledImages
 from fiqa_spark.evaluation.numbered_pairs import Numbers, compared_numbers, draw_numbers
-from fiqa_spark.evaluation.pair_similarities import NO_GROUP, ComparedPairs, left_out_of
-from fiqa_spark.evaluation.settings import ACROSS_HALVES, EvaluationSettings
+from fiqa_spark.evaluation.pair_similarities import ComparedPairs, left_out_of
+from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.evaluation.vector_meetings import met_similarities
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.matching.join import repeated_key
-from fiqa_spark.methods.mate_groups import half_of_key
 from fiqa_spark.runtime.driver_memory import free_bytes
 from fiqa_spark.runtime.frames_by_arrow import collected, distributed
 
@@ -56,12 +56,7 @@ def numbered_images(images: LabelledImages, names: Sequence[str], settings: Eval
         return None
     columns = [F.col(name) for name in (schemas.IDENTITY_HASH, schemas.IMAGE_HASH, *names)]
     columns.append(F.xxhash64(schemas.KEY).alias(schemas.KEY_HASH))
-    if schemas.GROUP in images.table.columns:
-        columns.append(F.coalesce(schemas.GROUP, F.lit(NO_GROUP)).alias(schemas.GROUP))
-    if settings.pairs == ACROSS_HALVES:
-        columns.append(half_of_key(settings.seed).alias(schemas.HALF))
-    frame = collected(_usable(images.table, names).select(*columns))
-    frame = frame.sort_values(schemas.IMAGE_HASH, ignore_index=True)
+    frame = in_hash_order(_usable(images.table, names), columns, settings)
     of_image = (frame[schemas.IMAGE_HASH], frame[schemas.KEY_HASH])
     return frame if all(hashes.is_unique for hashes in of_image) else None
 

@@ -37,10 +37,11 @@ def judged(tmp_path_factory, run_job):
     planted = Planted(tmp_path_factory.mktemp("judged"), identities=60)
     folder = planted.folder
     write_other_model(folder / "other", folder / "features" / "part-0.parquet")
-    for name, words in {"margin": ("--method", "margin", "--half-mates"), "sdd": ("--rounds", "4")}.items():
+    for name, words in {"margin": ("--method", "margin", "--half-mates", "--report"), "sdd": ("--rounds", "4")}.items():
         places = {"image_list_file": folder / "images.txt", "feature_root": folder / "features"}
         result = run_job("generate_labels", *options(**places, score_dst=folder / name, id_key_index=-2), *words)
         assert result.returncode == 0, result.stderr
+    planted.own_page = json.loads((folder / "margin" / "summary.json").read_text(encoding="utf-8"))["evaluation"]
     quality = pd.read_csv(folder / "quality.csv")
     chance = quality.assign(quality=100 * np.random.default_rng(0).uniform(size=len(quality)))
     chance.to_csv(folder / "chance.csv", index=False)
@@ -85,6 +86,13 @@ def test_who_made_labels_and_who_has_seen_the_pairs_is_told(judged):
     notes = " ".join(judged.summary["notes"])
     assert "Labels of margin, sdd were made from the features of own" in notes
     assert "labels of sdd come from mates of both halves" in notes
+
+
+def test_labels_of_half_mates_are_shown_by_pairs_that_they_have_not_seen(judged):
+    [judge] = judged.own_page["judges"]
+    assert judge["made"] == ["labels"]
+    assert judge["pairs"]["kind"] == "across halves"
+    assert not any("both halves" in note for note in judged.own_page["notes"])
 
 
 def test_cuts_are_written_and_labels_that_tell_leave_fewer_errors(judged):
