@@ -38,9 +38,12 @@ def weighted_sums_of_groups(
     sums : ndarray of float32, shape (g, dimension)
     evidence : ndarray of float64, shape (g,)
     """
-    firsts = np.cumsum(sizes) - sizes
-    weighted = embeddings * weights[:, None].astype(np.float32)
-    return np.add.reduceat(weighted, firsts), np.add.reduceat(weights, firsts)
+    ends, of_float32 = np.cumsum(sizes), weights.astype(np.float32)
+    sums = np.empty((len(sizes), embeddings.shape[1]), np.float32)
+    # A product a group: `np.add.reduceat` would go through the embeddings column by column.
+    for number, (first, end) in enumerate(zip((ends - sizes).tolist(), ends.tolist(), strict=True)):
+        sums[number] = of_float32[first:end] @ embeddings[first:end]
+    return sums, np.add.reduceat(weights, ends - sizes)
 
 
 def centres_of(sums: np.ndarray, evidence: np.ndarray) -> Centres:

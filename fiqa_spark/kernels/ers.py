@@ -36,7 +36,7 @@ def weighted_sums(embeddings: np.ndarray, weights: np.ndarray, owners: np.ndarra
     weights : ndarray of float64, shape (n,)
         Scores of the images, at least 0.
     owners : ndarray of int, shape (n,)
-        Number of the identity of each image, from 0.
+        Number of the identity of each image, from 0. Where images of an identity are neighbours, nothing is copied.
     count : int
         Number of identities g.
 
@@ -46,12 +46,20 @@ def weighted_sums(embeddings: np.ndarray, weights: np.ndarray, owners: np.ndarra
         Row k is the sum of ``e_i f_i`` over the images of identity k, taken in float32.
     """
     sums = np.zeros((count, embeddings.shape[1]))
-    order = np.argsort(owners, kind="stable")
-    ends = np.cumsum(np.bincount(owners, minlength=count)).tolist()
-    gathered, weights = embeddings[order], weights[order].astype(np.float32)
-    for owner, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        sums[owner] = weights[first:end] @ gathered[first:end]
+    weights, firsts = weights.astype(np.float32), _firsts_of_runs(owners)
+    if len(firsts) > np.count_nonzero(np.bincount(owners)):
+        order = np.argsort(owners, kind="stable")
+        embeddings, weights, owners = embeddings[order], weights[order], owners[order]
+        firsts = _firsts_of_runs(owners)
+    ends = [*firsts[1:].tolist(), len(owners)]
+    for owner, first, end in zip(owners[firsts].tolist(), firsts.tolist(), ends, strict=False):
+        sums[owner] = weights[first:end] @ embeddings[first:end]
     return sums
+
+
+def _firsts_of_runs(owners: np.ndarray) -> np.ndarray:
+    """Rows whose owner is not that of the row before."""
+    return np.flatnonzero(np.diff(owners, prepend=-1))
 
 
 def mean_direction(vectors_sum: np.ndarray) -> np.ndarray:

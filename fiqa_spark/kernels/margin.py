@@ -8,7 +8,7 @@ import numpy as np
 
 _LOWEST_WEIGHT = 0.02
 # Embeddings copied at once, in values.
-_VALUES_AT_ONCE = 1 << 20
+_VALUES_AT_ONCE = 1 << 17
 
 
 def stranger_similarities(
@@ -74,7 +74,8 @@ def mate_weights(margins: np.ndarray, *, lo: float, hi: float) -> np.ndarray:
     ndarray of float64, of the same shape
         Square of the place between `lo` and `hi`, in [0.0004, 1]; higher is better.
     """
-    return np.clip((margins - lo) / (hi - lo), _LOWEST_WEIGHT, 1) ** 2
+    # For few margins at a time, as here, `np.clip` takes longer than these two together.
+    return np.minimum(np.maximum((margins - lo) / (hi - lo), _LOWEST_WEIGHT), 1) ** 2
 
 
 def margin_labels(margins: np.ndarray, *, lo: float, hi: float) -> np.ndarray:

@@ -223,11 +223,11 @@ def _settled(
     """Margins of groups of one size, and the weights of the mates that they come from; all of shape (g, s)."""
     if strangers.shape[1] == 1:
         return priors, mate_weights(priors, lo=lo, hi=hi)
-    margins = _initial(mated_sums, strangers)
+    margins, weighted_priors = _initial(mated_sums, strangers), kappa * priors
     for _ in range(_TIMES):
         weights = mate_weights(margins, lo=lo, hi=hi)
         of_others = weights_of_others(weights)
-        margins = (mated_sums(weights) - of_others * strangers + kappa * priors) / (of_others + kappa)
+        margins = (mated_sums(weights) - of_others * strangers + weighted_priors) / (of_others + kappa)
     return margins, weights
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fiqa_spark.kernels.draws import intra_positions, slots_to_drop
+from fiqa_spark.kernels.draws import intra_positions
 
 # Similarities held at once: few enough for a processor's cache, enough to make the calls around them cheap.
 _SIMILARITIES_AT_ONCE = 1 << 20
@@ -40,7 +40,7 @@ def mated_of_small_identities(embeddings: np.ndarray) -> np.ndarray:
     """
     identities, size, _ = embeddings.shape
     mated = embeddings @ embeddings.transpose(0, 2, 1)
-    mated[:, np.arange(size), np.arange(size)] = np.inf
+    mated.reshape(identities, size * size)[:, :: size + 1] = np.inf
     mated.sort(axis=2)
     return mated.reshape(identities * size, 1, size)[:, :, :-1]
 
@@ -57,20 +57,26 @@ def mated_of_identity(embeddings: np.ndarray, *, comparisons: int, rounds: int) 
     -------
     ndarray of float32, shape (s, rounds or 1, min(comparisons, s - 1))
     """
-    intra, dropped = _draw_of_size(len(embeddings), comparisons, rounds)
-    columns = min(len(embeddings), intra.size)
-    mated = np.take(embeddings @ embeddings[:columns].T, intra, axis=1)
-    mated.reshape(-1)[dropped] = np.inf
+    intra, own, stand_ins = _draw_of_size(len(embeddings), comparisons, rounds)
+    similarities = embeddings @ embeddings[: rounds * (comparisons + 1)].T
+    mated = np.take(similarities, intra, axis=1)
+    mated.reshape(-1)[own] = similarities.reshape(-1)[stand_ins]
     mated.sort(axis=2)
-    return mated[:, :, :-1]
+    return mated
 
 
 @lru_cache(maxsize=256)
-def _draw_of_size(images: int, comparisons: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Intra positions of an identity of this size, and what to drop of the flattened similarities at these."""
+def _draw_of_size(images: int, comparisons: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions that the images of an identity of this size meet, less the last of each round.
+
+    Where an image meets itself, the last of the round stands in: flat positions of the one in (image, round, slot), and
+    of the other in (image, position).
+    """
     intra = intra_positions(images, comparisons, rounds)
-    slots = slots_to_drop(images, intra)
-    return intra, (np.arange(slots.size) * intra.shape[1] + slots.ravel()).astype(np.int32)
+    met, last = intra[:, :-1], intra[:, -1:]
+    columns = min(images, intra.size)
+    slots = np.arange(met.size).reshape(met.shape)
+    return met, (met * met.size + slots).ravel(), (met * columns + last).ravel()
 
 
 def _with_drawn(embeddings: np.ndarray, drawn: np.ndarray) -> np.ndarray:

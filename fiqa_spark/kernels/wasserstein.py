@@ -24,18 +24,15 @@ def wasserstein_distance_sorted(first: np.ndarray, second: np.ndarray) -> np.nda
         Distances, at least 0; 0 only for equal distributions. Equal to `scipy.stats.wasserstein_distance`.
     """
     a, b = first.shape[-1], second.shape[-1]
-    if a == b:
-        gaps, widths = first - second, np.full(a, 1 / a)
-    else:
-        first_index, second_index, widths = _quantile_steps(a, b)
-        gaps = first[..., first_index] - second[..., second_index]
+    first_index, second_index, widths = _quantile_steps(a, b, np.result_type(first, second))
+    gaps = first - second if a == b else first[..., first_index] - second[..., second_index]
     np.abs(gaps, out=gaps)
-    return gaps @ widths.astype(gaps.dtype)
+    return gaps @ widths
 
 
 @lru_cache(maxsize=1024)
-def _quantile_steps(a: int, b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _quantile_steps(a: int, b: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index of the value of each sample on every step, and the steps' widths (whole numbers until the end)."""
     edges = np.union1d(np.arange(a, dtype=np.int64) * b, np.arange(b, dtype=np.int64) * a)
     widths = np.diff(edges, append=a * b) / (a * b)
-    return edges // b, edges // a, widths
+    return edges // b, edges // a, widths.astype(dtype)

@@ -70,6 +70,16 @@ def test_weighted_sums_are_those_of_a_plain_loop(seed):
     np.testing.assert_allclose(weighted_sums(embeddings, weights, owners, identities), expected, atol=1e-5)
 
 
+def test_weighted_sums_are_the_same_in_whatever_order_identities_come():
+    embeddings, weights = random_embeddings(9, 4), np.linspace(0.1, 1, 9)
+    owners = np.array([2, 2, 2, 0, 0, 3, 3, 3, 3])
+    expected = weighted_sums(embeddings, weights, owners, 5)
+    np.testing.assert_allclose(expected[3], weights[5:] @ embeddings[5:], atol=1e-6)
+    for order in ([8, 3, 0, 5, 1, 7, 4, 2, 6], [3, 4, 5, 6, 7, 8, 0, 1, 2]):
+        found = weighted_sums(embeddings[order], weights[order], owners[order], 5)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_an_identity_without_images_has_a_sum_of_zero():
     sums = weighted_sums(random_embeddings(2, 3), np.ones(2), np.array([2, 2]), 4)
     assert not sums[[0, 1, 3]].any()
