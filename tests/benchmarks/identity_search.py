@@ -64,7 +64,7 @@ def measured_search(identities, dimension=DIMENSION):
 def _bare_1e9(pool, cores, identities, dimension):
     """Core-seconds of 10^9 products in tiles, every core at work, of as many as a search has, up to a limit."""
     products = min(identities**2 / 2, _BARE_PRODUCTS_AT_MOST)
-    tiles = round(products / cores / _TILE**2)
+    tiles = max(1, round(products / cores / _TILE**2))
     seconds = pool.starmap(_bare_seconds, [(tiles, dimension)] * cores, chunksize=1)
     return 1e9 * sum(seconds) / (cores * tiles * _TILE**2)
 

@@ -9,14 +9,11 @@ import numpy as np
 import threadpoolctl
 
 import fiqa_spark
+from tests.benchmarks.comparison import compared
+from tests.benchmarks.figures import figures
+from tests.benchmarks.runs import all_runs, lines, scripts
 
 RESULTS = pathlib.Path(__file__).parent / "results"
-
-
-def straight_line(images, seconds, cores):
-    """Fixed seconds and core-microseconds an image, by least squares over runs of several sizes."""
-    slope, fixed = np.polyfit(images, seconds, 1)
-    return float(fixed), float(slope * cores * 1e6)
 
 
 def machine(cores):
@@ -42,86 +39,85 @@ def _blas_kernels():
             yield f"{library['internal_api']} {library['version']} for {library.get('architecture', 'any processor')}"
 
 
-def figures(found):
-    """Name to (value seen, bound, unit) of all that shall be reached."""
-    floor, jobs = found["floor"], found["jobs"]
-    rows = {"kernels / floor": (found["kernels"] / floor, 2.2, "")}
-    for form, name in (("store", "feature store"), ("plain", "plain scattered Parquet")):
-        fixed, marginal = (jobs[form]["fit"][key] for key in ("fixed_seconds", "core_microseconds"))
-        rows[f"marginal cost / floor, {name}"] = (marginal / floor, {"store": 7, "plain": 10}[form], "")
-        rows[f"fixed cost, {name}"] = (fixed, 12, "s")
-    first = jobs["store"]["runs"][0]
-    rows["exact / sampled, whole job, smallest size"] = (found["exact"]["seconds"] / first["seconds"], 4, "")
-    many = [found["many"][key]["seconds"] for key in ("of_3", "of_20")]
-    rows["identities of 3 / of 20, time for as many images"] = (many[0] / many[1], 1.5, "")
-    for form, name in (("store", "feature store"), ("plain", "plain scattered Parquet")):
-        margin, sdd_fiqa = (found[of][form]["fit"]["core_microseconds"] for of in ("margin", "jobs"))
-        rows[f"margin / SDD-FIQA, marginal cost, {name}"] = (margin / sdd_fiqa, 0.8, "")
-    many = [found["many_margin"][key]["seconds"] for key in ("of_3", "of_20")]
-    rows["margin: identities of 3 / of 20, time for as many images"] = (many[0] / many[1], 1.5, "")
-    without = jobs["plain"]["runs"][1]["seconds"]
-    rows["one huge identity / without it"] = (found["skewed"]["seconds"] / without, 1.5, "")
-    for run in found["search"]:
-        rows[f"search among {run['identities']:,} identities / bare matrix product"] = (run["ratio"], 1.5, "")
-    usual = [run for of in (jobs, found["margin"]) for form in of.values() for run in form["runs"]]
-    usual += [found["exact"], *found["many"].values(), *found["many_margin"].values()]
-    rows["largest Python worker"] = (max(run["worker_mib"] for run in usual), 1024, "MiB")
-    rows["largest Python worker, one huge identity"] = (found["skewed"]["worker_mib"], 2048, "MiB")
-    rows["largest Java process"] = (max(run["java_mib"] for run in (*usual, found["skewed"])), 4096, "MiB")
-    return rows
+def last_run(folder):
+    """What the last run has left in a folder of results; None if there is none."""
+    file = pathlib.Path(folder, "benchmark.json")
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def table(found):
-    """All figures as Markdown."""
+def table(found, last=None):
+    """All figures as Markdown, and what got slower since the last run."""
     about = found["machine"]
-    lines = [
+    head = (
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB; Python {about['python']}, "
-        f"NumPy {about['numpy']}, {about['blas']}",
-        "",
-        "| part | core-microseconds an image |",
-        "|---|---|",
-        f"| floor: bare matrix product | {found['floor']:.2f} |",
-        f"| kernels | {found['kernels']:.2f} |",
-        *[
-            f"| {method} from {name}, marginal | {found[of][form]['fit']['core_microseconds']:.1f} |"
-            for of, method in (("jobs", "SDD-FIQA"), ("margin", "margin"))
-            for form, name in (("store", "the feature store"), ("plain", "plain scattered Parquet"))
-        ],
-        *[f"| loop, {run['images']:,} images, one process | {run['microseconds']:,.0f} |" for run in found["loop"]],
-        "",
-        "| job | images | seconds | Java, MiB | largest worker, MiB |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [_run_line(name, run) for name, run in _all_runs(found)]
-    lines += ["", "| figure | seen | to reach |", "|---|---|---|"]
+        f"NumPy {about['numpy']}, {about['blas']}"
+    )
+    parts = (_costs(found), _commands(found), _bounds(found), _since(found, last))
+    return "\n\n".join([head, *map("\n".join, parts)])
+
+
+def _costs(found):
+    """By processor time as well, of which wall time has more where a core waits."""
+    yield "| an image | core-microseconds | times the floor | processor microseconds |"
+    yield "|---|---|---|---|"
+    for name, value in (("floor: bare matrix product", found["floor"]), ("kernels", found["kernels"])):
+        yield f"| {name} | {value:.2f} | {value / found['floor']:.2g} | |"
+    for name, line in lines(found):
+        fit = line["fit"]
+        processor = f"{fit['processor_microseconds']:.1f}" if "processor_microseconds" in fit else ""
+        marginal = fit["core_microseconds"]
+        over = f"{name}, on top of {fit['fixed_seconds']:.1f} s"
+        yield f"| {over} | {marginal:.1f} | {marginal / found['floor']:.1f} | {processor} |"
+    for run in found["loop"]:
+        yield f"| loop, {run['images']:,} images, one process | {run['microseconds']:,.0f} | | |"
+
+
+def _commands(found):
+    yield "| command | images | seconds | processor seconds | Java, MiB | largest worker, MiB |"
+    yield "|---|---|---|---|---|---|"
+    for name, run in all_runs(found):
+        java, worker = (f"{run[kind]:,.0f}" for kind in ("java_mib", "worker_mib"))
+        yield f"| {name} | {_times(run)} | {java} | {worker} |"
+    for run in scripts(found):
+        yield f"| script of an afternoon, plain Parquet | {_times(run)} | | {run['other_mib']:,.0f} |"
+
+
+def _times(run):
+    return f"{run['images']:,} | {run['seconds']:.1f} | {run['processor_seconds']:.1f}"
+
+
+def _bounds(found):
+    yield "| figure | seen | to reach | |"
+    yield "|---|---|---|---|"
     for name, (value, bound, unit) in figures(found).items():
-        lines.append(f"| {name} | {value:,.4g} {unit} | {bound:,} {unit} |".replace("  |", " |"))
-    return "\n".join(lines)
+        missed = "" if value <= bound else "missed"
+        yield f"| {name} | {value:,.4g} {unit} | {bound:,} {unit} | {missed} |".replace("  |", " |")
 
 
-def _all_runs(found):
-    for form, name in (("store", "feature store"), ("plain", "plain Parquet")):
-        yield from ((f"SDD-FIQA from {name}", run) for run in found["jobs"][form]["runs"])
-        yield from ((f"margin from {name}", run) for run in found["margin"][form]["runs"])
-    yield from (("import into the feature store", run) for run in found["import"])
-    yield "SDD-FIQA, exact, feature store", found["exact"]
-    for of, method in (("many", "SDD-FIQA"), ("many_margin", "margin")):
-        yield f"{method}, identities of 3, 128 values, plain", found[of]["of_3"]
-        yield f"{method}, identities of 20, 128 values, plain", found[of]["of_20"]
-    yield "SDD-FIQA, one huge identity, plain", found["skewed"]
-    yield from ((f"recognizability, {name}", run) for name, run in found["scores"].items())
+def _since(found, last):
+    if not last:
+        yield "No earlier run to compare with."
+        return
+    since = compared(last, found)
+    yield (
+        f"{since.compared} figures compared with those of the last run. The machine takes {since.machine:.2f} times as "
+        f"long for the same work; beyond that, a command counts as slower from {1 + since.noise:.2f} times its time."
+    )
+    if not since.slower:
+        yield "Nothing got slower by more."
+        return
+    yield from ("", "| slower than last time | then | now | ratio without the machine's |", "|---|---|---|---|")
+    for row in since.slower:
+        yield f"| {row.name} | {row.then:.4g} | {row.now:.4g} | {row.ratio:.2f} |"
 
 
-def _run_line(name, run):
-    return f"| {name} | {run['images']:,} | {run['seconds']:.1f} | {run['java_mib']:,.0f} | {run['worker_mib']:,.0f} |"
-
-
-def write(found):
+def write(folder, found, last=None):
     """Write ``benchmark.json``, ``benchmark.md`` and ``benchmark.png``."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    (RESULTS / "benchmark.md").write_text(table(found) + "\n", encoding="utf-8")
-    _plot(found, RESULTS / "benchmark.png")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (folder / "benchmark.md").write_text(table(found, last) + "\n", encoding="utf-8")
+    _plot(found, folder / "benchmark.png")
 
 
 def _plot(found, path):
