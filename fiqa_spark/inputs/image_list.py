@@ -227,7 +227,9 @@ def observed_images(images: DataFrame, *, several_identities: bool = True) -> tu
     identity = F.col(schemas.IDENTITY)
     facts = [*_facts_of_lines(), F.min(_is_identity_in_key()).alias(IN_KEYS)]
     if several_identities:
-        facts += [F.min(identity).alias(_FIRST_IDENTITY), F.max(identity).alias(_LAST_IDENTITY)]
+        # By their hashes, as keeping the first and last of texts takes longer.
+        known = F.when(identity.isNotNull(), F.col(schemas.IDENTITY_HASH))
+        facts += [F.min(known).alias(_FIRST_IDENTITY), F.max(known).alias(_LAST_IDENTITY)]
     observation = Observation()
     return images.observe(observation, *facts), observation
 
@@ -239,7 +241,7 @@ def _facts_of_lines() -> list[Column]:
         F.sum(F.when(path.isNull(), F.col(schemas.LIST_ROWS))).alias("without_path"),
         F.max(F.col(schemas.IDENTITY).isNotNull()).alias(IDENTIFIED),
         F.min(F.when(is_unusable(schemas.PATH), path)).alias("unusable"),
-        F.min(F.when(path.contains("..") & keys.climbs(path), path)).alias("climbing"),
+        F.min(F.when(keys.may_be_odd(path) & keys.climbs(path), path)).alias("climbing"),
         *facts_of_paths(),
     ]
 
@@ -273,8 +275,9 @@ def checked_list(images: DataFrame, facts: dict[str, Any], first: pd.DataFrame, 
     """
     list_rows = check_lines(images, facts, settings)
     if _FIRST_IDENTITY in facts and facts[_FIRST_IDENTITY] == facts[_LAST_IDENTITY]:
+        [[only]] = images.select(F.min(schemas.IDENTITY)).collect()
         paths = [row.path for row in images.select(schemas.PATH).limit(_PATHS_FOR_ADVICE).collect()]
-        raise _one_identity(facts[_FIRST_IDENTITY], paths, settings.id_key_index)
+        raise _one_identity(only, paths, settings.id_key_index)
     return CheckedList(list_rows, facts[IN_KEYS], first)
 
 

@@ -18,7 +18,9 @@ _EXTENSIONS = (
     *("pbm", "pgm", "pnm", "ppm", "jp2", "j2k", "jpx", "jxl", "heic", "heif", "hif", "avif"),
     *("mp4", "mov", "avi", "mkv", "webm", "npy"),
 )
-_EXTENSION = "extension of the key"
+# Of a letter that is one byte in lower case.
+_LETTER_BYTES = 3
+_EXTENSION, _IS_TIDY = "extension of the key", "key has no odd part"
 EXTENSION_PATTERN = rf"\.(?i:{'|'.join(_EXTENSIONS)})"
 """An extension that a key does without; a regular expression for Python and Java."""
 # What is not seen at either end of a line: white space of any kind, control characters, soft hyphens, empty letters,
@@ -51,30 +53,31 @@ def with_key(table: DataFrame, *roots: str) -> DataFrame:
     DataFrame
         With `key`: no leading slash, no empty and no '.' parts, no ``.npy``, no blanks around it; null for null.
     """
-    path, key, extension = F.col(schemas.PATH), F.col(schemas.KEY), F.col(_EXTENSION)
+    path, key, extension, is_tidy = F.col(schemas.PATH), F.col(schemas.KEY), F.col(_EXTENSION), F.col(_IS_TIDY)
     relative = key
     for prefix in _prefixes(roots):
         relative = F.when(F.startswith(key, F.lit(prefix)), F.substring(key, len(prefix) + 1, 2**31 - 1)).otherwise(
             relative
         )
-    # Most paths are clean, and looking for a string costs a fraction of a regular expression.
+    # Most paths are tidy, and looking for a string costs a fraction of a regular expression.
     begins_oddly = F.startswith(key, F.lit("/")) | F.startswith(key, F.lit("./"))
     odd = begins_oddly | F.contains(key, F.lit("//")) | F.contains(key, F.lit("/./"))
     clean = F.regexp_replace(F.regexp_replace(key, r"/(\.?/)+", "/"), r"^(\.?/)+", "")
+    of_tidy = F.when(F.startswith(key, F.lit("/")), F.substring(key, 2, 2**31 - 1)).otherwise(key)
     # By bytes, as the cut is at a dot; by characters, every one of them would have to be looked at.
     stem_length = F.octet_length(key) - F.octet_length(extension) - 1
     stem = key.cast("binary").substr(F.lit(1), stem_length).cast("string")
-    # In words, as PySpark asks Java for each constant.
-    named = F.expr(f"lower(`{_EXTENSION}`) in ({', '.join(map(repr, _EXTENSIONS))})") & (stem_length > 0)
+    has_stem = (stem_length > 0) & (is_tidy | ~F.endswith(stem, F.lit("/")))
     # Step by step, so that Spark computes once what is used often.
     return (
         table.withColumn(schemas.KEY, F.when(is_bare(path), path).otherwise(trimmed(path)))
-        .withColumn(schemas.KEY, with_slashes(key))
+        .withColumn(_IS_TIDY, ~(may_be_odd(key) | F.contains(key, F.lit("\\"))))
+        .withColumn(schemas.KEY, F.when(is_tidy, key).otherwise(with_slashes(key)))
         .withColumn(schemas.KEY, relative)
-        .withColumn(schemas.KEY, F.when(odd, clean).otherwise(key))
+        .withColumn(schemas.KEY, F.when(is_tidy, of_tidy).when(odd, clean).otherwise(key))
         .withColumn(_EXTENSION, F.substring_index(key, ".", -1))
-        .withColumn(schemas.KEY, F.when(named & ~F.endswith(stem, F.lit("/")), stem).otherwise(key))
-        .drop(_EXTENSION)
+        .withColumn(schemas.KEY, F.when(_has_extension() & has_stem, stem).otherwise(key))
+        .drop(_EXTENSION, _IS_TIDY)
     )
 
 
@@ -114,6 +117,22 @@ def as_listed(path: Column) -> Column:
     return with_slashes(F.when(is_bare(path), path).otherwise(trimmed(path)))
 
 
+def may_be_odd(path: Column) -> Column:
+    """True for few paths, among them all that have empty parts, '.' or '..', but at the start an empty one."""
+    return F.startswith(path, F.lit(".")) | F.contains(path, F.lit("/.")) | F.contains(path, F.lit("//"))
+
+
+def _has_extension() -> Column:
+    """True where the extension of a key is one that it does without, in upper or lower case."""
+    of_images, most = ", ".join(map(repr, _EXTENSIONS)), _LETTER_BYTES * max(map(len, _EXTENSIONS))
+    # `lower` reads the tables of all languages, for half a second: hardly any row needs it. In words, as PySpark asks
+    # Java for each constant.
+    return F.expr(
+        f"`{_EXTENSION}` in ({of_images}, {of_images.upper()})"
+        f" or octet_length(`{_EXTENSION}`) <= {most} and lower(`{_EXTENSION}`) in ({of_images})"
+    )
+
+
 def climbs(path: Column) -> Column:
     """True where a path has a part '..', with which it could leave its root."""
     return path.rlike(r"(^|/)\.\.(/|$)")
@@ -125,7 +144,9 @@ def identity(path: Column, index: int) -> Column:
     count = index if index < 0 else index + 1
     kept = F.substring_index(path, "/", count)
     part = F.substring_index(kept, "/", -1 if count > 0 else 1)
-    if abs(count) > 1:
+    if abs(count) == 2:
+        part = F.when(F.octet_length(part) < F.octet_length(kept), part)
+    elif abs(count) > 2:
         fewer = F.substring_index(path, "/", count - 1 if count > 0 else count + 1)
         part = F.when(F.octet_length(fewer) < F.octet_length(kept), part)
     return F.nullif(part, F.lit(""))

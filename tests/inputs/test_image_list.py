@@ -242,6 +242,20 @@ def test_parts_that_climb_are_seen_and_others_are_not(spark):
     rows = [("../a", True), ("a/../b", True), ("a/..", True), ("a..b/c", False), ("..a/b", False), ("a/b..", False)]
     table = spark.createDataFrame(rows, "path string, climbs boolean")
     assert table.where(keys.climbs(table.path) != table.climbs).count() == 0
+    assert table.where(table.climbs & ~keys.may_be_odd(table.path)).count() == 0
+
+
+def test_extensions_are_cut_in_upper_lower_and_mixed_case_and_no_longer_ones(spark):
+    rows = [("a/b.JPG", "a/b"), ("a/b.Jpg", "a/b"), ("a/b.jPeG", "a/b"), ("a/b.jpgs", "a/b.jpgs"), ("a/b.é", "a/b.é")]
+    rows += [
+        ("a/.Jpg", "a/.Jpg"),
+        (".JPG", ".JPG"),
+        ("/a.b/c", "a.b/c"),
+        ("a/.b/c.jpg", "a/.b/c"),
+        ("a/./b.Tif", "a/b"),
+    ]
+    table = spark.createDataFrame(rows, "path string, expected string")
+    assert keys.with_key(table).where("key <> expected").collect() == []
 
 
 def test_the_reference_for_keys_knows_the_example_of_the_method():
