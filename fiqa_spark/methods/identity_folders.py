@@ -1,6 +1,7 @@
-"""A folder an identity on a local disk, written and read by the workers themselves.
+"""A folder an identity, or a bucket of them, on a local disk, written and read by the workers themselves.
 
-Hadoop would start three processes for each to write, and Spark take several times as long to open a small file.
+Hadoop would start three processes for each to write, and Spark take several times as long to open a small file; rows
+of a bucket take Spark half as long again.
 """
 
 import itertools
@@ -39,15 +40,17 @@ def folder_name(identity: str | None) -> str:
     return f"{schemas.IDENTITY}={''.join(escaped)}"
 
 
-def write_folders(rows: DataFrame, folder: str, all_different: Iterable[str], umask: int) -> None:
-    """Write a folder an identity, with one file a partition that has rows of it.
+def write_folders(rows: DataFrame, column: str, folder: str, all_different: Iterable[str], umask: int) -> None:
+    """Write a folder for each value of a column, with one file a partition that has rows of it.
 
     A task that runs again writes the same files again, so that it may fail, but never run twice at once.
 
     Parameters
     ----------
     rows : DataFrame
-        With `identity`, by which each partition is sorted.
+        Each partition is sorted by the column.
+    column : str
+        `identity`, or a number of buckets.
     folder : str
         Path of an existing folder on the disk of the workers.
     all_different : iterable of str
@@ -61,8 +64,8 @@ def write_folders(rows: DataFrame, folder: str, all_different: Iterable[str], um
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task: Any = TaskContext.get()
         name, written = f"part-{task.partitionId():05d}.snappy.parquet", 0
-        for identity, runs in itertools.groupby(_runs(batches), key=lambda run: run[0]):
-            place = f"{folder}/{folder_name(identity)}"
+        for value, runs in itertools.groupby(_runs(batches, column), key=lambda run: run[0]):
+            place = f"{folder}/{folder_name(value) if column == schemas.IDENTITY else f'{column}={value}'}"
             # Java writes names in UTF-8 where folders an identity are written, whatever Python takes for the locale.
             os.makedirs(place.encode(), exist_ok=True)
             os.chmod(place.encode(), 0o777 & ~umask)
@@ -74,18 +77,18 @@ def write_folders(rows: DataFrame, folder: str, all_different: Iterable[str], um
     rows.mapInArrow(write, "files long").collect()
 
 
-def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str | None, pa.RecordBatch]]:
-    """Each identity with its neighbouring rows, without the column `identity`."""
+def _runs(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[tuple[Any, pa.RecordBatch]]:
+    """Each value of a column with its neighbouring rows, without that column."""
     for batch in batches:
-        number = batch.schema.get_field_index(schemas.IDENTITY)
-        identities = batch.column(number)
+        number = batch.schema.get_field_index(column)
+        values = batch.column(number)
         others = [place for place in range(batch.num_columns) if place != number]
         fields, columns = [batch.schema.field(place) for place in others], [batch.column(place) for place in others]
         rest = pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
-        codes = identities.dictionary_encode(null_encoding="encode").indices.to_numpy()
+        codes = values.dictionary_encode(null_encoding="encode").indices.to_numpy()
         begins = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])) if len(codes) else codes
         for begin, end in itertools.pairwise([*begins.tolist(), len(codes)]):
-            yield identities[begin].as_py(), rest.slice(begin, end - begin)
+            yield values[begin].as_py(), rest.slice(begin, end - begin)
 
 
 def _write_file(path: str, runs: Iterator[pa.RecordBatch], without_dictionary: frozenset[str]) -> None:

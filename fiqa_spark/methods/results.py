@@ -91,7 +91,7 @@ def write_result(table: DataFrame, schema: StructType, folder: str, partitioning
     """Write a result where its rows are: nothing is shuffled.
 
     Spark commits the files of tasks that may run twice at once, as on a cluster. In local mode none does: there the
-    workers write folders an identity themselves, as the caller publishes all or nothing.
+    workers write to a local disk themselves, as the caller publishes all or nothing.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ def write_result(table: DataFrame, schema: StructType, folder: str, partitioning
     all_different = (schemas.PATH, *numbers, *lists)
     storage = Storage(table.sparkSession)
     local_folder = storage.local(folder) if _is_on_one_machine(table.sparkSession) else None
-    if partitioning == "identity" and local_folder:
+    if local_folder:
         storage.make_folder(folder)
-        write_folders(in_order, local_folder, all_different, _umask(table.sparkSession))
+        write_folders(in_order, column, local_folder, all_different, _umask(table.sparkSession))
         storage.write_text(f"{folder}/_SUCCESS", "")
         return
     plain = {f"parquet.enable.dictionary#{name}": "false" for name in all_different}

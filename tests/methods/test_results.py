@@ -171,7 +171,7 @@ def test_an_identity_of_many_rows_is_written_in_several_groups(spark, tmp_path, 
     )
     folder = tmp_path / "labels"
     folder.mkdir()
-    write_folders(rows.repartition(2, "path"), str(folder), ["path", "label"], 0o022)
+    write_folders(rows.repartition(2, "path"), "identity", str(folder), ["path", "label"], 0o022)
     assert len(list((folder / "identity=one").iterdir())) == 2
     found = spark.read.schema(rows.schema).parquet(str(folder))
     assert found.agg(F.count("*"), F.countDistinct("path"), F.sum("label")).first()[:] == (
