@@ -27,7 +27,7 @@ NO_IDENTITY = "no_identity"
 PREDICTED = "predicted"
 STATUSES = (OK, MISSING_FEATURE, INVALID_FEATURE, TOO_FEW_IMAGES, NO_IDENTITY)
 
-# Vectors out of files, and the feature store that is made of them: rows of an identity lie together.
+# Vectors out of files.
 PROBLEM = "problem"
 IDENTITY_KEY = "identity_key"
 KEY_HASH = "key_hash"
@@ -38,11 +38,28 @@ VECTORS = StructType(
         StructField(PROBLEM, StringType()),
     ]
 )
+# The feature store: a row holds the images of an identity in the order of their hashes, or a piece of a large one, by
+# the first bits of the hash. Their vectors stand one after the other; `norms` are those of vectors of whole numbers,
+# `lengths` (in values) stand there where vectors differ in length, and `problems` where one has none.
+PIECE = "piece"
+PIECE_BITS = "piece_bits"
+KEYS = "keys"
+KEY_HASHES = "key_hashes"
+FEATURES = "features"
+NORMS = "norms"
+LENGTHS = "lengths"
+PROBLEMS = "problems"
 FEATURE_STORE = StructType(
     [
         StructField(IDENTITY_KEY, LongType(), nullable=False),
-        StructField(KEY_HASH, LongType(), nullable=False),
-        *VECTORS,
+        StructField(PIECE, IntegerType(), nullable=False),
+        StructField(PIECE_BITS, IntegerType(), nullable=False),
+        StructField(KEYS, ArrayType(StringType(), containsNull=False), nullable=False),
+        StructField(KEY_HASHES, ArrayType(LongType(), containsNull=False), nullable=False),
+        StructField(FEATURES, BinaryType(), nullable=False),
+        StructField(NORMS, ArrayType(FloatType(), containsNull=False)),
+        StructField(LENGTHS, ArrayType(IntegerType(), containsNull=False)),
+        StructField(PROBLEMS, ArrayType(StringType())),
     ]
 )
 

@@ -28,7 +28,7 @@ from fiqa_spark.evaluation.mistakes import mistakes
 from fiqa_spark.evaluation.notes import notes_on_judge, notes_on_pairs
 from fiqa_spark.evaluation.pair_similarities import ComparedPairs
 from fiqa_spark.evaluation.settings import ACROSS_HALVES, EvaluationSettings
-from fiqa_spark.inputs.parquet_features import Features
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
@@ -89,7 +89,7 @@ def evaluate(
             features = features_of(pairs.images, judge)
         with steps(f"computing similarities{of_judge}"), naming(judge, settings):
             compared, left_out = pairs.compared(features)
-            made = sets_made_from(storage, judge, features.table, origins)
+            made = sets_made_from(storage, judge, features, origins)
         with steps(f"drawing curves{of_judge}"):
             found = _judged(compared, judge, images, settings, is_first=not judged)
             judged.append(found._replace(made=made, pairs=_with_counts(account, compared, left_out)))

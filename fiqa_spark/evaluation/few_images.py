@@ -15,7 +15,7 @@ from fiqa_spark.evaluation.labelled_images import LabelledImages
 from fiqa_spark.evaluation.numbered_pairs import Columns, compared_numbers, draw_numbers
 from fiqa_spark.evaluation.pair_similarities import ComparedPairs, left_out_of
 from fiqa_spark.evaluation.settings import EvaluationSettings
-from fiqa_spark.inputs.parquet_features import Features
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
 from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -105,11 +105,8 @@ class FewPairs:
 
     def _vectors(self, features: Features) -> tuple[pd.Series, np.ndarray]:
         """The feature of each image of the frame, None where there is none, and whether there is one, be it useless."""
-        hashes = self.images.select(F.xxhash64(schemas.KEY).alias(schemas.KEY_HASH))
-        # By a number alone, which is quicker than by text; what merely has the same hash is left out below.
-        wanted = features.table.select(schemas.KEY_HASH, schemas.KEY, schemas.FEATURE).join(
-            F.broadcast(hashes), schemas.KEY_HASH, "left_semi"
-        )
+        # What merely has the same hash is left out below.
+        wanted = features.of_keys(self.images.select(schemas.KEY))
         found = collected(wanted.select(schemas.KEY, schemas.FEATURE))
         numbers = pd.Index(self._frame[schemas.KEY]).get_indexer(found[schemas.KEY])
         found, numbers = found[numbers >= 0], numbers[numbers >= 0]

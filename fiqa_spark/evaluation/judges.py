@@ -6,11 +6,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pyspark.sql import DataFrame
-
 from fiqa_spark.errors import FiqaError, InputError
 from fiqa_spark.evaluation.label_sets import LabelSet, named_paths
 from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
 from fiqa_spark.methods.references import Reference, are_of_model, first_vectors, read_reference
 from fiqa_spark.runtime.storage import Storage
@@ -108,17 +107,17 @@ def _settings_in(content: bytes) -> dict[str, Any]:
         return {}
 
 
-def sets_made_from(storage: Storage, judge: Judge, vectors: DataFrame, sets: Sequence[MadeOf]) -> tuple[str, ...]:
+def sets_made_from(storage: Storage, judge: Judge, features: Features, sets: Sequence[MadeOf]) -> tuple[str, ...]:
     """Names of the label sets that were made from the features of a judge, or from others of its model.
 
     Parameters
     ----------
-    vectors : DataFrame
-        `feature`, as of `Features`.
+    features : Features
+        Of the judge.
     """
     place = _place(storage, judge.path)
     with_reference = any(each.reference for each in sets)
-    embeddings = first_vectors(vectors) if with_reference else None
+    embeddings = first_vectors(features) if with_reference else None
     return tuple(
         each.label_set
         for each in sets

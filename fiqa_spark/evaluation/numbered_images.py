@@ -19,7 +19,7 @@ from fiqa_spark.evaluation.pair_similarities import ComparedPairs, left_out_of
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.evaluation.vector_meetings import met_similarities
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.parquet_features import Features
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.matching.join import repeated_key
 from fiqa_spark.runtime.driver_memory import free_bytes
 from fiqa_spark.runtime.frames_by_arrow import collected, distributed
@@ -113,7 +113,7 @@ class NumberedPairs:
         Features of any model may come after another's.
         """
         images = self._frame[[schemas.KEY_HASH, schemas.IMAGE_HASH]]
-        if features.buckets:
+        if features.stored:
             images = images.assign(**{schemas.IDENTITY_KEY: self._identity_keys(features.id_key_index)})
         similarities, matched = met_similarities(features, images, self._numbers, self._settings.seed)
         if similarities is None:

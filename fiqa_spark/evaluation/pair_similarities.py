@@ -14,7 +14,7 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.evaluation.settings import MIN, PRODUCT, EvaluationSettings
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.parquet_features import Features, vector_length
+from fiqa_spark.inputs.features import Features, vector_length
 from fiqa_spark.inputs.vectors import partitions_for, stack_vectors, vector_lengths
 from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -254,16 +254,15 @@ def _as_arrays(frame: pd.DataFrame, quality_columns: list[str]) -> ComparedPairs
 
 
 def _of_images(features: Features, images: DataFrame, count: int) -> Features:
-    """The features of the images of pairs, so that no others are moved; as they are where none is moved anyway."""
-    if features.buckets or count > _FILTERED_AT_MOST:
+    """The features of the images of pairs, so that no others are moved; as they are where these are many."""
+    if count > _FILTERED_AT_MOST:
         return features
-    hashes = images.select(F.xxhash64(schemas.KEY).alias(schemas.KEY_HASH)).distinct()
-    return features._replace(table=features.table.join(F.broadcast(hashes), schemas.KEY_HASH, "left_semi"))
+    return Features(features.of_keys(images.select(schemas.KEY)), features.id_key_index)
 
 
 def _partitions(features: Features, count: int) -> int:
     """Number of partitions for the vectors of so many pairs, or for all features where all are moved."""
-    dimension = vector_length(features.table)
+    dimension = vector_length(features)
     if count > _FILTERED_AT_MOST:
         return partitions_for(max(count, features.table.count()), dimension)
     return min(partitions_for(count, dimension), max(_PARTITIONS_AT_LEAST, count // _PAIRS_A_PARTITION))
@@ -271,7 +270,7 @@ def _partitions(features: Features, count: int) -> int:
 
 def _similar(pairs: DataFrame, features: Features, count: int) -> DataFrame:
     """Pairs with `similarity`, null where a feature cannot be used, and `matched`: whether there are two."""
-    partitions = features.buckets or _partitions(features, count)
+    partitions = _partitions(features, count)
     with_features = pairs.withColumn(_BOTH_MATCHED, F.lit(True))
     for key_column, feature in ((schemas.KEY_B, _FEATURE_B), (schemas.KEY_A, _FEATURE_A)):
         with_features = _with_feature(with_features, features, F.col(key_column), partitions)

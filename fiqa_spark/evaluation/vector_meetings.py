@@ -1,6 +1,7 @@
 """Vectors of numbered pairs meet in workers: each is moved about once, however many pairs it is in, or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,15 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.evaluation.numbered_pairs import Numbers
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.parquet_features import Features, vector_length
+from fiqa_spark.inputs.features import Features, StoredFeatures, vector_length
 from fiqa_spark.inputs.vectors import partitions_for, stack_vectors, vector_lengths
 from fiqa_spark.kernels.edc import pair_similarities
 from fiqa_spark.kernels.embeddings import unit_embeddings
+from fiqa_spark.matching.join import meet_identities
+from fiqa_spark.matching.joined_rows import numbered_embeddings
 from fiqa_spark.runtime.frames_by_arrow import collected, distributed
 from fiqa_spark.runtime.partition_places import places
-from fiqa_spark.runtime.sql_conf import planned_by_identity
+from fiqa_spark.runtime.sql_conf import planned_by_identity, planned_for_identity_rows
 from fiqa_spark.runtime.workers import as_bytes, broadcast, from_bytes, in_worker
 
 _PLACE, _PAIR, _WANTED_HASH = "place", "pair", "wanted_hash"
@@ -50,7 +53,8 @@ def met_similarities(
     matched : ndarray of bool, shape (pairs,)
         Whether both images have a feature, be it useless.
     """
-    with planned_by_identity(features.table.sparkSession):
+    spark, row_bytes = features.table.sparkSession, features.stored.row_bytes if features.stored else None
+    with planned_by_identity(spark), planned_for_identity_rows(spark, row_bytes):
         found = collected(_met(features, images, numbers, seed))
     pairs = found[_PAIR].to_numpy()
     similarities, matched = np.full(len(numbers[0]), np.nan), np.zeros(len(numbers[0]), bool)
@@ -64,31 +68,36 @@ def _met(features: Features, images: pd.DataFrame, numbers: Numbers, seed: int) 
     """Numbers of pairs and their similarity, those of one bucket compared where their vectors lie."""
     a, b = numbers
     in_bucket = np.zeros(len(a), bool)
-    if features.buckets:
+    if features.stored:
         identity_keys = images[schemas.IDENTITY_KEY].to_numpy()
         in_bucket = identity_keys[a] == identity_keys[b]
     found = [
-        _compared(vectors, chosen, numbers, len(images))
+        _compared(*meet(features, images, (a[chosen], b[chosen]), seed), chosen, numbers, len(images))
         for chosen, meet in ((in_bucket, _in_buckets), (~in_bucket, _at_places))
         if chosen.any()
-        for vectors in [meet(features, images, (a[chosen], b[chosen]), seed)]
     ]
     return found[0] if len(found) == 1 else found[0].unionByName(found[1])
 
 
-def _in_buckets(features: Features, images: pd.DataFrame, numbers: Numbers, seed: int) -> DataFrame:
+def _in_buckets(features: Features, images: pd.DataFrame, numbers: Numbers, seed: int) -> tuple[DataFrame, "_Gather"]:
     """The vectors of the images of pairs, where they lie in buckets."""
-    used = _used(numbers, len(images))
+    used, stored = _used(numbers, len(images)), cast(StoredFeatures, features.stored)
     wanted = _wanted(features.table, images, used, schemas.IDENTITY_KEY, images[schemas.IDENTITY_KEY].to_numpy()[used])
-    # A merge by what the buckets are sorted by, which needs no other shuffle than that of these numbers.
-    listed = wanted.repartition(features.buckets or 1, schemas.IDENTITY_KEY).hint("merge")
-    return _own(listed.join(features.table, [schemas.IDENTITY_KEY, schemas.KEY_HASH]), seed).select(*_OF_VECTOR)
+    rows = meet_identities(wanted, stored, (schemas.IDENTITY_KEY,), (schemas.KEY_HASH, schemas.NUMBER))
+    dimension, precision = vector_length(features), stored.precision
+
+    def gathered(frames: Iterator[pd.DataFrame], count: int) -> tuple[np.ndarray, _ByLength]:
+        found = [numbered_embeddings(frame, dimension, precision) for frame in frames if len(frame)]
+        present = np.concatenate([np.empty(0, np.int64), *(one[0] for one in found)])
+        return present, {dimension: [one[1:] for one in found]} if found else {}
+
+    return rows, gathered
 
 
-def _at_places(features: Features, images: pd.DataFrame, numbers: Numbers, seed: int) -> DataFrame:
+def _at_places(features: Features, images: pd.DataFrame, numbers: Numbers, seed: int) -> tuple[DataFrame, "_Gather"]:
     """The vectors of the images of pairs, moved to where both of a pair meet."""
     a, b = numbers
-    partitions = partitions_for(len(_used(numbers, len(images))), vector_length(features.table))
+    partitions = partitions_for(len(_used(numbers, len(images))), vector_length(features))
     # In a round of a tournament those meet whose numbers are equally far from a middle, which moves by one a round, so
     # that most images are wanted at one place.
     last = int(max(a.max(), b.max()))
@@ -96,7 +105,7 @@ def _at_places(features: Features, images: pd.DataFrame, numbers: Numbers, seed:
     used, at = _meetings(numbers, place, len(images))
     wanted = _wanted(features.table, images, used, _PLACE, places(partitions)[at])
     vectors = _own(F.broadcast(wanted).join(features.table, schemas.KEY_HASH), seed)
-    return vectors.select(*_OF_VECTOR, _PLACE).repartition(partitions, _PLACE).drop(_PLACE)
+    return vectors.select(*_OF_VECTOR, _PLACE).repartition(partitions, _PLACE).drop(_PLACE), _gathered
 
 
 def _used(numbers: Numbers, count: int) -> np.ndarray:
@@ -137,7 +146,7 @@ def _own(joined: DataFrame, seed: int) -> DataFrame:
     return joined.where(differs == 0)
 
 
-def _compared(vectors: DataFrame, chosen: np.ndarray, numbers: Numbers, count: int) -> DataFrame:
+def _compared(vectors: DataFrame, gather: "_Gather", chosen: np.ndarray, numbers: Numbers, count: int) -> DataFrame:
     """The chosen pairs whose images are in one partition, with their similarity, NaN where a feature is of no use."""
     of_chosen = np.flatnonzero(chosen), *(side[chosen] for side in numbers)
     content = [as_bytes(each.astype(np.int32)) for each in of_chosen]
@@ -145,7 +154,7 @@ def _compared(vectors: DataFrame, chosen: np.ndarray, numbers: Numbers, count: i
 
     @in_worker
     def compare(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        present, by_length = _gathered(frames, count)
+        present, by_length = gather(frames, count)
         if len(present) > len(np.unique(present)):
             yield pd.DataFrame({_PAIR: [_REPEATED], schemas.SIMILARITY: [np.nan]})
         elif len(present):
@@ -156,6 +165,7 @@ def _compared(vectors: DataFrame, chosen: np.ndarray, numbers: Numbers, count: i
 
 
 _ByLength = dict[int, list[tuple[np.ndarray, np.ndarray]]]
+_Gather = Callable[[Iterator[pd.DataFrame], int], tuple[np.ndarray, _ByLength]]
 
 
 def _gathered(frames: Iterator[pd.DataFrame], count: int) -> tuple[np.ndarray, _ByLength]:

@@ -1,4 +1,4 @@
-"""The feature store: Parquet vectors in buckets by identity key, sorted inside, to be joined where they lie."""
+"""The feature store: Parquet with an identity a row, in buckets by identity key, to be joined where they lie."""
 
 import json
 import uuid
@@ -10,35 +10,46 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.parquet_features import Features
-from fiqa_spark.inputs.vectors import partitions_for, with_binary_vectors
+from fiqa_spark.inputs.features import Features, StoredFeatures
+from fiqa_spark.inputs.identity_rows import VALUE_TYPES, identity_rows
+from fiqa_spark.inputs.stored_vectors import image_rows
+from fiqa_spark.inputs.vectors import partitions_for
 from fiqa_spark.runtime.storage import Storage, literal
 
 # Spark, pandas and DuckDB leave files alone whose names begin with an underscore.
 DESCRIPTION_FILE = "_feature_store.json"
-_FORMAT_VERSION = 2
-# How each version that can be read names the column that the buckets follow.
-_BUCKET_COLUMNS = {1: "cluster", _FORMAT_VERSION: schemas.IDENTITY_KEY}
-_SORTED_BY = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.PATH)
+_FORMAT_VERSION = 3
+# Few enough that a worker may meet some such rows at once, enough that what a row costs is nothing.
+_IMAGES_OF_A_ROW = 1024
+# Versions with a row an image, which is Parquet like any other.
+_ROWS_OF_IMAGES = (1, 2)
+_IMAGE_ORDER = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.PATH)
+_SORTED_BY = (schemas.IDENTITY_KEY, schemas.PIECE)
 # Read as a whole: what is small is gone again before Java's collector moves it to its old generation.
 _ROW_GROUP_BYTES = 8 << 20
+# By default Parquet measures a row group after a hundred rows, which may be a megabyte each here.
+_ROWS_UNTIL_MEASURED = 8
 # Tables are written and read at a path as it is; Spark would take it for a pattern, which `literal` cannot mend in a
 # place that is written to.
 _PLAIN_PATHS = "__globPaths__"
 _IMPORT_AGAIN = "import the features again"
+_PIECE_BITS, _ROW_BYTES, _PRECISION = "piece_bits", "row_bytes", "precision"
 
 
 class _Description(NamedTuple):
     """What the description file tells those who open a store."""
 
-    format_version: int
     buckets: int
     files: int
     id_key_index: int
+    row_bytes: int
+    precision: str
+    dimension: int | None
+    piece_bits: dict[int, int]
 
 
 def write_store(
-    storage: Storage, vectors: DataFrame, folder: str, *, index: int, rows: int, dimension: int
+    storage: Storage, vectors: DataFrame, folder: str, *, index: int, rows: int, dimension: int, precision: str
 ) -> dict[str, Any]:
     """Write vectors as a feature store.
 
@@ -54,6 +65,8 @@ def write_store(
         Part of the key by which vectors are put together, see `keys.identity_key`.
     rows, dimension : int
         About how many vectors of which length there are, from which the number of buckets follows.
+    precision : {'float32', 'int16'}
+        Type of the values that vectors are kept in.
 
     Returns
     -------
@@ -64,37 +77,65 @@ def write_store(
     path = F.col(schemas.PATH)
     keyed = vectors.withColumns(
         {schemas.IDENTITY_KEY: keys.identity_key(path, index), schemas.KEY_HASH: F.xxhash64(path)}
-    ).select(*schemas.FEATURE_STORE.names)
+    )
+    in_order = keyed.repartition(buckets, schemas.IDENTITY_KEY).sortWithinPartitions(*_IMAGE_ORDER)
     table = _new_table_name()
-    by_identity = with_binary_vectors(keyed.repartition(buckets, schemas.IDENTITY_KEY))
     options = {
         "path": folder,
         _PLAIN_PATHS: "false",
         "compression": "none",
-        f"parquet.enable.dictionary#{schemas.FEATURE}": "false",
+        f"parquet.enable.dictionary#{schemas.FEATURES}": "false",
         "parquet.block.size": str(_ROW_GROUP_BYTES),
+        "parquet.page.size.row.check.min": str(_ROWS_UNTIL_MEASURED),
     }
-    writer = by_identity.write.options(**options).bucketBy(buckets, schemas.IDENTITY_KEY).sortBy(*_SORTED_BY)
-    writer.format("parquet").saveAsTable(table)
+    writer = identity_rows(in_order, precision, _IMAGES_OF_A_ROW).write.options(**options)
+    # Spark knows no partitions behind Python, but what is in one stays there: each writes one file.
+    writer.bucketBy(buckets, schemas.IDENTITY_KEY).sortBy(*_SORTED_BY).format("parquet").saveAsTable(table)
     vectors.sparkSession.sql(f"DROP TABLE {table}")
-    written = vectors.sparkSession.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))
-    lengths = written.groupBy((F.octet_length(schemas.FEATURE) / 4).cast("int").alias("length")).count()
-    counts = {row.length: row["count"] for row in lengths.collect()}
     description = {
         "format_version": _FORMAT_VERSION,
-        "dimension": max((length for length in counts if length), key=lambda length: counts[length], default=None),
-        "rows": sum(counts.values()),
+        **_what_was_written(vectors.sparkSession, folder, precision),
         "buckets": buckets,
         "files": _count_files(storage, folder),
         "id_key_index": index,
+        _PRECISION: precision,
     }
     storage.write_text(f"{folder}/{DESCRIPTION_FILE}", json.dumps(description, indent=2) + "\n")
     return description
 
 
+def _what_was_written(spark: SparkSession, folder: str, precision: str) -> dict[str, Any]:
+    """What the rows of a store have in common."""
+    rows = spark.read.schema(schemas.FEATURE_STORE).parquet(literal(folder))
+    images, of_bytes = F.size(schemas.KEYS), F.octet_length(schemas.FEATURES)
+    equal = (of_bytes / images / VALUE_TYPES[precision].itemsize).cast("int")
+    by_length = rows.groupBy(F.when(F.col(schemas.LENGTHS).isNull(), equal).alias("length"))
+    found = by_length.agg(F.sum(images).alias("images"), F.max(of_bytes).alias("row_bytes")).collect()
+    counts = {row.length: row.images for row in found}
+    if None in counts:
+        lengths = rows.select(F.explode(schemas.LENGTHS).alias("length")).groupBy("length").count().collect()
+        del counts[None]
+        for row in lengths:
+            counts[row.length] = counts.get(row.length, 0) + row["count"]
+    large = rows.where(F.col(schemas.PIECE_BITS) > 0).select(schemas.IDENTITY_KEY, schemas.PIECE_BITS).distinct()
+    return {
+        "dimension": max((length for length in counts if length), key=lambda length: counts[length], default=None),
+        "rows": sum(counts.values()),
+        "lengths": sorted(map(list, counts.items())),
+        _ROW_BYTES: max((row.row_bytes for row in found), default=0),
+        # JSON has no whole numbers as keys.
+        _PIECE_BITS: sorted(map(list, large.collect())),
+    }
+
+
 def is_store(storage: Storage, folder: str) -> bool:
     """Whether a folder is a feature store."""
     return storage.is_folder(folder) and storage.exists(_description_path(folder))
+
+
+def has_rows_of_images(storage: Storage, folder: str) -> bool:
+    """Whether a store is of an earlier version, with a row an image."""
+    return _content(storage, folder)[0] in _ROWS_OF_IMAGES
 
 
 def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
@@ -111,42 +152,64 @@ def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
         If the store is of a version that cannot be read, damaged, or lacks files.
     """
     description = _read_description(storage, folder)
-    bucket_column = _BUCKET_COLUMNS[description.format_version]
-    names = {schemas.IDENTITY_KEY: bucket_column}
-    columns = ", ".join(
-        f"{names.get(item.name, item.name)} {item.dataType.simpleString()}" for item in schemas.FEATURE_STORE
-    )
-    sorted_by = ", ".join(names.get(name, name) for name in _SORTED_BY)
+    columns = ", ".join(f"{item.name} {item.dataType.simpleString()}" for item in schemas.FEATURE_STORE)
     table, location = _new_table_name(), storage.qualified(folder).replace("\\", "\\\\").replace("'", "\\'")
     spark.sql(
         f"CREATE TABLE {table} ({columns}) USING parquet OPTIONS ({_PLAIN_PATHS} 'false') "
-        f"CLUSTERED BY ({bucket_column}) SORTED BY ({sorted_by}) INTO {description.buckets} BUCKETS "
+        f"CLUSTERED BY ({schemas.IDENTITY_KEY}) SORTED BY ({', '.join(_SORTED_BY)}) INTO {description.buckets} BUCKETS "
         f"LOCATION '{location}'"
     )
-    # Spark follows the new names back to the buckets, so that vectors stay where they lie.
-    vectors = spark.table(table).withColumnsRenamed({bucket_column: schemas.IDENTITY_KEY, schemas.PATH: schemas.KEY})
-    return Features(vectors, description.id_key_index, description.buckets)
+    rows = spark.table(table)
+    stored = StoredFeatures(
+        rows,
+        description.buckets,
+        description.precision,
+        description.dimension,
+        description.piece_bits,
+        description.row_bytes,
+    )
+    return Features(image_rows(rows, description.precision), description.id_key_index, stored)
 
 
-def _read_description(storage: Storage, folder: str) -> _Description:
-    """What the description file tells, checked against the files."""
+def _content(storage: Storage, folder: str) -> tuple[int, dict[str, Any]]:
+    """Format version and all that the description file tells; InputError if the version cannot be read."""
     path = _description_path(folder)
     try:
         content = json.loads(storage.read_text(path))
         version = content["format_version"]
-        numbers = {name: int(content[name]) for name in ("buckets", "files", "id_key_index")}
     except (ValueError, KeyError, TypeError) as error:
-        text = f"not the description of a feature store ({error})"
-        raise InputError(text, path=path, remedy=_IMPORT_AGAIN) from None
-    if not isinstance(version, int) or version not in _BUCKET_COLUMNS:
-        readable = " or ".join(map(str, _BUCKET_COLUMNS))
-        raise InputError(f"format version {version!r}, not {readable}", path=path, remedy=_IMPORT_AGAIN)
-    description = _Description(version, **numbers)
+        raise _damaged(error, path) from None
+    readable = (*_ROWS_OF_IMAGES, _FORMAT_VERSION)
+    if not isinstance(version, int) or version not in readable:
+        text = f"format version {version!r}, not one of {', '.join(map(str, readable))}"
+        raise InputError(text, path=path, remedy=_IMPORT_AGAIN)
+    return version, content
+
+
+def _read_description(storage: Storage, folder: str) -> _Description:
+    """What the description file tells, checked against the files."""
+    _, content = _content(storage, folder)
+    try:
+        numbers = {name: int(content[name]) for name in ("buckets", "files", "id_key_index", _ROW_BYTES)}
+        pieces = {int(key): int(bits) for key, bits in content[_PIECE_BITS]}
+        if content["dimension"] is not None:
+            int(content["dimension"])
+        if content[_PRECISION] not in VALUE_TYPES:
+            raise ValueError(f"precision {content[_PRECISION]!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(error, _description_path(folder)) from None
+    description = _Description(
+        **numbers, precision=content[_PRECISION], dimension=content["dimension"], piece_bits=pieces
+    )
     files = _count_files(storage, folder)
     if files != description.files:
         text = f"{files} of the {description.files} files of the store"
         raise InputError(text, path=folder, remedy=_IMPORT_AGAIN)
     return description
+
+
+def _damaged(error: Exception, path: str) -> InputError:
+    return InputError(f"not the description of a feature store ({error})", path=path, remedy=_IMPORT_AGAIN)
 
 
 def _description_path(folder: str) -> str:

@@ -11,6 +11,8 @@ from pyspark.sql.types import BinaryType, CharType, NullType, StringType, Varcha
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.settings import FLOAT32, INT16
+from fiqa_spark.inputs.stored_vectors import image_rows
 
 _IMAGES, _FEATURES = "image_list_file", "feature_root"
 _TEXT = (StringType, CharType, VarcharType, BinaryType, NullType)
@@ -78,10 +80,18 @@ def given_features(features: DataFrame) -> DataFrame:
         If it is no DataFrame of Spark, a column is missing or there twice, or `path` holds no text.
     """
     _check_frame(features, _FEATURES)
+    if set(schemas.FEATURE_STORE.names) <= set(features.columns):
+        return _images_of_store(features)
     path = _path(features, _FEATURES)
     _require_column(features, schemas.FEATURE, _FEATURES)
-    from_store = set(schemas.FEATURE_STORE.names) <= set(features.columns)
-    return features.select(path.alias(schemas.PATH), schemas.FEATURE, *([schemas.PROBLEM] if from_store else []))
+    return features.select(path.alias(schemas.PATH), schemas.FEATURE)
+
+
+def _images_of_store(rows: DataFrame) -> DataFrame:
+    """A row an image of a feature store that a notebook has read as Parquet."""
+    first = rows.select(F.col(schemas.NORMS).isNotNull()).head(1)
+    images = image_rows(rows.select(*schemas.FEATURE_STORE.names), INT16 if first and first[0][0] else FLOAT32)
+    return images.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
 
 
 def given_result(table: DataFrame, setting: str, columns: Iterable[str]) -> DataFrame:

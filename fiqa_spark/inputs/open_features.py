@@ -1,5 +1,6 @@
 """Opening of features in any form, by a table of readers; .npy files become a feature store first, to be read once."""
 
+import logging
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,11 +12,12 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.element_types import check_first_are_float32
 from fiqa_spark.inputs.feature_files import PARQUET, FoundFiles
-from fiqa_spark.inputs.feature_store import is_store, open_store, write_store
+from fiqa_spark.inputs.feature_store import has_rows_of_images, is_store, open_store, write_store
+from fiqa_spark.inputs.features import Features, length_of_first
 from fiqa_spark.inputs.image_list import index_in_key
 from fiqa_spark.inputs.nearest_keys import no_match
 from fiqa_spark.inputs.npy_readers import LOCAL_TREE, MATRIX, STORED_TREE
-from fiqa_spark.inputs.parquet_features import Features, keyed_features, read_features, vector_length
+from fiqa_spark.inputs.parquet_features import keyed_features, read_features
 from fiqa_spark.inputs.reader import Reader, Source, Vectors, Wanted
 from fiqa_spark.inputs.settings import FLOAT32, FeatureSettings, ImportSettings
 from fiqa_spark.inputs.text_lines import check_listed
@@ -23,16 +25,34 @@ from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
 
+_log = logging.getLogger("fiqa_spark")
+
+_EARLIER_STORE = "%s is of an earlier version, with a row an image; import it again to have it read in less time"
+
+
+def _is_store(source: Source) -> bool:
+    """Whether a source has an identity a row."""
+    if not is_store(source.storage, source.path):
+        return False
+    if has_rows_of_images(source.storage, source.path):
+        _log.warning(_EARLIER_STORE, source.path)
+        return False
+    return True
+
 
 def _stored_features(source: Source) -> Features:
     return open_store(source.spark, source.storage, source.path)
+
+
+def _stored_vectors(source: Source, wanted: Wanted | None) -> Vectors:
+    return _vectors_of(_stored_features(source))
 
 
 def _parquet_features(source: Source) -> Features:
     table, have_raw_paths = read_features(source.spark, source.found)
     if have_raw_paths:
         check_listed(table, path=source.path)
-    # Those of a store are float32, whatever they were made of.
+    # Those of an earlier store are float32, whatever they were made of.
     feature_type = FLOAT32 if is_store(source.storage, source.path) else source.feature_type
     if feature_type == FLOAT32:
         check_first_are_float32(table, path=source.path)
@@ -40,14 +60,17 @@ def _parquet_features(source: Source) -> Features:
 
 
 def _parquet_vectors(source: Source, wanted: Wanted | None) -> Vectors:
-    """Vectors of any Parquet features, those of a store too."""
-    features = _parquet_features(source).table
-    vectors = features.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
-    return Vectors(vectors, vectors.count(), vector_length(vectors))
+    return _vectors_of(_parquet_features(source))
+
+
+def _vectors_of(features: Features) -> Vectors:
+    """All vectors, to be written as a feature store."""
+    vectors = features.table.select(F.col(schemas.KEY).alias(schemas.PATH), schemas.FEATURE, schemas.PROBLEM)
+    return Vectors(vectors, vectors.count(), length_of_first(vectors))
 
 
 READERS = (
-    Reader(PARQUET, lambda source: is_store(source.storage, source.path), _parquet_vectors, _stored_features),
+    Reader(PARQUET, _is_store, _stored_vectors, _stored_features),
     Reader(PARQUET, lambda source: True, _parquet_vectors, _parquet_features),
     LOCAL_TREE,
     STORED_TREE,
@@ -91,10 +114,11 @@ def open_features(
         return reader.features(source)
     folder = f"{staging}/features"
     with steps("importing features"):
-        store = _import(reader, source, folder, Wanted(images, beside, are_rows))
+        store = _import(reader, source, folder, FLOAT32, Wanted(images, beside, are_rows))
     if not store["rows"]:
         _refuse_unmatched(images, source)
-    return open_store(spark, storage, folder)._replace(of_this_run=True)
+    features = open_store(spark, storage, folder)
+    return features._replace(stored=features.stored and features.stored._replace(of_this_run=True))
 
 
 def import_features(spark: SparkSession, storage: Storage, settings: ImportSettings, folder: str) -> dict[str, Any]:
@@ -116,16 +140,18 @@ def import_features(spark: SparkSession, storage: Storage, settings: ImportSetti
         If there are no features or they cannot be read.
     """
     source = _source(spark, storage, settings.source, settings, settings.id_key_index)
-    return _import(_reader_of(source), source, folder)
+    return _import(_reader_of(source), source, folder, settings.precision)
 
 
-def _import(reader: Reader, source: Source, folder: str, wanted: Wanted | None = None) -> dict[str, Any]:
+def _import(
+    reader: Reader, source: Source, folder: str, precision: str, wanted: Wanted | None = None
+) -> dict[str, Any]:
     """Write features as a store, and return its description."""
     # For lists too: rows are numbered by the pieces in which a list is read, the same until they are written.
     with nullcontext() if reader.features else planned_for_small_files(source.spark):
         vectors, rows, dimension = reader.vectors(source, wanted)
-        index = source.id_key_index
-        return write_store(source.storage, vectors, folder, index=index, rows=rows, dimension=dimension)
+        told = {"index": source.id_key_index, "rows": rows, "dimension": dimension}
+        return write_store(source.storage, vectors, folder, precision=precision, **told)
 
 
 def _source(

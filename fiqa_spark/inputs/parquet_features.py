@@ -1,7 +1,5 @@
 """Features in Parquet, whatever the type of their vectors, to a DataFrame with a key."""
 
-from typing import NamedTuple
-
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BinaryType, DataType, DoubleType, FloatType, UserDefinedType
@@ -11,22 +9,9 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.element_types import as_float32
 from fiqa_spark.inputs.feature_files import FoundFiles
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.parquet_columns import FeatureRows, read_feature_columns
 from fiqa_spark.inputs.settings import FLOAT32
-
-
-class Features(NamedTuple):
-    """Features that can meet images."""
-
-    table: DataFrame
-    """`identity_key` (see `keys.identity_key`), `key_hash`, `key`, `feature` (array<float> or little-endian float32
-    binary) and `problem` (why a feature has no vector)."""
-    id_key_index: int
-    """Part of the key that the identity key comes from."""
-    buckets: int | None
-    """Number of buckets by identity key that the table lies in on disk, each sorted; None if it lies in none."""
-    of_this_run: bool = False
-    """Whether the run has put the buckets together itself, for as long as it lasts."""
 
 
 def read_features(spark: SparkSession, found: FoundFiles) -> FeatureRows:
@@ -101,17 +86,8 @@ def keyed_features(table: DataFrame, index: int, *roots: str, feature_type: str 
     )
     table = table.withColumn(schemas.PATH, keys.required_path(F.col(schemas.PATH)))
     keyed = keys.with_key(table, *roots)
-    return Features(keyed.select(*columns), index, None)
+    return Features(keyed.select(*columns), index)
 
 
 def _is_ml_vector(vector_type: DataType) -> bool:
     return isinstance(vector_type, UserDefinedType) and vector_type.simpleString() == "vector"
-
-
-def vector_length(table: DataFrame) -> int:
-    """Length of the first vector in a DataFrame with `feature`, 1 if there is none."""
-    first = table.where(F.col(schemas.FEATURE).isNotNull()).select(schemas.FEATURE).head(1)
-    if not first:
-        return 1
-    vector = first[0][0]
-    return max(1, len(vector) // 4 if isinstance(vector, (bytes, bytearray)) else len(vector))

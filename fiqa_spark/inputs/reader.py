@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 
 from fiqa_spark.inputs.feature_files import FoundFiles
-from fiqa_spark.inputs.parquet_features import Features
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.runtime.storage import Storage
 
 

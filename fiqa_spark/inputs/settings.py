@@ -7,6 +7,8 @@ from fiqa_spark.runtime.settings import Settings, setting
 
 _INT64 = 2**63 - 1
 FLOAT32, NPY = "float32", "npy"
+INT16 = "int16"
+PRECISIONS = (FLOAT32, INT16)
 ELEMENT_TYPES = (FLOAT32, "float64", "float16", NPY)
 
 
@@ -93,3 +95,7 @@ class ImportSettings(PathSettings, Protocol):
     @property
     def feature_type(self) -> str:
         """As of `VectorSettings`."""
+
+    @property
+    def precision(self) -> str:
+        """Type of the values that vectors are kept in, one of `PRECISIONS`."""

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,11 @@ class Rows:
         """Number of rows."""
         return len(self.usable)
 
+    @cached_property
+    def identified(self) -> npt.NDArray[np.bool_]:
+        """Whether an image has an identity, bool, shape (rows,)."""
+        return self.frame[schemas.IDENTITY].notna().to_numpy()
+
     def column(self, name: str) -> np.ndarray:
         """Values of a column, shape (rows,)."""
         return self.frame[name].to_numpy()
@@ -43,15 +49,24 @@ class Rows:
         return Rows(self.frame.iloc[rows], self.embeddings[rows], self.norms[rows], self.usable[rows])
 
 
-def joined_rows(parts: list[Rows], order: npt.NDArray[np.int64] | None = None) -> Rows:
+def joined_frames(parts: list[Rows]) -> pd.DataFrame:
+    """What is known of the images of several parts, one after the other."""
+    return parts[0].frame if len(parts) == 1 else pd.concat([part.frame for part in parts], ignore_index=True)
+
+
+def joined_rows(
+    parts: list[Rows], order: npt.NDArray[np.int64] | None = None, frame: pd.DataFrame | None = None
+) -> Rows:
     """Rows of several parts, one after the other or in another order.
 
     Parameters
     ----------
     order : ndarray of int, shape (n,), optional
         Numbers of the rows, counted through all parts, as they shall stand.
+    frame : DataFrame of pandas, optional
+        From `joined_frames`, where it is at hand.
     """
-    frame = pd.concat([part.frame for part in parts], ignore_index=True)
+    frame = joined_frames(parts) if frame is None else frame
     norms = np.concatenate([part.norms for part in parts])
     usable = np.concatenate([part.usable for part in parts])
     if order is None:

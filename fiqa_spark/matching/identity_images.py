@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from fiqa_spark import schemas
-from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows
+from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_frames, joined_rows
 from fiqa_spark.matching.identity_pass import repeated_images
 
 LeadingKey = Callable[[np.ndarray], np.ndarray]
@@ -64,7 +63,7 @@ def identity_images(
     leading : callable, optional
         By which identities are put in order before all else.
     """
-    known = pd.concat([part.frame for part in parts], ignore_index=True)
+    known = joined_frames(parts)
     hashes, groups = known[schemas.IDENTITY_HASH].to_numpy(), known[group].to_numpy()
     sort_keys = [known[schemas.IMAGE_HASH].to_numpy(), groups]
     if group != schemas.IDENTITY_HASH:
@@ -74,9 +73,9 @@ def identity_images(
     order = np.lexsort(sort_keys)
     repeated, list_rows = repeated_images(known)
     order = order[~repeated[order]]
-    rows, groups = joined_rows(parts, order), groups[order]
+    rows, groups = joined_rows(parts, order, known), groups[order]
     firsts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
-    can_be_labelled = rows.usable & rows.frame[schemas.IDENTITY].notna().to_numpy()
+    can_be_labelled = rows.usable & rows.identified
     return IdentityImages(rows, list_rows[order], place + order, firsts, can_be_labelled, group)
 
 

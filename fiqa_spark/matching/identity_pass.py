@@ -8,36 +8,32 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.types import ArrayType, BooleanType, StructField, StructType
 
 from fiqa_spark import schemas
-from fiqa_spark.inputs.vectors import stack_vectors
-from fiqa_spark.kernels.embeddings import embeddings_and_norms
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
+from fiqa_spark.matching.join import OF_STORE, Joined
+from fiqa_spark.matching.joined_rows import rows_of_identities, rows_of_images
 from fiqa_spark.runtime.workers import in_worker
 
-_COLUMNS = (
+_OF_LIST = (
     schemas.PATH,
     schemas.IDENTITY,
     schemas.IDENTITY_KEY,
     schemas.LIST_ROWS,
     schemas.IDENTITY_HASH,
     schemas.IMAGE_HASH,
-    schemas.MATCHED,
-    schemas.FEATURE,
 )
 
 
 def pass_over_images(
-    joined: DataFrame,
-    partitions: int,
+    joined: Joined,
     dimension: int,
     *,
     of_identities: Callable[[list[Rows]], Iterable[pd.DataFrame]],
     of_spilled: Callable[[SpilledIdentity], Iterable[pd.DataFrame]],
     schema: StructType,
     bytes_at_once: int,
-    more: tuple[str, ...] = (),
 ) -> DataFrame:
     """What is computed from the embeddings of whole identities.
 
@@ -46,10 +42,8 @@ def pass_over_images(
 
     Parameters
     ----------
-    joined : DataFrame
-        From `join_features`.
-    partitions : int
-        Number of partitions by identity key that `joined` lies in.
+    joined : Joined
+        Images beside their features.
     dimension : int
         Length of an embedding; a feature of another length is not usable.
     of_identities : callable
@@ -60,38 +54,44 @@ def pass_over_images(
         Schema of these frames.
     bytes_at_once : int
         Vectors that a worker gathers before it computes with them.
-    more : tuple of str
-        Columns that are wanted beside those that every pass needs.
     """
     rows_at_once = max(1, bytes_at_once // (4 * dimension))
     # Cheap, and a plan that spread an identity over two tasks would give wrong results.
-    in_place = F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(partitions)) == F.spark_partition_id()
+    in_place = F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(joined.partitions)) == F.spark_partition_id()
     fault = F.raise_error(F.lit("images of one identity lie in several partitions")).cast("long")
-    checked = joined.select(*_COLUMNS, *more).withColumn(
+    checked = joined.table.withColumn(
         schemas.IDENTITY_KEY, F.when(in_place, F.col(schemas.IDENTITY_KEY)).otherwise(fault)
     )
-    known = to_arrow_schema(checked.drop(schemas.FEATURE).schema)
+    known, precision, more = to_arrow_schema(_known(joined)), joined.precision, joined.more
+    if precision:
+        checked = checked.select(*_OF_LIST, *more, schemas.KEY_HASH, *OF_STORE)
+    else:
+        checked = checked.select(*_OF_LIST, *more, schemas.MATCHED, schemas.FEATURE)
+
+    def rows_in(frame: pd.DataFrame) -> Rows:
+        return rows_of_identities(frame, dimension, precision, more) if precision else rows_of_images(frame, dimension)
 
     @in_worker
     def compute(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        rows = (_with_embeddings(frame, dimension) for frame in frames)
-        for batch in whole_identities(rows, rows_at_once, known):
+        for batch in whole_identities(map(rows_in, filter(len, frames)), rows_at_once, known):
             yield from of_spilled(batch) if isinstance(batch, SpilledIdentity) else of_identities(batch)
 
     return checked.mapInPandas(compute, schema)
 
 
-def _with_embeddings(frame: pd.DataFrame, dimension: int) -> Rows:
-    """A frame's rows beside their unit embeddings; while a vector is at hand, it is still in the processor's cache."""
-    found = embeddings_and_norms(stack_vectors(frame[schemas.FEATURE], dimension))
-    return Rows(frame.drop(columns=schemas.FEATURE), *found)
+def _known(joined: Joined) -> StructType:
+    """Columns of the frames of `Rows`."""
+    kinds = {name: joined.table.schema[name].dataType for name in (*_OF_LIST, *joined.more)}
+    of_each = {name: kind.elementType if isinstance(kind, ArrayType) else kind for name, kind in kinds.items()}
+    flags = dict.fromkeys((schemas.MATCHED, schemas.OTHER_LENGTH), BooleanType())
+    return StructType([StructField(name, kind) for name, kind in {**of_each, **flags}.items()])
 
 
 def statuses_of(rows: Rows) -> npt.NDArray[np.object_]:
     """Status of each row, ``ok`` where there is an identity and a usable embedding; object, shape (rows,)."""
     statuses = np.where(rows.usable, schemas.OK, schemas.INVALID_FEATURE).astype(object)
     statuses[~rows.column(schemas.MATCHED).astype(bool)] = schemas.MISSING_FEATURE
-    statuses[rows.frame[schemas.IDENTITY].isna().to_numpy()] = schemas.NO_IDENTITY
+    statuses[~rows.identified] = schemas.NO_IDENTITY
     return statuses
 
 
@@ -126,7 +126,7 @@ def first_of_each_identity(rows: Rows, earlier: set[int]) -> list[int]:
     hashes = rows.column(schemas.IDENTITY_HASH)
     # Images of an identity are neighbours.
     borders = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
-    borders = borders[rows.frame[schemas.IDENTITY].notna().to_numpy()[borders]]
+    borders = borders[rows.identified[borders]]
     firsts = []
     for first, identity in zip(borders.tolist(), hashes[borders].tolist(), strict=True):
         if identity not in earlier:

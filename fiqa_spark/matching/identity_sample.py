@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import IN_ORDER, CheckedList, check_images, checked_list, observed_images
 from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.inputs.text_lines import is_unusable
@@ -114,7 +115,7 @@ def check_with_identities(
 
 def draw_with_identities(
     images: DataFrame,
-    vectors: DataFrame,
+    features: Features,
     listed: CheckedList,
     pool_size: int,
     wanted: Wanted,
@@ -129,8 +130,6 @@ def draw_with_identities(
     ----------
     images : DataFrame
         From `identified_images`, with the columns that `wanted` names.
-    vectors : DataFrame
-        As for `draw_usable`.
     listed : CheckedList
         Out of as many rows as `rows_to_draw_from` tells for the pool.
     identities : FirstIdentities, optional
@@ -145,9 +144,9 @@ def draw_with_identities(
     """
     here = identities or _listed(images, listed.list_rows, wanted)
     first = looked_for(listed.first, pool_size)
-    found = candidates_of(pd.concat([first, here.few]).drop_duplicates(schemas.PATH), vectors)
-    pool = draw_usable(images, vectors, listed.first, listed.list_rows, pool_size, at_hand=found)
-    for candidates, are_all in _stages(found.of(here.few), here.are_all, images, vectors, listed.list_rows, wanted):
+    found = candidates_of(pd.concat([first, here.few]).drop_duplicates(schemas.PATH), features)
+    pool = draw_usable(images, features, listed.first, listed.list_rows, pool_size, at_hand=found)
+    for candidates, are_all in _stages(found.of(here.few), here.are_all, images, features, listed.list_rows, wanted):
         chosen = _chosen(candidates, wanted)
         if are_all or len(chosen) >= wanted.images:
             break
@@ -156,18 +155,18 @@ def draw_with_identities(
 
 
 def _stages(
-    found: Candidates, are_all: bool, images: DataFrame, vectors: DataFrame, list_rows: int, wanted: Wanted
+    found: Candidates, are_all: bool, images: DataFrame, features: Features, list_rows: int, wanted: Wanted
 ) -> Iterator[tuple[Candidates, bool]]:
     """Candidates for the sample, and whether there are no others; each stage costs more than the last."""
     yield found, are_all
-    present = images.join(vectors.select(schemas.KEY), schemas.KEY, "semi")
+    present = images.join(features.keys, schemas.KEY, "semi")
     listed = _listed(present, list_rows, wanted)
-    candidates = candidates_of(listed.few, vectors)
+    candidates = candidates_of(listed.few, features)
     yield candidates, listed.are_all
-    usable = images.join(keys_of_usable(vectors, candidates.dimension), schemas.KEY, "semi")
+    usable = images.join(keys_of_usable(features.table, candidates.dimension), schemas.KEY, "semi")
     listed = _listed(usable, list_rows, wanted)
     # With a feature that can be used each, there are as many as there ever will be.
-    yield candidates_of(listed.few, vectors), True
+    yield candidates_of(listed.few, features), True
 
 
 def _listed(images: DataFrame, list_rows: int, wanted: Wanted) -> FirstIdentities:

@@ -3,34 +3,56 @@
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.features import Features, StoredFeatures, vector_length
+from fiqa_spark.inputs.identity_rows import piece_of
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.nearest_keys import difference, nearest_key, no_match, pair_alike
-from fiqa_spark.inputs.parquet_features import Features
+from fiqa_spark.inputs.stored_vectors import image_rows
 from fiqa_spark.inputs.vectors import partitions_for
+from fiqa_spark.runtime.sql_conf import planned_for_identity_rows
 
 _log = logging.getLogger("fiqa_spark")
 _OTHER_IDENTITY_KEYS = (
-    "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved once "
-    "more; import them with that --id-key-index to avoid it"
+    "the feature store is put together by part %s of the path, but identities are part %s: all vectors are moved "
+    "twice; import them with that --id-key-index to avoid it"
 )
 _NEARLY_MET = "%d images have no feature; list key %r, feature key %r: %s; %s"
 _LOOKED_FOR = 8
 _MEET_ON = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY)
+OF_IMAGES = (schemas.PATH, schemas.KEY_HASH, schemas.IMAGE_HASH, schemas.LIST_ROWS)
+"""Columns of the list that each image has, gathered where an identity is a row."""
+OF_STORE = (schemas.KEY_HASHES, schemas.FEATURES, schemas.NORMS, schemas.LENGTHS)
+"""Columns of the store that a pass needs."""
+_OF_IDENTITY = (schemas.IDENTITY_KEY, schemas.IDENTITY, schemas.IDENTITY_HASH)
+
+
+class Joined(NamedTuple):
+    """Images beside their features, those of an identity key in one partition and as neighbours."""
+
+    table: DataFrame
+    """From `join_features`, or from `join_identities`."""
+    partitions: int
+    """Number of partitions by identity key."""
+    more: tuple[str, ...] = ()
+    """Columns of the images that are wanted beside the usual ones."""
+    precision: str | None = None
+    """Type of the values of vectors, where an identity is a row; None where an image is."""
 
 
 def join_features(images: DataFrame, features: Features, partitions: int, *, identities_in_keys: bool) -> DataFrame:
-    """Every image with its feature, or with none; the images of an identity in one partition, as neighbours.
+    """Every image with its feature, or with none, an image a row.
 
     Spark brings both sides together by identity key and merges them there in order. Where that key tells the identity,
-    this is the one shuffle of the vectors, and none where the features lie in buckets already; otherwise a second
-    shuffle brings them to their identity.
+    this is the one shuffle of the vectors; otherwise a second shuffle brings them to their identity.
 
     Parameters
     ----------
@@ -47,10 +69,9 @@ def join_features(images: DataFrame, features: Features, partitions: int, *, ide
         The columns of both, and `matched`: true where a feature has the key of the image. `identity_key` is the same
         for all images of an identity, and rows are sorted by it.
     """
-    vectors = features.table if features.buckets else features.table.repartition(partitions, schemas.IDENTITY_KEY)
     # Added after the shuffle: Spark would plan two bare shuffles below a join anew, by all columns of the join.
-    vectors = vectors.withColumn(schemas.MATCHED, F.lit(True))
-    # A merge leaves the rows in order, and buckets are in order already.
+    vectors = features.table.repartition(partitions, schemas.IDENTITY_KEY).withColumn(schemas.MATCHED, F.lit(True))
+    # A merge leaves the rows in order.
     listed = images.repartition(partitions, schemas.IDENTITY_KEY).hint("merge")
     joined = listed.join(vectors, list(_MEET_ON), "left").withColumn(
         schemas.MATCHED, F.col(schemas.MATCHED).isNotNull()
@@ -65,6 +86,50 @@ def join_features(images: DataFrame, features: Features, partitions: int, *, ide
     )
 
 
+def join_identities(images: DataFrame, stored: StoredFeatures, more: tuple[str, ...]) -> DataFrame:
+    """Every identity of the list with its row of a store, or with none; vectors stay where they lie.
+
+    Images and features meet on their hashes later, inside of the row: identity key and key hash are 128 bits of a key.
+
+    Parameters
+    ----------
+    images : DataFrame
+        From `identified_images`, where each image's identity key is that of its identity.
+    more : tuple of str
+        Other columns of the images that are wanted.
+
+    Returns
+    -------
+    DataFrame
+        `identity_key`, `identity`, `identity_hash`; of the list, in arrays, the columns `OF_IMAGES` and those of
+        `more`; of the store the columns `OF_STORE`, which are null where it lacks the identity. A large identity has
+        several rows, which are neighbours.
+    """
+    return meet_identities(images, stored, _OF_IDENTITY, (*OF_IMAGES, *more))
+
+
+def meet_identities(
+    images: DataFrame, stored: StoredFeatures, of_identity: tuple[str, ...], of_images: tuple[str, ...]
+) -> DataFrame:
+    """As `join_identities`, with these columns of an identity, one of them `identity_key`, and these of its images."""
+    listed = images.select(*of_identity, *of_images).repartition(stored.buckets, schemas.IDENTITY_KEY)
+    if stored.piece_bits:
+        kinds = f"{schemas.IDENTITY_KEY} long, {schemas.PIECE_BITS} int"
+        bits = images.sparkSession.createDataFrame(list(stored.piece_bits.items()), kinds)
+        listed = listed.join(F.broadcast(bits), schemas.IDENTITY_KEY, "left")
+        piece = piece_of(F.coalesce(schemas.PIECE_BITS, F.lit(0)))
+    else:
+        piece = F.lit(0)
+    gathered = (
+        listed.withColumn(schemas.PIECE, piece)
+        .groupBy(*of_identity, schemas.PIECE)
+        .agg(*[F.collect_list(name).alias(name) for name in of_images])
+    )
+    rows = stored.rows.select(schemas.IDENTITY_KEY, schemas.PIECE, *OF_STORE)
+    joined = gathered.hint("merge").join(rows, [schemas.IDENTITY_KEY, schemas.PIECE], "left")
+    return joined.select(*of_identity, *of_images, *OF_STORE)
+
+
 class Matching:
     """Images of a list and the features that they meet on the key.
 
@@ -77,47 +142,101 @@ class Matching:
     few : int, optional
         Number of images, where so few are to meet features that all tasks can know their keys: other features are left
         out where they are read then.
+    more : tuple of str
+        Columns of the images that are wanted beside the usual ones.
+    load : bool
+        Whether the features of the images are kept, in memory or on disk, from the first use on.
     """
 
     def __init__(
-        self, images: DataFrame, features: Features, listed: CheckedList, id_key_index: int, *, few: int | None = None
+        self,
+        images: DataFrame,
+        features: Features,
+        listed: CheckedList,
+        id_key_index: int,
+        *,
+        few: int | None = None,
+        more: tuple[str, ...] = (),
+        load: bool = False,
     ) -> None:
-        self._images, self._features, self._listed, self._few = images, features, listed, few
+        self._images, self._listed, self._few, self._more = images, listed, few, more
+        self._kept: DataFrame | None = None
+        self.features = features
+        """Those of the images, and perhaps of others."""
         # Only a store that lasts can be imported anew.
-        if features.buckets and not features.of_this_run and not listed.identities_in_keys:
+        if features.stored and not features.stored.of_this_run and not listed.identities_in_keys:
             _log.warning(_OTHER_IDENTITY_KEYS, features.id_key_index, id_key_index)
+        if load:
+            self._load()
 
-    def joined(self, dimension: int) -> tuple[DataFrame, int]:
-        """Every image with its feature, see `join_features`, and the number of partitions that they lie in."""
-        features, partitions = self._features, self.partitions(dimension)
+    @property
+    def _stored(self) -> StoredFeatures | None:
+        """The store, where an identity of the list is one of its rows."""
+        return self.features.stored if self._listed.identities_in_keys else None
+
+    def _load(self) -> None:
+        """Keep what the images have, in memory or on disk."""
+        stored = self._stored
+        if stored:
+            listed = self._images.select(schemas.IDENTITY_KEY).repartition(stored.buckets, schemas.IDENTITY_KEY)
+            rows = stored.rows.join(listed.hint("merge"), schemas.IDENTITY_KEY, "semi")
+            self._kept = rows.persist(StorageLevel.MEMORY_AND_DISK)
+            images = image_rows(rows, stored.precision)
+            self.features = self.features._replace(table=images, stored=stored._replace(rows=rows))
+            return
+        self._kept = self.joined(vector_length(self.features)).table.persist(StorageLevel.MEMORY_AND_DISK)
+        self.features = Features(self._kept.where(schemas.MATCHED), self.features.id_key_index)
+
+    def release(self) -> None:
+        """Keep nothing any longer."""
+        if self._kept:
+            self._kept.unpersist()
+
+    def joined(self, dimension: int) -> Joined:
+        """Every image with its feature, or with none."""
+        if self._stored:
+            stored = self._stored
+            if self._few is not None:
+                wanted = self._images.select(schemas.IDENTITY_KEY).distinct()
+                rows = stored.rows.join(F.broadcast(wanted), schemas.IDENTITY_KEY, "semi")
+                stored = stored._replace(rows=rows)
+            table = join_identities(self._images, stored, self._more)
+            return Joined(table, stored.buckets, self._more, stored.precision)
+        features, partitions = self.features, self.partitions(dimension)
+        if self._kept:
+            return Joined(self._kept, partitions, self._more)
         if self._few is not None:
             # By a number alone, which is quicker than by text; what merely has the same hash meets no image.
             wanted = F.broadcast(self._images.select(schemas.KEY_HASH))
-            features = features._replace(table=features.table.join(wanted, schemas.KEY_HASH, "semi"), buckets=None)
+            features = features._replace(table=features.table.join(wanted, schemas.KEY_HASH, "semi"))
             partitions = partitions_for(self._few, dimension)
         in_keys = self._listed.identities_in_keys
-        return join_features(self._images, features, partitions, identities_in_keys=in_keys), partitions
+        table = join_features(self._images, features, partitions, identities_in_keys=in_keys)
+        return Joined(table, partitions, self._more)
 
     def partitions(self, dimension: int) -> int:
         """Number of partitions by identity for all images of the list with vectors of such a length."""
-        return self._features.buckets or partitions_for(self._listed.list_rows, dimension)
+        return self._stored.buckets if self._stored else partitions_for(self._listed.list_rows, dimension)
 
     @contextlib.contextmanager
-    def telling_keys(self) -> Iterator[None]:
-        """While something is computed that needs usable features: an error that there are none shows example keys.
+    def under_way(self) -> Iterator[None]:
+        """While something is computed of features: they cross in packs of a size, and errors show example keys.
 
         Raises
         ------
         InputError
             If no image has a feature at all.
         NothingUsableError
-            With one key of the list beside one key of the features.
+            If no feature can be used, with one key of the list beside one key of the features.
         """
+        row_bytes = self._stored.row_bytes if self._stored else None
         try:
-            yield
+            with planned_for_identity_rows(self._images.sparkSession, row_bytes):
+                yield
         except NothingUsableError as error:
-            check_any_match(self._images, self._features)
-            listed, feature = (table.select(schemas.KEY).head(1) for table in (self._images, self._features.table))
+            check_any_match(self._images, self.features)
+            tables = self._images.select(schemas.KEY), self.features.keys
+            listed, feature = (table.head(1) for table in tables)
             raise error.with_keys(listed[0][0] if listed else "", feature[0][0] if feature else "") from None
 
     def tell_missing(self, results: DataFrame, missing: int, image_root: str) -> None:
@@ -139,22 +258,22 @@ class Matching:
         # Letters with accents are what differs most often where some keys meet.
         some = without.orderBy(F.octet_length(path) == F.char_length(path), path).limit(_LOOKED_FOR)
         listed = [row[0] for row in keys.with_key(some, image_root).select(schemas.KEY).collect()]
-        if found := pair_alike(self._features.table, listed):
+        if found := pair_alike(self.features.keys, listed):
             told = difference(*found)
             _log.warning(_NEARLY_MET, missing, *found, told.text, told.remedy)
 
     def check_list_rows(self, list_rows: int) -> None:
         """Raise InputError if so many rows of the list came out of the join that a key must have several features."""
         if list_rows > self._listed.list_rows:
-            raise repeated_key(self._images, self._features)
+            raise repeated_key(self._images, self.features)
 
 
 def check_any_match(images: DataFrame, features: Features) -> None:
     """Raise InputError unless some image has a feature; only keys are read."""
-    if images.join(features.table.select(schemas.KEY), schemas.KEY).select(schemas.KEY).head(1):
+    if images.join(features.keys, schemas.KEY).select(schemas.KEY).head(1):
         return
     listed = _smallest_key(images) or ""
-    feature_key = nearest_key(features.table, listed)
+    feature_key = nearest_key(features.keys, listed)
     if feature_key is None:
         raise InputError(
             "no feature there", setting="feature_root", remedy="give a Parquet data set or a folder of .npy files"
@@ -169,7 +288,7 @@ def _smallest_key(table: DataFrame) -> str | None:
 def repeated_key(images: DataFrame, features: Features) -> InputError:
     """The error of features of which several have the key of one image."""
     wanted = images.select(schemas.KEY).distinct()
-    counts = features.table.select(schemas.KEY).join(wanted, schemas.KEY).groupBy(schemas.KEY).count()
+    counts = features.keys.join(wanted, schemas.KEY).groupBy(schemas.KEY).count()
     [repeated] = counts.where("count > 1").orderBy(schemas.KEY).limit(1).collect()
     return InputError(
         f"{repeated['count']} features have the key {repeated[schemas.KEY]!r}, and which one is meant cannot be told",

@@ -14,6 +14,7 @@ from pyspark.sql.types import BinaryType
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs.element_types import check_are_float32
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import few_of_each, first_images
 from fiqa_spark.inputs.vectors import are_too_many_strays, stack_vectors, vector_lengths, with_binary_vectors
 from fiqa_spark.kernels.embeddings import embeddings_and_norms, unit_embeddings
@@ -24,7 +25,6 @@ from fiqa_spark.runtime.workers import in_worker
 _EXTRA_SHARE, _EXTRA = 0.05, 64
 # Where an identity may give few images, more rows are looked at for as many images.
 _ROWS_A_CAPPED_IMAGE = 2
-_OF_VECTORS = (schemas.KEY_HASH, schemas.KEY, schemas.FEATURE, schemas.PROBLEM)
 
 
 class UsableImages(NamedTuple):
@@ -73,7 +73,7 @@ def with_extra(size: int) -> int:
 
 def draw_usable(
     images: DataFrame,
-    vectors: DataFrame,
+    features: Features,
     first: pd.DataFrame,
     list_rows: int,
     size: int,
@@ -91,9 +91,8 @@ def draw_usable(
     ----------
     images : DataFrame
         From `identified_images`.
-    vectors : DataFrame
-        Where to take `key_hash`, `key`, `feature` and `problem` from: features, or images joined with them where these
-        are kept.
+    features : Features
+        Those of the images, and perhaps of others.
     first : DataFrame of pandas
         From `first_images`, out of as many rows as `rows_to_draw_from` tells.
     list_rows : int
@@ -113,7 +112,7 @@ def draw_usable(
     InputError
         If features have several lengths.
     """
-    for candidates, enough in _stages(images, vectors, first, list_rows, size, per_identity, at_hand):
+    for candidates, enough in _stages(images, features, first, list_rows, size, per_identity, at_hand):
         if candidates.usable.sum() >= enough:
             break
     if not candidates.usable.any():
@@ -129,7 +128,7 @@ def looked_for(first: pd.DataFrame, size: int) -> pd.DataFrame:
 
 def _stages(
     images: DataFrame,
-    vectors: DataFrame,
+    features: Features,
     first: pd.DataFrame,
     list_rows: int,
     size: int,
@@ -146,38 +145,33 @@ def _stages(
     if per_identity and not is_whole_list and len(listed) < wanted:
         listed = first_images(identified, wanted, per_identity)
     listed = listed[:wanted]
-    found = at_hand.of(listed) if at_hand else candidates_of(listed, vectors)
+    found = at_hand.of(listed) if at_hand else candidates_of(listed, features)
     yield found, min(size, len(listed)) if per_identity else size
     if not has_others:
         return
 
-    present = identified.join(vectors.select(schemas.KEY), schemas.KEY, "semi")
-    candidates = candidates_of(first_images(present, wanted, per_identity), vectors)
+    present = identified.join(features.keys, schemas.KEY, "semi")
+    candidates = candidates_of(first_images(present, wanted, per_identity), features)
     yield candidates, min(size, len(candidates.frame))
 
-    usable = identified.join(keys_of_usable(vectors, candidates.dimension), schemas.KEY, "semi")
-    candidates = candidates_of(first_images(usable, size, per_identity), vectors)
+    usable = identified.join(keys_of_usable(features.table, candidates.dimension), schemas.KEY, "semi")
+    candidates = candidates_of(first_images(usable, size, per_identity), features)
     if len(candidates.frame):
         yield candidates, 0
 
 
-def candidates_of(few: pd.DataFrame, vectors: DataFrame) -> Candidates:
+def candidates_of(few: pd.DataFrame, features: Features) -> Candidates:
     """Those of a few images that have a feature, in the images' order."""
-    hashes = few[[schemas.KEY_HASH]].drop_duplicates().astype("int64")
-    wanted = distributed(vectors.sparkSession, hashes, f"{schemas.KEY_HASH} long")
-    # By a number alone, which is quicker than by text; what merely has the same hash is left out below.
-    matched = vectors.select(*_OF_VECTORS).join(F.broadcast(wanted), schemas.KEY_HASH)
-    frame = few.merge(collected(with_binary_vectors(matched.select(*_OF_VECTORS[1:]))), on=schemas.KEY)
+    wanted = distributed(features.table.sparkSession, few[[schemas.KEY]].drop_duplicates(), f"{schemas.KEY} string")
+    # What merely has the same hash is left out below.
+    matched = features.of_keys(wanted).select(schemas.KEY, schemas.FEATURE, schemas.PROBLEM)
+    frame = few.merge(collected(with_binary_vectors(matched)), on=schemas.KEY)
     frame = frame.drop_duplicates(schemas.PATH, ignore_index=True)
-    if _are_bytes(vectors):
+    if isinstance(features.table.schema[schemas.FEATURE].dataType, BinaryType):
         check_are_float32(frame[schemas.FEATURE], setting="feature_root")
     dimension = _dimension(frame) if len(frame) else 1
     found = embeddings_and_norms(stack_vectors(frame[schemas.FEATURE], dimension))
     return Candidates(frame.drop(columns=schemas.FEATURE), dimension, *found)
-
-
-def _are_bytes(vectors: DataFrame) -> bool:
-    return isinstance(vectors.schema[schemas.FEATURE].dataType, BinaryType)
 
 
 def keys_of_usable(vectors: DataFrame, dimension: int) -> DataFrame:

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images, with_identities
-from fiqa_spark.inputs.parquet_features import Features, vector_length
-from fiqa_spark.matching.join import Matching
+from fiqa_spark.matching.join import Joined, Matching
 from fiqa_spark.matching.status_counts import ImageCounts
 from fiqa_spark.methods.references import Reference, check_model
 from fiqa_spark.methods.results import Kind
@@ -51,6 +50,11 @@ class LabelMethod(Protocol):
     """What the step is called in which `learn` runs."""
     computing: str
     """What the step is called in which `compute` runs."""
+    columns: tuple[str, ...]
+    """Columns of images that `compute` needs beside the usual ones."""
+
+    def prepared(self, images: DataFrame) -> DataFrame:
+        """Images with these columns."""
 
     def counted(self, known: Reference, were_cut: bool) -> Counted:
         """What is counted of labels that are taken over; `were_cut` tells whether any is at an end of the scale."""
@@ -58,10 +62,10 @@ class LabelMethod(Protocol):
     def check(self, images: DataFrame, about_rows: Callable[[], int | None]) -> CheckedList:
         """Read the list of images to learn from, and refuse one that cannot be used."""
 
-    def learn(self, images: DataFrame, vectors: DataFrame, listed: CheckedList) -> Reference:
+    def learn(self, images: DataFrame, features: Features, listed: CheckedList) -> Reference:
         """What is learned before labels are computed."""
 
-    def compute(self, joined: DataFrame, partitions: int, to_label: ToLabel, reference: Reference) -> Computed:
+    def compute(self, joined: Joined, to_label: ToLabel, reference: Reference) -> Computed:
         """Labels of images joined with their features; `reference` may be one that `learn` left unfinished."""
 
 
@@ -101,25 +105,18 @@ def labelled(
     with steps("reading the list"):
         to_label = _to_label(method, paths, features.id_key_index, settings, given)
     images, listed = to_label.images, to_label.listed
-    matching = Matching(images, features, listed, settings.id_key_index, few=to_label.few)
-    vectors = features.table
-    if settings.load_feature:
-        joined, partitions = matching.joined(vector_length(features.table))
-        joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
-        vectors = joined.where(schemas.MATCHED)
-    with steps("comparing with the reference" if known else method.learning), matching.telling_keys():
+    few, index = to_label.few, settings.id_key_index
+    matching = Matching(images, features, listed, index, few=few, more=method.columns, load=settings.load_feature)
+    with steps("comparing with the reference" if known else method.learning), matching.under_way():
         if known:
-            check_model(vectors, known)
-        reference = known or method.learn(images, vectors, listed)
-    if not settings.load_feature:
-        joined, partitions = matching.joined(reference.pool.dimension)
-    with steps(method.computing), matching.telling_keys():
-        computed = method.compute(joined, partitions, to_label, reference)
+            check_model(matching.features, known)
+        reference = known or method.learn(images, matching.features, listed)
+    with steps(method.computing), matching.under_way():
+        computed = method.compute(matching.joined(reference.pool.dimension), to_label, reference)
         counts = computed.counts
         matching.tell_missing(computed.labels, counts.statuses[schemas.MISSING_FEATURE], settings.image_root)
     matching.check_list_rows(counts.list_rows)
-    if settings.load_feature:
-        joined.unpersist()
+    matching.release()
     told = (*to_label.told(counts), *computed.told)
     facts = {**computed.facts, **to_label.facts(counts)}
     partitions = matching.partitions(reference.pool.dimension)
@@ -131,8 +128,9 @@ def _to_label(method: LabelMethod, paths: DataFrame, index: int, settings: Metho
     """What has to be computed."""
     if given.reference and given.earlier:
         counted = method.counted(given.reference, given.earlier.were_cut)
-        return images_to_label(with_identities(paths, settings), settings, index, given.earlier, counted)
-    images = identified_images(paths, settings, index)
+        changed = images_to_label(with_identities(paths, settings), settings, index, given.earlier, counted)
+        return changed._replace(images=method.prepared(changed.images))
+    images = method.prepared(identified_images(paths, settings, index))
     if given.reference:
         # Nothing is drawn, and strangers need not be listed.
         return all_to_label(images, check_images(images, settings, 1, several_identities=False), index)

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.matching.sample import UsableImages, draw_usable
 from fiqa_spark.runtime.workers import ArrayAsBytes, as_bytes, from_bytes
@@ -62,7 +63,7 @@ def _pool_of_bytes(embeddings: ArrayAsBytes, identities: tuple[str, ...], identi
     return Pool(from_bytes(embeddings), identities, from_bytes(identity_hashes))
 
 
-def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_size: int) -> Pool:
+def draw_pool(images: DataFrame, features: Features, listed: CheckedList, pool_size: int) -> Pool:
     """Draw the pool, see `draw_usable`.
 
     Raises
@@ -72,7 +73,7 @@ def draw_pool(images: DataFrame, vectors: DataFrame, listed: CheckedList, pool_s
     InputError
         If features have several lengths, or all images drawn are of one identity.
     """
-    return pool_of(draw_usable(images, vectors, listed.first, listed.list_rows, pool_size), pool_size)
+    return pool_of(draw_usable(images, features, listed.first, listed.list_rows, pool_size), pool_size)
 
 
 def pool_of(drawn: UsableImages, pool_size: int) -> Pool:

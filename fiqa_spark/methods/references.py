@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib import format as npy_format
-from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.kernels.model_fit import shared_spread
@@ -156,20 +156,20 @@ def _damaged(path: str, reason: str) -> InputError:
     )
 
 
-def check_model(vectors: DataFrame, reference: Reference) -> None:
+def check_model(features: Features, reference: Reference) -> None:
     """Compare the first vectors of a run with the pool of a reference.
 
     Parameters
     ----------
-    vectors : DataFrame
-        `feature`, as of `Features`.
+    features : Features
+    reference : Reference
 
     Raises
     ------
     InputError
         If they have another length, or are less like the pool than the embeddings of any people of its model.
     """
-    embeddings = first_vectors(vectors)
+    embeddings = first_vectors(features)
     if embeddings is None:
         return
     remedy = "give the reference of the model that the features come from, or learn one: leave it out"
@@ -187,20 +187,20 @@ def check_model(vectors: DataFrame, reference: Reference) -> None:
         )
 
 
-def first_vectors(vectors: DataFrame) -> np.ndarray | None:
+def first_vectors(features: Features) -> np.ndarray | None:
     """Some embeddings of a run, those of the commonest length.
 
     Parameters
     ----------
-    vectors : DataFrame
-        `feature`, as of `Features`.
+    features : Features
 
     Returns
     -------
     ndarray of float32, shape (n, dimension), or None
         Unit embeddings; None where none can be used.
     """
-    found = collected(vectors.where(vectors[schemas.FEATURE].isNotNull()).select(schemas.FEATURE).limit(_COMPARED))
+    vectors = features.table.select(schemas.FEATURE)
+    found = collected(vectors.where(vectors[schemas.FEATURE].isNotNull()).limit(_COMPARED))
     lengths = vector_lengths(found[schemas.FEATURE])
     if not (lengths > 0).any():
         return None

@@ -16,8 +16,8 @@ from fiqa_spark.evaluation.label_sets import read_label_sets, without_predicted
 from fiqa_spark.evaluation.report.contact_sheets import with_pictures
 from fiqa_spark.evaluation.report.page import page
 from fiqa_spark.evaluation.report.rendering import check_installed
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.open_features import open_features
-from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import EvaluateLabelsSettings
 from fiqa_spark.pipelines.summary import run_facts, run_lines

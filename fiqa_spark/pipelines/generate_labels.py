@@ -17,10 +17,11 @@ from fiqa_spark.evaluation.report.contact_sheets import with_pictures
 from fiqa_spark.evaluation.report.page import page
 from fiqa_spark.evaluation.report.rendering import check_installed
 from fiqa_spark.evaluation.settings import EvaluationSettings
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import index_in_key, read_paths, rows_about
 from fiqa_spark.inputs.notebook_arguments import given_features, given_images
 from fiqa_spark.inputs.open_features import open_features
-from fiqa_spark.inputs.parquet_features import Features, check_columns, keyed_features
+from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
 from fiqa_spark.methods import results
 from fiqa_spark.methods.frozen_settings import frozen
 from fiqa_spark.methods.labelling import Given, Labelling, LabelMethod, labelled

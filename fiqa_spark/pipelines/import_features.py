@@ -1,5 +1,7 @@
 """Features of any form to Parquet vectors."""
 
+from typing import Any
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -11,6 +13,7 @@ from fiqa_spark.pipelines.job_run import JobRun
 from fiqa_spark.pipelines.jobs import ImportFeaturesSettings
 from fiqa_spark.runtime.storage import literal
 
+_LENGTHS_TOLD = 10
 _OWN_ENTRIES = ("part-*.parquet", "_SUCCESS", DESCRIPTION_FILE)
 
 
@@ -32,7 +35,7 @@ def run(spark: SparkSession, settings: ImportFeaturesSettings) -> str:
         with job.steps("importing features"):
             store = import_features(spark, job.storage, settings, job.result)
         with job.steps("counting"):
-            account = _account(spark.read.schema(schemas.FEATURE_STORE).parquet(literal(job.result)))
+            account = _account(spark.read.schema(schemas.FEATURE_STORE).parquet(literal(job.result)), store)
         job.publish()
     return (
         f"{account}\nin {store['buckets']} buckets by part {store['id_key_index']} of the path\n"
@@ -40,19 +43,18 @@ def run(spark: SparkSession, settings: ImportFeaturesSettings) -> str:
     )
 
 
-def _account(store: DataFrame) -> str:
+def _account(rows: DataFrame, store: dict[str, Any]) -> str:
     """Number of features, their lengths, and one that has no vector."""
-    lengths = store.groupBy((F.octet_length(schemas.FEATURE) / 4).cast("int").alias("length")).agg(
-        F.count("*").alias("features"),
-        F.min_by(F.concat_ws(": ", schemas.PATH, schemas.PROBLEM), schemas.PATH).alias("example"),
-    )
-    rows = lengths.orderBy(F.desc("features")).limit(10).collect()
-    if not any(row.length for row in rows):
-        example = f", as {rows[0].example}" if rows else ""
+    lengths = {int(length): images for length, images in store["lengths"]}
+    unreadable = lengths.pop(0, 0)
+    example = ""
+    if unreadable:
+        told = F.arrays_zip(schemas.KEYS, schemas.PROBLEMS)
+        each = rows.where(F.col(schemas.PROBLEMS).isNotNull()).select(F.inline(told)).where("problems is not null")
+        [found] = each.agg(F.min_by(F.concat_ws(": ", schemas.KEYS, schemas.PROBLEMS), schemas.KEYS)).collect()
+        example = f", as {found[0]}" if found[0] else ""
+    if not lengths:
         raise InputError(f"no feature there that can be read{example}", setting="source")
-    return "\n".join(
-        f"{row.features} features of length {row.length}"
-        if row.length
-        else f"{row.features} unreadable, as {row.example}"
-        for row in rows
-    )
+    in_order = sorted(lengths.items(), key=lambda item: -item[1])[:_LENGTHS_TOLD]
+    lines = [f"{images} features of length {length}" for length, images in in_order]
+    return "\n".join([*lines, *([f"{unreadable} unreadable{example}"] if unreadable else [])])

@@ -14,6 +14,8 @@ _BY_IDENTITY = {
     "spark.sql.sources.bucketing.enabled": "true",
     # The number of partitions is known beforehand, so that there is nothing to plan anew while a query runs.
     "spark.sql.adaptive.enabled": "false",
+    # The images of a partition are gathered by identity in memory; by default they are sorted after 128 identities.
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
     # Distances are random numbers: looking for ways to make them smaller while they are kept is wasted work.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
@@ -25,6 +27,15 @@ _ROWS_A_TASK = 250_000
 _SHUFFLES_KEY = "spark.sql.shuffle.partitions"
 # Rows of 32 KiB that cross to Python at once: 32 MiB.
 _PACKS = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1024"}
+# Rows of an identity each cross to Python at once as far as they are 8 MiB; a Spark before 4 counts rows alone.
+_IDENTITY_ROWS_BYTES, _BYTES_KEY, _ROWS_KEY = (
+    8 << 20,
+    "spark.sql.execution.arrow.maxBytesPerBatch",
+    "spark.sql.execution.arrow.maxRecordsPerBatch",
+)
+# Rows of the largest size that a Spark which counts rows may meet at once: 64 MiB; and rows of some tens of KiB that a
+# reader takes from a file at once.
+_LARGE_ROWS_BYTES, _READ_KEY, _ROWS_READ = 64 << 20, "spark.sql.parquet.columnarReaderBatchSize", "32"
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -62,6 +73,16 @@ def planned_for_rows(spark: SparkSession, rows: int | None) -> AbstractContextMa
 def planned_for_packs(spark: SparkSession) -> AbstractContextManager[None]:
     """While rows of a hundred vectors each cross to Python inside; the session's own settings come back afterwards."""
     return _planned(spark, _PACKS)
+
+
+def planned_for_identity_rows(spark: SparkSession, row_bytes: int | None) -> AbstractContextManager[None]:
+    """While rows of an identity each, of so many bytes at most, cross to Python inside; None where rows are images."""
+    if row_bytes is None:
+        return contextlib.nullcontext()
+    settings = {_BYTES_KEY: str(_IDENTITY_ROWS_BYTES), _READ_KEY: _ROWS_READ}
+    if int(spark.version.split(".")[0]) < 4:
+        settings = {_ROWS_KEY: str(max(1, min(256, _LARGE_ROWS_BYTES // max(1, row_bytes)))), _READ_KEY: _ROWS_READ}
+    return _planned(spark, settings)
 
 
 @contextlib.contextmanager

@@ -257,9 +257,11 @@ def test_labels_below_0_are_not_multiplied(spark, labels):
 def test_vectors_in_buckets_meet_whether_or_not_the_buckets_are_by_identity(spark, images, features, tmp_path, index):
     unsorted = features_of(spark, embeddings_of(PATHS)).table.select("key", "feature", "problem")
     vectors = unsorted.withColumnRenamed("key", "path")
-    write_store(Storage(spark), vectors, str(tmp_path / "store"), index=index, rows=len(PATHS), dimension=8)
+    write_store(
+        Storage(spark), vectors, str(tmp_path / "store"), index=index, rows=len(PATHS), dimension=8, precision="float32"
+    )
     store = open_store(spark, Storage(spark), str(tmp_path / "store"))
-    assert store.buckets > 1
+    assert store.stored.buckets > 1
     of_few, of_numbered, *_ = compared_all_ways(spark, images, settings_of(), store)
     pairs, _ = all_ways(spark, images, settings_of())
     assert rows_of(of_numbered) == rows_of(pairs[1].compared(features)[0])
@@ -276,7 +278,15 @@ def test_an_image_of_several_features_is_refused(spark, monkeypatch, images, fea
     repeated = features._replace(table=twice)
     if in_store:
         vectors = twice.select(F.col("key").alias("path"), "feature", "problem")
-        write_store(Storage(spark), vectors, str(tmp_path / "store"), index=-2, rows=len(PATHS) + 1, dimension=8)
+        write_store(
+            Storage(spark),
+            vectors,
+            str(tmp_path / "store"),
+            index=-2,
+            rows=len(PATHS) + 1,
+            dimension=8,
+            precision="float32",
+        )
         repeated = open_store(spark, Storage(spark), str(tmp_path / "store"))
     with pytest.raises(InputError) as refused:
         pairs.compared(repeated)

@@ -1,5 +1,6 @@
 """A list and features that are sound until a test breaks them, and how a job refuses them."""
 
+import itertools
 import pathlib
 
 import numpy as np
@@ -19,10 +20,15 @@ def key_of(path):
 
 def stored_vectors(store):
     """Path to the bytes of the vector, of a feature store."""
-    parts = [pq.read_table(part, columns=["path", "feature"]).to_pylist() for part in store.glob("part-*.parquet")]
-    rows = [(row["path"], row["feature"]) for part in parts for row in part]
-    assert len(dict(rows)) == len(rows)
-    return dict(rows)
+    vectors = {}
+    for part in store.glob("part-*.parquet"):
+        for row in pq.read_table(part).to_pylist():
+            lengths = row["lengths"] or [len(row["features"]) // len(row["keys"]) // 4] * len(row["keys"])
+            ends = [4 * end for end in itertools.accumulate(lengths)]
+            for key, begin, end in zip(row["keys"], [0, *ends], ends, strict=False):
+                assert key not in vectors
+                vectors[key] = row["features"][begin:end] if end > begin else None
+    return vectors
 
 
 class Inputs:

@@ -4,14 +4,13 @@ import json
 import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_audit, read_labels, read_recognizability
 from fiqa_spark.pipelines.jobs import JOBS
 from fiqa_spark.runtime.settings import fields_of
 from tests.jobs.evaluating import QUALITIES
-from tests.jobs.inputs import PATHS, Inputs
+from tests.jobs.inputs import PATHS, Inputs, stored_vectors
 from tests.jobs.running import options
 from tests.jobs.selecting import write_audit, write_scores
 from tests.labelling import embeddings_of
@@ -157,12 +156,7 @@ def contents(spark, job, result):
         return (result / "list.txt").read_text(encoding="utf-8")
     if job == "evaluate_labels":
         return (result / "edc.csv").read_text(encoding="utf-8")
-    parts = sorted(result.glob("part-*.parquet"))
-    return json.loads((result / "_feature_store.json").read_text(encoding="utf-8")), _rows(parts)
-
-
-def _rows(parts):
-    return sorted((row["path"], row["feature"]) for part in parts for row in pq.read_table(part).to_pylist())
+    return json.loads((result / "_feature_store.json").read_text(encoding="utf-8")), stored_vectors(result)
 
 
 @pytest.fixture(scope="module")

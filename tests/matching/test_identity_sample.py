@@ -27,7 +27,7 @@ def drawn(spark, paths, vectors, size, half_mates=False):
     """What was drawn, the pool by itself, and the rows of the list."""
     settings = MarginSettings(id_key_index=-2, seed=3, half_mates=half_mates)
     images = with_mate_groups(identified_images(images_frame(spark, paths), settings, -2), settings)
-    features = keyed_features(features_frame(spark, vectors), -2).table
+    features = keyed_features(features_frame(spark, vectors), -2)
     first = first_images(images, rows_to_draw_from(POOL_SIZE))
     wanted = Wanted(size, group_column(settings), ("image_hash", *columns_of_groups(settings)))
     both = draw_with_identities(images, features, CheckedList(len(paths), True, first), POOL_SIZE, wanted)
@@ -75,7 +75,7 @@ def test_one_reading_of_the_list_finds_what_several_do_however_many_rows_were_ex
     settings = MarginSettings(id_key_index=-2, seed=3)
     paths, vectors = [*PATHS, *PATHS[:30]], embeddings_of(PATHS)
     images = identified_images(images_frame(spark, paths), settings, -2)
-    features = keyed_features(features_frame(spark, vectors), -2).table
+    features = keyed_features(features_frame(spark, vectors), -2)
     wanted = Wanted(20, group_column(settings), ("image_hash",))
     with planned_by_identity(spark):
         listed, identities = check_with_identities(images, settings, POOL_SIZE, wanted, about_rows)

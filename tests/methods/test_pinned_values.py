@@ -82,7 +82,7 @@ def test_the_pool_is_that_of_ever(spark, features):
     settings = LabelSettings(**pinned_inputs.SETTINGS)
     images = identified_images(images_frame(spark, pinned_inputs.paths()), settings, settings.id_key_index)
     first = first_images(images, rows_to_draw_from(settings.pool_size))
-    vectors = keyed_features(features, settings.id_key_index).table
+    vectors = keyed_features(features, settings.id_key_index)
     pool = draw_usable(images, vectors, first, len(pinned_inputs.paths()), settings.pool_size)
     assert pool.frame["path"].tolist()[: len(POOL)] == POOL
     assert len(pool.frame) == settings.pool_size

@@ -31,7 +31,7 @@ def pool_of(spark, vectors, pool_size):
     images = identified_images(images_frame(spark, PATHS), LabelSettings(id_key_index=-2, seed=3), -2)
     features = keyed_features(features_frame(spark, vectors), -2)
     first = first_images(images, rows_to_draw_from(pool_size))
-    return draw_pool(images, features.table, CheckedList(len(PATHS), True, first), pool_size)
+    return draw_pool(images, features, CheckedList(len(PATHS), True, first), pool_size)
 
 
 @pytest.mark.parametrize("pool_size", [1000, 300, 20])
@@ -76,7 +76,7 @@ def sample_of(spark, paths, vectors, size, per_identity):
     images = identified_images(images_frame(spark, paths), LabelSettings(id_key_index=-2, seed=3), -2)
     features = keyed_features(features_frame(spark, vectors), -2)
     first = first_images(images, rows_to_draw_from(size, per_identity))
-    return draw_usable(images, features.table, first, len(paths), size, per_identity)
+    return draw_usable(images, features, first, len(paths), size, per_identity)
 
 
 @pytest.mark.parametrize(("size", "per_identity"), [(3, 1), (7, 3), (40, 3), (1000, 1), (1000, 3)])

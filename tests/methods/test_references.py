@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.kernels.model_fit import shared_spread
 from fiqa_spark.methods.pool import Pool
 from fiqa_spark.methods.references import Reference, check_model
@@ -22,7 +23,7 @@ def reference_of(embeddings, people):
 
 def check(spark, vectors, reference):
     frame = pd.DataFrame({"feature": [np.float32(vector).tobytes() for vector in vectors]})
-    check_model(distributed(spark, frame, "feature binary"), reference)
+    check_model(Features(distributed(spark, frame, "feature binary"), -2), reference)
 
 
 def test_other_people_of_the_model_are_taken_and_those_of_another_are_refused(spark):

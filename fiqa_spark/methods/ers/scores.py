@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import BinaryType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
@@ -15,6 +14,7 @@ from fiqa_spark.inputs.vectors import are_too_many_strays
 from fiqa_spark.kernels.ers import mean_direction, recognizability_scores, weighted_sums
 from fiqa_spark.matching.identity_batches import Rows, joined_rows
 from fiqa_spark.matching.identity_pass import distinct_images, first_of_each_identity, pass_over_images, statuses_of
+from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.status_counts import ImageCounts, count_columns, counts_in, listed_statuses
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 
@@ -25,8 +25,7 @@ _STATUSES = tuple(status for status in schemas.STATUSES if status != schemas.TOO
 
 
 def scored_images(
-    joined: DataFrame,
-    partitions: int,
+    joined: Joined,
     ui_centroid: np.ndarray,
     settings: RecognizabilitySettings,
     *,
@@ -36,10 +35,8 @@ def scored_images(
 
     Parameters
     ----------
-    joined : DataFrame
-        From `join_features`.
-    partitions : int
-        Number of partitions by identity that `joined` lies in.
+    joined : Joined
+        Images beside their features.
     ui_centroid : ndarray of float32, shape (dimension,)
     templates : bool
         Whether templates are computed too.
@@ -50,23 +47,17 @@ def scored_images(
         With the schema `schemas.SCORES`, a row for every distinct path of `joined`.
     """
     dimension = len(ui_centroid)
-    feature = F.col(schemas.FEATURE)
-    is_binary = isinstance(joined.schema[schemas.FEATURE].dataType, BinaryType)
-    length = F.octet_length(feature) / 4 if is_binary else F.size(feature)
-    other = F.coalesce(feature.isNotNull() & (length != dimension), F.lit(False)).cast("int")
 
     def frames(parts: Iterable[Rows]) -> Iterator[pd.DataFrame]:
         return _scores_of(parts, ui_centroid, settings, templates)
 
     return pass_over_images(
-        joined.withColumn(schemas.OTHER_LENGTH, other),
-        partitions,
+        joined,
         dimension,
         of_identities=lambda parts: frames([joined_rows(parts)]),
         of_spilled=frames,
         schema=schemas.SCORES,
         bytes_at_once=_BYTES_AT_ONCE,
-        more=(schemas.OTHER_LENGTH,),
     )
 
 
@@ -151,7 +142,7 @@ def _frame(
             schemas.IDENTITY_KEY: rows.column(schemas.IDENTITY_KEY),
             schemas.LIST_ROWS: list_rows,
             schemas.FIRST_OF_IDENTITY: is_first,
-            schemas.OTHER_LENGTH: rows.column(schemas.OTHER_LENGTH),
+            schemas.OTHER_LENGTH: rows.column(schemas.OTHER_LENGTH).astype(np.int32),
             schemas.TEMPLATE: templates,
             schemas.IMAGES: numbers[:, 0],
             schemas.RECOGNIZABLE_IMAGES: numbers[:, 1],

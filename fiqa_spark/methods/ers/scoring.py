@@ -6,8 +6,8 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images
-from fiqa_spark.inputs.parquet_features import Features
 from fiqa_spark.matching.join import Matching
 from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
 from fiqa_spark.methods.ers.clustering import check_memory
@@ -72,20 +72,20 @@ def score_images(
     if unrecognizable is not None:
         with steps("averaging the unrecognizable images"):
             wanted = identified_images(unrecognizable, settings, features.id_key_index)
-            known = centroid_of_images(wanted, features.table, ui_list_file)
+            known = centroid_of_images(wanted, features, ui_list_file)
     centroid = known or _found(images, features, listed, matching, settings, steps)
-    joined, partitions = matching.joined(len(centroid.vector))
-    with steps("computing scores"), matching.telling_keys():
-        scores = scored_images(joined, partitions, centroid.vector, settings, templates=templates)
+    dimension = len(centroid.vector)
+    with steps("computing scores"), matching.under_way():
+        scores = scored_images(matching.joined(dimension), centroid.vector, settings, templates=templates)
         scores = scores.persist(StorageLevel.MEMORY_AND_DISK)
         given = _GIVEN_BY.get(centroid.provenance["source"])
-        counts = score_counts(scores, len(centroid.vector), given=given)
+        counts = score_counts(scores, dimension, given=given)
         matching.tell_missing(scores, counts.listed.statuses[schemas.MISSING_FEATURE], settings.image_root)
     matching.check_list_rows(counts.listed.list_rows)
     if unrecognizable is not None:
         # All images but the few opposite to the centroid, whose scores are clipped, are as similar as this tells.
         warn_if_common(centroid.provenance["cluster"]["cohesion"], 1 - counts.mean, f"check {ui_list_file}")
-    return Scoring(scores, counts, centroid, partitions)
+    return Scoring(scores, counts, centroid, matching.partitions(dimension))
 
 
 def _found(
@@ -98,8 +98,8 @@ def _found(
 ) -> UiCentroid:
     """The centroid of the cluster of the most identities in a sample of the images."""
     size, per_identity = settings.cluster_sample, settings.cluster_per_identity
-    with steps("drawing the sample"), matching.telling_keys():
-        sample = draw_usable(images, features.table, listed.first, listed.list_rows, size, per_identity)
+    with steps("drawing the sample"), matching.under_way():
+        sample = draw_usable(images, features, listed.first, listed.list_rows, size, per_identity)
     with steps("finding the UI centroid"):
         count, dimension = sample.embeddings.shape
         check_memory(count, dimension, settings.linkage, free_bytes(images.sparkSession))

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.npy_files import vector_in
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths
 from fiqa_spark.kernels.embeddings import unit_embeddings
@@ -178,15 +179,14 @@ def centroid_bytes(centroid: UiCentroid) -> bytes:
     return content.getvalue()
 
 
-def centroid_of_images(images: DataFrame, features: DataFrame, path: str) -> UiCentroid:
+def centroid_of_images(images: DataFrame, features: Features, path: str) -> UiCentroid:
     """The centroid of the images of a list.
 
     Parameters
     ----------
     images : DataFrame
         `key`, `key_hash` and `identity`.
-    features : DataFrame
-        `key`, `key_hash` and `feature`.
+    features : Features
     path : str
         Where the list is.
 
@@ -198,7 +198,7 @@ def centroid_of_images(images: DataFrame, features: DataFrame, path: str) -> UiC
     # In one task, which is done before many would have been started.
     distinct = F.countDistinct(schemas.KEY).alias("images"), F.countDistinct(schemas.IDENTITY).alias("identities")
     [listed] = images.coalesce(1).agg(*distinct).collect()
-    wanted = features.select(schemas.KEY_HASH, schemas.KEY, schemas.FEATURE)
+    wanted = features.of_keys(images.select(schemas.KEY))
     keys = F.broadcast(images.select(schemas.KEY_HASH, schemas.KEY))
     present = wanted.join(keys, [schemas.KEY_HASH, schemas.KEY], "semi").select(schemas.FEATURE)
     rows = present.mapInPandas(_sums_by_length, _SUMS).collect()

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images
-from fiqa_spark.inputs.parquet_features import Features, vector_length
 from fiqa_spark.kernels.membership_fit import MembershipModel
 from fiqa_spark.matching.identity_sample import Drawn, FirstIdentities, check_with_identities
 from fiqa_spark.matching.join import Matching
@@ -74,31 +74,27 @@ def audited(paths: DataFrame, features: Features, settings: AuditSettings, steps
     with steps("reading the list"):
         images = with_folds(identified_images(paths, settings, features.id_key_index))
         listed, identities = _checked(images, settings, given)
-    matching = Matching(images, features, listed, settings.id_key_index)
-    vectors = features.table
-    if settings.load_feature:
-        joined, partitions = matching.joined(vector_length(vectors))
-        joined = joined.persist(StorageLevel.MEMORY_AND_DISK)
-        vectors = joined.where(schemas.MATCHED)
-    with steps("learning from a sample" if learns else "comparing with the reference"), matching.telling_keys():
+    index, load = settings.id_key_index, settings.load_feature
+    matching = Matching(images, features, listed, index, more=(schemas.FOLD,), load=load)
+    with steps("learning from a sample" if learns else "comparing with the reference"), matching.under_way():
         if given.margins:
-            check_model(vectors, given.margins)
-        drawn = draw(images, vectors, listed, margin_settings(settings), identities) if learns else None
+            check_model(matching.features, given.margins)
+        drawn = draw(images, matching.features, listed, margin_settings(settings), identities) if learns else None
         margins, model, chances = _learned(drawn, settings, given)
-    if not settings.load_feature:
-        joined, partitions = matching.joined(margins.pool.dimension)
-    with steps("computing memberships"), matching.telling_keys():
-        found = members(joined, learned_in(margins), model, partitions, settings).persist(StorageLevel.MEMORY_AND_DISK)
+    dimension = margins.pool.dimension
+    partitions = matching.partitions(dimension)
+    with steps("computing memberships"), matching.under_way():
+        joined = matching.joined(dimension)
+        found = members(joined, learned_in(margins), model, settings).persist(StorageLevel.MEMORY_AND_DISK)
         counts = member_counts(found)
         matching.tell_missing(found, counts.listed.statuses[schemas.MISSING_FEATURE], settings.image_root)
     matching.check_list_rows(counts.listed.list_rows)
-    if settings.load_feature:
-        joined.unpersist()
+    matching.release()
     others = _earlier_centres(given, found, settings)
-    spark = joined.sparkSession
+    spark = found.sparkSession
     with planned_for_rows(spark, counts.listed.images), planned_for_packs(spark):
         with steps("comparing identities"):
-            thresholds, tables = searched(found, counts, others, chances, margins.pool.dimension, partitions, settings)
+            thresholds, tables = searched(found, counts, others, chances, dimension, partitions, settings)
         with steps("looking for images of others"):
             tables.suggested.count()
     own = centres_of_members(found)

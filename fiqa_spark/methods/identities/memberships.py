@@ -15,8 +15,8 @@ from fiqa_spark.kernels.membership_fit import MembershipModel
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
+from fiqa_spark.matching.join import Joined
 from fiqa_spark.methods.identities.settings import AuditSettings, margin_settings
-from fiqa_spark.methods.margin.folds import with_folds
 from fiqa_spark.methods.margin.judging import Judged, LargeGroup, large_groups, of_large_groups, of_whole_groups
 from fiqa_spark.methods.margin.learning import Learned
 from fiqa_spark.runtime.workers import broadcast
@@ -25,24 +25,20 @@ from fiqa_spark.runtime.workers import broadcast
 _BYTES_AT_ONCE = 16 << 20
 
 
-def members(
-    joined: DataFrame, learned: Learned, model: MembershipModel, partitions: int, settings: AuditSettings
-) -> DataFrame:
+def members(joined: Joined, learned: Learned, model: MembershipModel, settings: AuditSettings) -> DataFrame:
     """Membership of every image, and of every identity what its images tell together.
 
     Parameters
     ----------
-    joined : DataFrame
-        From `join_features`.
-    partitions : int
-        Number of partitions by identity that `joined` lies in.
+    joined : Joined
+        Images beside their features, with `fold`.
 
     Returns
     -------
     DataFrame
         With the schema `schemas.MEMBERS`, a row for every distinct path of `joined`.
     """
-    shared = broadcast(joined.sparkSession.sparkContext, learned)
+    shared = broadcast(joined.table.sparkSession.sparkContext, learned)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
         images = _of_whole_groups(identity_images(parts), shared.value, model, settings)
@@ -60,14 +56,12 @@ def members(
             yield _frame(images, _identities_in(totals, images), earlier, settings)
 
     return pass_over_images(
-        with_folds(joined),
-        partitions,
+        joined,
         len(learned.strangers.pool_sum),
         of_identities=of_identities,
         of_spilled=of_spilled,
         schema=schemas.MEMBERS,
         bytes_at_once=_BYTES_AT_ONCE,
-        more=(schemas.FOLD,),
     )
 
 

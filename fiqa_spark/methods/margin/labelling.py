@@ -6,15 +6,17 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.matching.identity_sample import FirstIdentities, check_with_identities
+from fiqa_spark.matching.join import Joined
 from fiqa_spark.methods.labelling import Computed, images_beyond
 from fiqa_spark.methods.margin.folds import with_folds
 from fiqa_spark.methods.margin.labels import LabelCounts, beyond, label_counts
 from fiqa_spark.methods.margin.learning import learn, learned_in, wanted_sample
 from fiqa_spark.methods.margin.margins import labelled_images
 from fiqa_spark.methods.margin.settings import MarginSettings
-from fiqa_spark.methods.mate_groups import half_of_identity, with_mate_groups
+from fiqa_spark.methods.mate_groups import columns_of_groups, half_of_identity, with_mate_groups
 from fiqa_spark.methods.references import Reference
 from fiqa_spark.methods.results import MARGIN_LABELS
 from fiqa_spark.methods.updates import Counted, ToLabel
@@ -29,6 +31,11 @@ class MarginMethod:
     def __init__(self, settings: MarginSettings) -> None:
         self._settings = settings
         self._identities: FirstIdentities | None = None
+        self.columns = (schemas.FOLD, *columns_of_groups(settings))
+
+    def prepared(self, images: DataFrame) -> DataFrame:
+        """With the fold of their identity, and with groups of mates where identities are cut in two."""
+        return with_mate_groups(with_folds(images), self._settings)
 
     def counted(self, known: Reference, were_cut: bool) -> Counted:
         """Status, mates beyond those that count, and margins beyond the scale."""
@@ -39,24 +46,21 @@ class MarginMethod:
         """Look for the identities of the sample too, so that the list is read once for both."""
         settings = self._settings
         listed, self._identities = check_with_identities(
-            self._grouped(images), settings, settings.pool_size, wanted_sample(settings), about_rows()
+            images, settings, settings.pool_size, wanted_sample(settings), about_rows()
         )
         return listed
 
-    def learn(self, images: DataFrame, vectors: DataFrame, listed: CheckedList) -> Reference:
+    def learn(self, images: DataFrame, features: Features, listed: CheckedList) -> Reference:
         """All that is learned."""
-        return learn(self._grouped(images), vectors, listed, self._settings, self._identities)
+        return learn(images, features, listed, self._settings, self._identities)
 
-    def compute(self, joined: DataFrame, partitions: int, to_label: ToLabel, reference: Reference) -> Computed:
+    def compute(self, joined: Joined, to_label: ToLabel, reference: Reference) -> Computed:
         """Measure images by the reference."""
         learned = learned_in(reference)
-        labels = to_label.kept(labelled_images(joined, learned, partitions, self._settings))
+        labels = to_label.kept(labelled_images(joined, learned, self._settings))
         counts = label_counts(labels, learned.reference, to_label.taken)
         told = tuple(_told(counts, reference, self._settings))
         return Computed(labels, counts.listed, reference, _facts(counts), told)
-
-    def _grouped(self, images: DataFrame) -> DataFrame:
-        return with_mate_groups(with_folds(images), self._settings)
 
 
 def _facts(counts: LabelCounts) -> dict[str, Any]:

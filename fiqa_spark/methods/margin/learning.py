@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError, SettingsError
+from fiqa_spark.inputs.features import Features, vector_length
 from fiqa_spark.inputs.image_list import CheckedList
-from fiqa_spark.inputs.parquet_features import vector_length
 from fiqa_spark.kernels.margin_reference import MarginReference, learned_reference
 from fiqa_spark.kernels.prior import Prior
 from fiqa_spark.matching.identity_sample import Drawn, FirstIdentities, Wanted, draw_with_identities
@@ -87,18 +87,18 @@ def wanted_sample(settings: MarginSettings) -> Wanted:
 
 def learn(
     images: DataFrame,
-    vectors: DataFrame,
+    features: Features,
     listed: CheckedList,
     settings: MarginSettings,
     identities: FirstIdentities | None = None,
 ) -> Reference:
     """Learn from the images of a list; parameters and errors as of `draw` and `reference_of`."""
-    return reference_of(draw(images, vectors, listed, settings, identities), settings)
+    return reference_of(draw(images, features, listed, settings, identities), settings)
 
 
 def draw(
     images: DataFrame,
-    vectors: DataFrame,
+    features: Features,
     listed: CheckedList,
     settings: MarginSettings,
     identities: FirstIdentities | None = None,
@@ -109,8 +109,6 @@ def draw(
     ----------
     images : DataFrame
         From `with_folds` and `with_mate_groups`.
-    vectors : DataFrame
-        As for `draw_usable`.
     identities : FirstIdentities, optional
         From `check_with_identities`; by default they are looked for.
 
@@ -121,8 +119,8 @@ def draw(
     InputError
         If features have several lengths.
     """
-    _check_memory(vectors, listed.list_rows, settings)
-    return draw_with_identities(images, vectors, listed, settings.pool_size, wanted_sample(settings), identities)
+    _check_memory(features, listed.list_rows, settings)
+    return draw_with_identities(images, features, listed, settings.pool_size, wanted_sample(settings), identities)
 
 
 def reference_of(drawn: Drawn, settings: MarginSettings) -> Reference:
@@ -142,13 +140,13 @@ def reference_of(drawn: Drawn, settings: MarginSettings) -> Reference:
     return _as_reference(learned, pool, hashes, settings)
 
 
-def _check_memory(vectors: DataFrame, list_rows: int, settings: MarginSettings) -> None:
+def _check_memory(features: Features, list_rows: int, settings: MarginSettings) -> None:
     """Refuse to gather so many images for which there is not enough memory."""
-    available = free_bytes(vectors.sparkSession)
+    available = free_bytes(features.table.sparkSession)
     images = min(list_rows, settings.reference_sample + settings.pool_size)
     if _bytes_needed(images, _LONG) <= available:
         return
-    dimension = vector_length(vectors)
+    dimension = vector_length(features)
     if (needed := _bytes_needed(images, dimension)) > available:
         fitting = int(images * available / needed * _OF_FREE) - settings.pool_size
         smaller = f"use {fitting} images" if fitting >= _FEWEST else "use a smaller `pool_size`"

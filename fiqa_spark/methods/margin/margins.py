@@ -11,33 +11,31 @@ from fiqa_spark.kernels.margin import margin_labels, standard_deviations
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images
-from fiqa_spark.methods.margin.folds import with_folds
+from fiqa_spark.matching.join import Joined
 from fiqa_spark.methods.margin.judging import Judged, large_groups, of_large_groups, of_whole_groups
 from fiqa_spark.methods.margin.learning import Learned
 from fiqa_spark.methods.margin.settings import MarginSettings
-from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
+from fiqa_spark.methods.mate_groups import group_column
 from fiqa_spark.runtime.workers import broadcast
 
 # Vectors that a worker computes with at once: many small identities make one product.
 _BYTES_AT_ONCE = 16 << 20
 
 
-def labelled_images(joined: DataFrame, learned: Learned, partitions: int, settings: MarginSettings) -> DataFrame:
+def labelled_images(joined: Joined, learned: Learned, settings: MarginSettings) -> DataFrame:
     """Margin labels of every image.
 
     Parameters
     ----------
-    joined : DataFrame
-        From `join_features`.
-    partitions : int
-        Number of partitions by identity that `joined` lies in.
+    joined : Joined
+        Images beside their features, with `fold` and the columns of `columns_of_groups`.
 
     Returns
     -------
     DataFrame
         With the schema `schemas.MARGINS`, a row for every distinct path of `joined`.
     """
-    shared = broadcast(joined.sparkSession.sparkContext, learned)
+    shared = broadcast(joined.table.sparkSession.sparkContext, learned)
     group = group_column(settings)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
@@ -52,14 +50,12 @@ def labelled_images(joined: DataFrame, learned: Learned, partitions: int, settin
             yield _frame(batch, of_large_groups(batch, large, shared.value, settings), earlier, shared.value, settings)
 
     return pass_over_images(
-        with_mate_groups(with_folds(joined), settings),
-        partitions,
+        joined,
         len(learned.strangers.pool_sum),
         of_identities=of_identities,
         of_spilled=of_spilled,
         schema=schemas.MARGINS,
         bytes_at_once=_BYTES_AT_ONCE,
-        more=(schemas.FOLD, *columns_of_groups(settings)),
     )
 
 

@@ -13,7 +13,8 @@ from fiqa_spark.matching.first_mates import FirstMates, first_mates
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, LeadingKey, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
-from fiqa_spark.methods.mate_groups import columns_of_groups, group_column, with_mate_groups
+from fiqa_spark.matching.join import Joined
+from fiqa_spark.methods.mate_groups import group_column
 from fiqa_spark.methods.pool import Pool
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.workers import broadcast
@@ -23,22 +24,20 @@ _BYTES_AT_ONCE = 64 << 20
 _NONE = np.empty(0, np.intp)
 
 
-def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: LabelSettings) -> DataFrame:
+def round_distances(joined: Joined, pool: Pool, settings: LabelSettings) -> DataFrame:
     """Distances of every image against its identity and against the pool.
 
     Parameters
     ----------
-    joined : DataFrame
-        From `join_features`.
-    partitions : int
-        Number of partitions by identity that `joined` lies in.
+    joined : Joined
+        Images beside their features, with the columns of `columns_of_groups`.
 
     Returns
     -------
     DataFrame
         With the schema `schemas.distances`, a row for every distinct path of `joined`.
     """
-    shared = broadcast(joined.sparkSession.sparkContext, pool)
+    shared = broadcast(joined.table.sparkSession.sparkContext, pool)
     group = group_column(settings)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
@@ -53,20 +52,27 @@ def round_distances(joined: DataFrame, pool: Pool, partitions: int, settings: La
             yield _distances_of(batch, mates, earlier, shared.value, settings)
 
     return pass_over_images(
-        with_mate_groups(joined, settings),
-        partitions,
+        joined,
         pool.dimension,
         of_identities=of_identities,
         of_spilled=of_spilled,
         schema=schemas.distances(settings.rounds_computed),
         bytes_at_once=_BYTES_AT_ONCE,
-        more=columns_of_groups(settings),
     )
 
 
 def _by_block_start(pool: Pool, settings: LabelSettings) -> LeadingKey:
-    """Identities that begin at the same place of the pool become neighbours, which share a matrix product."""
-    return lambda identities: block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
+    """Identities that begin at the same place of the pool become neighbours, which share a matrix product.
+
+    Those that have too few images come last, so that the others need not be picked from among them.
+    """
+
+    def leading(identities: np.ndarray) -> np.ndarray:
+        starts = block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
+        _, numbers, counts = np.unique(identities, return_inverse=True, return_counts=True)
+        return np.where(counts[numbers] < settings.min_images, len(pool.embeddings), starts)
+
+    return leading
 
 
 def _distances_of(
@@ -100,7 +106,9 @@ def _distances_of(
     if labelled.any():
         # Of a spilled identity a batch may hold no usable image.
         chosen = enough & (here > 0)
-        embeddings = batch.rows.embeddings if labelled.all() else batch.rows.embeddings[labelled]
+        count = np.count_nonzero(labelled)
+        are_first = labelled[:count].all()
+        embeddings = batch.rows.embeddings[:count] if are_first else batch.rows.embeddings[labelled]
         met = None if mates is None else _met(mates, groups[chosen], here[chosen], batch.places[labelled])
         # Images of the other half of an identity are no strangers.
         identities = batch.rows.column(schemas.IDENTITY_HASH)[batch.firsts[chosen]]

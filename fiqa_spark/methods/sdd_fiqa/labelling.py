@@ -8,10 +8,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images
+from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.sample import rows_to_draw_from
 from fiqa_spark.methods.labelling import Computed, images_beyond
-from fiqa_spark.methods.mate_groups import half_of_identity
+from fiqa_spark.methods.mate_groups import columns_of_groups, half_of_identity, with_mate_groups
 from fiqa_spark.methods.pool import draw_pool
 from fiqa_spark.methods.references import Reference
 from fiqa_spark.methods.results import LABELS
@@ -41,6 +43,11 @@ class SddFiqaMethod:
 
     def __init__(self, settings: LabelSettings) -> None:
         self._settings = settings
+        self.columns = columns_of_groups(settings)
+
+    def prepared(self, images: DataFrame) -> DataFrame:
+        """With groups of mates, where identities are cut in two."""
+        return with_mate_groups(images, self._settings)
 
     def counted(self, known: Reference, were_cut: bool) -> Counted:
         """Status, mates beyond those that count, and distances beyond the range."""
@@ -53,16 +60,16 @@ class SddFiqaMethod:
         """Look for the images of the pool too."""
         return check_images(images, self._settings, rows_to_draw_from(self._settings.pool_size))
 
-    def learn(self, images: DataFrame, vectors: DataFrame, listed: CheckedList) -> Reference:
+    def learn(self, images: DataFrame, features: Features, listed: CheckedList) -> Reference:
         """The pool; the ranges are known when distances are."""
-        pool = draw_pool(images, vectors, listed, self._settings.pool_size)
+        pool = draw_pool(images, features, listed, self._settings.pool_size)
         fixed = {name: getattr(self._settings, name) for name in LEARNED_WITH}
         return Reference(METHOD, fixed, {}, pool, np.empty((0, 0)))
 
-    def compute(self, joined: DataFrame, partitions: int, to_label: ToLabel, reference: Reference) -> Computed:
+    def compute(self, joined: Joined, to_label: ToLabel, reference: Reference) -> Computed:
         """Compute distances, and scale them."""
         settings = self._settings
-        distances = round_distances(joined, reference.pool, partitions, settings)
+        distances = round_distances(joined, reference.pool, settings)
         labels, ranges = _scaled(distances, settings, reference, to_label)
         if not reference.numbers:
             reference = reference._replace(numbers=numbers_of(ranges))

@@ -288,7 +288,7 @@ def test_degraded_images_of_real_faces_are_told_from_clean_ones_at_any_sensible_
 def sample_of(spark, paths, table, settings):
     """The sample of a list that is clustered."""
     images = identified_images(images_frame(spark, paths), settings, settings.id_key_index)
-    vectors = keyed_features(table, settings.id_key_index).table
+    vectors = keyed_features(table, settings.id_key_index)
     size, per_identity = settings.cluster_sample, settings.cluster_per_identity
     first = first_images(images, rows_to_draw_from(size, per_identity))
     return draw_usable(images, vectors, first, len(paths), size, per_identity)

@@ -1,0 +1,128 @@
+"""Labels from a store, an identity a row, are those from features an image a row, whatever list meets them."""
+
+import numpy as np
+import pytest
+
+from fiqa_spark import LabelSettings, MarginSettings, RecognizabilitySettings, schemas
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.feature_store import open_store, write_store
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.methods.ers.scoring import score_images
+from fiqa_spark.methods.ers.ui_centroid import given_centroid
+from fiqa_spark.methods.labelling import Given, labelled
+from fiqa_spark.methods.margin.labelling import MarginMethod
+from fiqa_spark.methods.sdd_fiqa import distances
+from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.sql_conf import planned_by_identity
+from fiqa_spark.runtime.storage import Storage
+from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
+
+SIZES = [120, 4, 6, 1, 30, 9]
+PATHS = paths_of(SIZES)
+
+
+@pytest.fixture
+def vectors():
+    """Vectors of most images, some of no use or of another length, and of images that are not listed."""
+    found = embeddings_of(PATHS)
+    for path in ("p0/7.jpg", "p1/2.jpg", "p4/0.jpg"):
+        del found[path]
+    found["p0/9.jpg"] = None
+    found["p2/1.jpg"] = np.full(24, np.nan, np.float32)
+    found["p2/3.jpg"] = np.zeros(24, np.float32)
+    found["p0/11.jpg"] = found["p0/11.jpg"][:20]
+    return {**found, **{f"{path}x.jpg": vector for path, vector in embeddings_of(paths_of([50, 3]), seed=5).items()}}
+
+
+@pytest.fixture
+def images(spark):
+    """All images, an identity of which there is no feature, and images that are listed twice or have no identity."""
+    repeated = ["p0/3.jpg", "p0/3.jpg", "p4/8.jpg", "p0/7.jpg"]
+    return images_frame(spark, [*PATHS, *repeated, "p9/1.jpg", "p9/2.jpg", "alone.jpg"])
+
+
+def features_of(spark, vectors, form, tmp_path, repeated=()):
+    plain = keyed_features(features_frame(spark, vectors), -2)
+    if form == "plain":
+        return plain
+    table = plain.table.withColumnRenamed("key", "path").select("path", "feature", "problem")
+    for path in repeated:
+        table = table.union(table.where(table.path == path))
+    told = {"index": -2, "rows": len(vectors), "dimension": 24, "precision": form}
+    write_store(Storage(spark), table, str(tmp_path / form), **told)
+    return open_store(spark, Storage(spark), str(tmp_path / form))
+
+
+def labels_of(spark, method, settings, images, features):
+    with planned_by_identity(spark):
+        found = labelled(method(settings), images, features, settings, Steps(spark), Given())
+        rows = found.labels.select(*found.kind.schema.names).collect()
+    assert len({row.path for row in rows}) == len(rows)
+    return {row.path: row.asDict() for row in rows}, found.counts
+
+
+def assert_alike(found, expected, tolerance):
+    assert set(found) == set(expected)
+    for path, row in expected.items():
+        for name, value in row.items():
+            if isinstance(value, (float, list)):
+                assert found[path][name] == pytest.approx(value, abs=tolerance), (path, name)
+            else:
+                assert found[path][name] == value, (path, name)
+
+
+METHODS = {
+    "sdd-fiqa": (SddFiqaMethod, LabelSettings(**SMALL)),
+    "halves": (SddFiqaMethod, LabelSettings(**SMALL, half_mates=True)),
+    "loaded": (SddFiqaMethod, LabelSettings(**SMALL, load_feature=True)),
+    "margin": (MarginMethod, MarginSettings(id_key_index=-2)),
+    "margin of halves": (MarginMethod, MarginSettings(id_key_index=-2, half_mates=True)),
+}
+
+
+@pytest.fixture
+def in_pieces(monkeypatch):
+    """The largest identity is cut, and too large for a batch too."""
+    monkeypatch.setattr("fiqa_spark.inputs.feature_store._IMAGES_OF_A_ROW", 32)
+    monkeypatch.setattr(distances, "_BYTES_AT_ONCE", 40 * 24 * 4)
+
+
+@pytest.mark.lowest_versions
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("in_pieces")
+def test_a_store_gives_the_labels_of_plain_features(spark, tmp_path, images, vectors, method):
+    expected, counts = labels_of(spark, *METHODS[method], images, features_of(spark, vectors, "plain", tmp_path))
+    statuses = {row["status"] for row in expected.values()}
+    assert {"ok", "missing_feature", "invalid_feature"} <= statuses
+    # Whole numbers move a similarity by some 1e-4 at 24 values.
+    for precision, tolerance in (("float32", 1e-4), ("int16", 0.2)):
+        features = features_of(spark, vectors, precision, tmp_path)
+        found, found_counts = labels_of(spark, *METHODS[method], images, features)
+        assert_alike(found, expected, tolerance)
+        assert found_counts == counts
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_a_store_gives_the_scores_of_plain_features(spark, tmp_path, images, vectors):
+    settings = RecognizabilitySettings(id_key_index=-2)
+    centroid = given_centroid(np.arange(24, dtype=np.float32), {"source": "argument"}, setting="ui_centroid")
+    found = []
+    for form in ("plain", "float32", "int16"):
+        features = features_of(spark, vectors, form, tmp_path)
+        with planned_by_identity(spark):
+            scoring = score_images(images, features, settings, Steps(spark), known=centroid, templates=True)
+            rows = scoring.scores.select(*schemas.RECOGNIZABILITY.names).collect()
+            others = scoring.scores.agg({schemas.OTHER_LENGTH: "sum"}).head()[0]
+        assert others == 1
+        found.append(({row.path: row.asDict() for row in rows}, scoring.counts.listed))
+    for one, counts in found[1:]:
+        assert_alike(one, found[0][0], 2e-3)
+        assert counts == found[0][1]
+
+
+@pytest.mark.parametrize("precision", ["float32", "int16"])
+def test_a_key_that_the_store_has_twice_is_told(spark, tmp_path, images, vectors, precision):
+    features = features_of(spark, vectors, precision, tmp_path, repeated=["p4/5"])
+    with pytest.raises(InputError, match="2 features have the key 'p4/5'"):
+        labels_of(spark, SddFiqaMethod, LabelSettings(**SMALL), images, features)
