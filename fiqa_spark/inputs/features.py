@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.stored_vectors import features_of_rows
+from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, image_rows
 
 
 class StoredFeatures(NamedTuple):
@@ -60,15 +60,15 @@ class Features(NamedTuple):
         DataFrame
             As `table`, of features whose key has the hash of one that is wanted.
         """
-        # One task tells them apart sooner than many.
-        key, wanted = F.col(schemas.KEY), wanted.coalesce(1)
         # By a number alone, which is quicker than by text.
-        hashes = wanted.select(F.xxhash64(key).alias(schemas.KEY_HASH)).distinct()
+        key, key_hash = F.col(schemas.KEY), F.xxhash64(schemas.KEY)
         if not self.stored:
+            hashes = wanted.select(key_hash.alias(schemas.KEY_HASH))
             return self.table.join(F.broadcast(hashes), schemas.KEY_HASH, "semi")
         identity_key = keys.identity_key(key, self.id_key_index).alias(schemas.IDENTITY_KEY)
-        placed = wanted.select(identity_key, F.xxhash64(key).alias(schemas.KEY_HASH)).distinct()
-        return features_of_rows(self.stored.rows.join(F.broadcast(placed), schemas.IDENTITY_KEY), self.stored.precision)
+        # One task puts them together sooner than many.
+        of_identity = wanted.coalesce(1).groupBy(identity_key).agg(F.collect_set(key_hash).alias(WANTED_HASHES))
+        return image_rows(self.stored.rows.join(F.broadcast(of_identity), schemas.IDENTITY_KEY), self.stored.precision)
 
 
 def vector_length(features: Features) -> int:

@@ -21,8 +21,8 @@ EVERYWHERE = {
     "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
     # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",
-    # The number of rows bounds a batch; measuring its bytes after every row is a tenth of the way to Python.
-    "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
+    # Rows of a hundred vectors each, of which a few are enough.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
     "spark.sql.execution.pandas.udf.buffer.size": str(1 << 18),
     # Vectors read at once: 512 of 512 values are 1 MiB, which stays in a processor's cache until they are handed on.
     "spark.sql.parquet.columnarReaderBatchSize": "512",

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from pyspark.sql import SparkSession
 
+_BYTES_KEY = "spark.sql.execution.arrow.maxBytesPerBatch"
 _BY_IDENTITY = {
     # A join by identity key and key takes two sides that were shuffled by the identity key as they are.
     "spark.sql.requireAllClusterKeysForCoPartition": "false",
@@ -14,6 +15,8 @@ _BY_IDENTITY = {
     "spark.sql.sources.bucketing.enabled": "true",
     # The number of partitions is known beforehand, so that there is nothing to plan anew while a query runs.
     "spark.sql.adaptive.enabled": "false",
+    # The number of rows bounds a batch; measuring its bytes after every image is a tenth of the way to Python.
+    _BYTES_KEY: str(2**31 - 1),
     # The images of a partition are gathered by identity in memory; by default they are sorted after 128 identities.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
     # Distances are random numbers: looking for ways to make them smaller while they are kept is wasted work.
@@ -28,11 +31,7 @@ _SHUFFLES_KEY = "spark.sql.shuffle.partitions"
 # Rows of 32 KiB that cross to Python at once: 32 MiB.
 _PACKS = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1024"}
 # Rows of an identity each cross to Python at once as far as they are 8 MiB; a Spark before 4 counts rows alone.
-_IDENTITY_ROWS_BYTES, _BYTES_KEY, _ROWS_KEY = (
-    8 << 20,
-    "spark.sql.execution.arrow.maxBytesPerBatch",
-    "spark.sql.execution.arrow.maxRecordsPerBatch",
-)
+_IDENTITY_ROWS_BYTES, _ROWS_KEY = 8 << 20, "spark.sql.execution.arrow.maxRecordsPerBatch"
 # Rows of the largest size that a Spark which counts rows may meet at once: 64 MiB; and rows of some tens of KiB that a
 # reader takes from a file at once.
 _LARGE_ROWS_BYTES, _READ_KEY, _ROWS_READ = 64 << 20, "spark.sql.parquet.columnarReaderBatchSize", "32"
@@ -87,11 +86,14 @@ def planned_for_identity_rows(spark: SparkSession, row_bytes: int | None) -> Abs
 
 @contextlib.contextmanager
 def _planned(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    before = {key: str(spark.conf.get(key)) for key in settings}
+    before = {key: spark.conf.get(key, None) for key in settings}
     try:
         for key, value in settings.items():
             spark.conf.set(key, value)
         yield
     finally:
         for key, value in before.items():
-            spark.conf.set(key, value)
+            if value is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, value)
