@@ -192,15 +192,12 @@ def _read_description(storage: Storage, folder: str) -> _Description:
     try:
         numbers = {name: int(content[name]) for name in ("buckets", "files", "id_key_index", _ROW_BYTES)}
         pieces = {int(key): int(bits) for key, bits in content[_PIECE_BITS]}
-        if content["dimension"] is not None:
-            int(content["dimension"])
+        dimension = None if content["dimension"] is None else int(content["dimension"])
         if content[_PRECISION] not in VALUE_TYPES:
             raise ValueError(f"precision {content[_PRECISION]!r}")
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(error, _description_path(folder)) from None
-    description = _Description(
-        **numbers, precision=content[_PRECISION], dimension=content["dimension"], piece_bits=pieces
-    )
+    description = _Description(**numbers, precision=content[_PRECISION], dimension=dimension, piece_bits=pieces)
     files = _count_files(storage, folder)
     if files != description.files:
         text = f"{files} of the {description.files} files of the store"

@@ -1,6 +1,6 @@
 """Vectors out of rows of an identity each: all of them, or those of a few images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,18 +101,26 @@ def _images_of_rows(rows: pd.DataFrame, precision: str) -> pd.DataFrame:
 
 def _images_of_row(row: Any, precision: str) -> Iterator[tuple[int, int, str, bytes | None, str | None]]:
     """The images of a row, or those that are wanted of it."""
-    count, flat = len(row.key_hashes), np.frombuffer(row.features, VALUE_TYPES[precision])
-    lengths = np.full(count, len(flat) // count) if row.lengths is None else row.lengths
-    ends = np.cumsum(lengths)
-    wanted = getattr(row, WANTED_HASHES, None)
-    chosen = range(count) if wanted is None else np.flatnonzero(np.isin(row.key_hashes, wanted)).tolist()
-    for number in chosen:
-        vector = flat[ends[number] - lengths[number] : ends[number]]
-        if row.norms is not None:
-            vector = _restored_vectors(vector[None], row.norms[number : number + 1])[0]
+    hashes, wanted = row.key_hashes, getattr(row, WANTED_HASHES, None)
+    chosen = np.arange(len(hashes)) if wanted is None else np.flatnonzero(np.isin(hashes, wanted))
+    problems = [None] * len(hashes) if row.problems is None else row.problems
+    for number, vector in zip(chosen.tolist(), _float32_vectors(row, chosen, precision), strict=True):
         content = vector.tobytes() if len(vector) else None
-        problem = None if row.problems is None else row.problems[number]
-        yield row.identity_key, row.key_hashes[number], row.keys[number], content, problem
+        yield row.identity_key, hashes[number], row.keys[number], content, problems[number]
+
+
+def _float32_vectors(row: Any, chosen: npt.NDArray[np.intp], precision: str) -> Iterable[npt.NDArray[np.float32]]:
+    """The chosen vectors of a row; one without values where there is none."""
+    flat = np.frombuffer(row.features, VALUE_TYPES[precision])
+    if row.lengths is None:
+        vectors = flat.reshape(len(row.key_hashes), -1)[chosen]
+        return vectors if row.norms is None else _restored_vectors(vectors, row.norms[chosen])
+    ends = np.cumsum(row.lengths)
+    each = [flat[ends[number] - row.lengths[number] : ends[number]] for number in chosen.tolist()]
+    if row.norms is None:
+        return each
+    pairs = zip(each, row.norms[chosen], strict=True)
+    return [_restored_vectors(vector[None], norm[None])[0] for vector, norm in pairs]
 
 
 def _restored_vectors(numbers: npt.NDArray[np.generic], norms: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -59,7 +59,7 @@ def join_features(images: DataFrame, features: Features, partitions: int, *, ide
     images : DataFrame
         From `identified_images`.
     partitions : int
-        Number of partitions; that of the buckets where features lie in buckets.
+        Number of partitions.
     identities_in_keys : bool
         Whether each image's identity key is that of its identity.
 
@@ -197,7 +197,7 @@ class Matching:
         if self._stored:
             stored = self._stored
             if self._few is not None:
-                wanted = self._images.select(schemas.IDENTITY_KEY).distinct()
+                wanted = self._images.select(schemas.IDENTITY_KEY)
                 rows = stored.rows.join(F.broadcast(wanted), schemas.IDENTITY_KEY, "semi")
                 stored = stored._replace(rows=rows)
             table = join_identities(self._images, stored, self._more)

@@ -69,8 +69,7 @@ def numbered_embeddings(
         Of those whose embedding can be used.
     embeddings : ndarray of float32, shape (n, dimension)
     """
-    counts = np.fromiter(map(len, frame[schemas.KEY_HASH]), np.int64, len(frame))
-    owners, numbers = np.repeat(np.arange(len(frame)), counts), _flat(frame, schemas.NUMBER).astype(np.int64)
+    owners, numbers = _owners(frame, schemas.KEY_HASH), _flat(frame, schemas.NUMBER).astype(np.int64)
     vectors, of_image, repeats = _vectors(frame, np.arange(len(owners)), owners, dimension, precision)
     found = of_image >= 0
     embeddings, _, usable = _embeddings(vectors, of_image[found], dimension)
@@ -82,17 +81,21 @@ def _flat(frame: pd.DataFrame, name: str) -> np.ndarray:
     return np.concatenate(frame[name].to_numpy())
 
 
-def _apart(hashes: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+def _owners(frame: pd.DataFrame, name: str) -> npt.NDArray[np.intp]:
+    """Of each value in a column of arrays the number of its row."""
+    return np.repeat(np.arange(len(frame)), np.fromiter(map(len, frame[name]), np.intp, len(frame)))
+
+
+def _apart(hashes: npt.NDArray[np.int64], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
     """Hashes, of which those of different rows are not equal but by chance."""
     return hashes.view(np.uint64) + rows.astype(np.uint64) * _APART
 
 
 def _listed_once(
     frame: pd.DataFrame,
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int64]]:
     """Numbers of the listed images, each once, the row of each, and the rows of the list that it stands for."""
-    counts = np.fromiter(map(len, frame[schemas.KEY_HASH]), np.int64, len(frame))
-    owners, list_rows = np.repeat(np.arange(len(frame)), counts), _flat(frame, schemas.LIST_ROWS)
+    owners, list_rows = _owners(frame, schemas.KEY_HASH), _flat(frame, schemas.LIST_ROWS)
     hashes = _apart(_flat(frame, schemas.KEY_HASH), owners)
     order = np.argsort(hashes)
     in_order = hashes[order]
@@ -101,16 +104,15 @@ def _listed_once(
 
 
 def _vectors(
-    frame: pd.DataFrame, listed: npt.NDArray[np.intp], owners: npt.NDArray[np.int64], dimension: int, precision: str
+    frame: pd.DataFrame, listed: npt.NDArray[np.intp], owners: npt.NDArray[np.intp], dimension: int, precision: str
 ) -> tuple[StackedVectors, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """All vectors; of each listed image the number of its vector, -1 for none, and how many features have its key."""
     in_store = np.flatnonzero(frame[schemas.FEATURES].notna().to_numpy())
     stored = frame.iloc[in_store]
     vectors = stacked_vectors(stored, dimension, precision)
-    counts = np.fromiter(map(len, stored[schemas.KEY_HASHES]), np.int64, len(stored))
-    if not counts.sum():
+    if not len(stored):
         return vectors, np.full(len(listed), -1), np.zeros(len(listed), np.intp)
-    hashes = _apart(_flat(stored, schemas.KEY_HASHES), np.repeat(in_store, counts))
+    hashes = _apart(_flat(stored, schemas.KEY_HASHES), in_store[_owners(stored, schemas.KEY_HASHES)])
     order = np.argsort(hashes, kind="stable")
     in_order, wanted = hashes[order], _apart(_flat(frame, schemas.KEY_HASH)[listed], owners)
     firsts, ends = (np.searchsorted(in_order, wanted, side) for side in ("left", "right"))
