@@ -10,7 +10,7 @@ from tests.jobs.planted_job import FLAGS, Planted
 from tests.jobs.recognizing import FACES, Recognizing
 from tests.jobs.running import options, run_in
 from tests.yarn.cluster import Cluster
-from tests.yarn.every_job import QUOTA, EveryJob, jobs_of
+from tests.yarn.every_job import QUOTA, SeveralJobs, jobs_by_client, jobs_of, to_log_events
 
 
 def as_binary(folder):
@@ -149,8 +149,21 @@ def scores(cluster, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def every_job(cluster, faces, many_faces, scores, tmp_path_factory):
+def events(tmp_path_factory):
+    """Folder on the local disk for Spark's events of every job."""
+    return tmp_path_factory.mktemp("events")
+
+
+@pytest.fixture(scope="session")
+def every_job(cluster, faces, many_faces, scores, events):
     """An application that runs every job; it goes on while other tests send theirs."""
     cluster.put("small")
     cluster.hadoop.dfsadmin("-setSpaceQuota", str(QUOTA), "/user/alice/small")
-    return EveryJob(cluster, jobs_of(faces, many_faces), tmp_path_factory.mktemp("events"))
+    return SeveralJobs(cluster, jobs_of(faces, many_faces), "cluster", **to_log_events(events))
+
+
+@pytest.fixture(scope="session")
+def by_client(cluster, faces, every_job):
+    """An application whose driver runs here, over what every job has left."""
+    every_job.run.wait()
+    return SeveralJobs(cluster, jobs_by_client(faces), "client")

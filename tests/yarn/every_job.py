@@ -1,4 +1,4 @@
-"""Every job over files of HDFS, in cluster mode: one application, whose driver runs them one after another."""
+"""Jobs over files of HDFS: one application, whose driver runs them one after another, on the cluster or here."""
 
 import json
 import types
@@ -41,7 +41,15 @@ def jobs_of(faces, many_faces):
     }
 
 
-class EveryJob:
+def jobs_by_client(faces):
+    """What a driver outside of the cluster runs once those of `jobs_of` have ended."""
+    return {
+        "audit": ("audit_identities", *faces.audit_arguments("audit-by-client")),
+        "selection": ("select_images", *options(labels="faces/distances", dst="faces/chosen-by-client", **CHOSEN)),
+    }
+
+
+class SeveralJobs:
     """The application that runs them.
 
     Parameters
@@ -49,23 +57,24 @@ class EveryJob:
     cluster : Cluster
     jobs : dict
         As from `jobs_of`.
-    events : path
-        Empty folder on the local disk, for Spark's events.
+    mode : {'cluster', 'client'}
+    **settings
+        Of Spark.
     """
 
-    def __init__(self, cluster, jobs, events):
-        self._events, self._names, self._results = events, list(jobs), None
+    def __init__(self, cluster, jobs, mode, **settings):
+        self._names, self._mode, self._results = list(jobs), mode, None
         words = [word for job in jobs.values() for word in (*job, BETWEEN)]
         # Its Python holds what all jobs import.
-        settings = {**to_log_events(events), "spark.driver.memoryOverhead": "1g"}
-        self.run = cluster.start_several(*words, mode="cluster", **settings)
+        self.run = cluster.start_several(*words, mode=mode, **{"spark.driver.memoryOverhead": "1g"}, **settings)
 
     def result(self, name):
         """What became of a job, with `returncode`, `stdout` and `stderr`; waits for the application's end."""
         if self._results is None:
             self.run.wait()
-            lines = [line for line in self.run.driver_log().splitlines() if line.startswith(RESULT)]
-            assert len(lines) == len(self._names), self.run.stderr + self.run.driver_log()
+            printed = self.run.stdout if self._mode == "client" else self.run.driver_log()
+            lines = [line for line in printed.splitlines() if line.startswith(RESULT)]
+            assert len(lines) == len(self._names), self.run.stderr + printed
             self._results = [types.SimpleNamespace(**json.loads(line.removeprefix(RESULT))) for line in lines]
         return self._results[self._names.index(name)]
 
@@ -74,11 +83,6 @@ class EveryJob:
         result = self.result(name)
         assert result.returncode == 0, result.stderr
         return result.stdout
-
-    def steps(self):
-        """Descriptions of all stages."""
-        self.run.wait()
-        return descriptions(self._events)
 
 
 def to_log_events(folder):

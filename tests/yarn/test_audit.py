@@ -6,14 +6,6 @@ from fiqa_spark import read_audit
 from tests.yarn.every_job import AUDITED
 
 
-@pytest.fixture(scope="module")
-def by_client(cluster, faces, every_job):
-    every_job.assert_succeeded("import")
-    run = cluster.start_run("audit_identities", *faces.audit_arguments("audit-by-client"), mode="client")
-    yield run
-    run.wait()
-
-
 def tables(spark, folder):
     """Words and numbers of the rows of each table, in the order of the words."""
     for table in read_audit(spark, folder):
@@ -29,9 +21,8 @@ def test_an_audit_is_that_of_local_mode_by_a_driver_there_and_here(spark, cluste
     expected = list(tables(spark, faces.local_audit(spark)))
     assert len(expected[0][0]) >= 200
     every_job.assert_succeeded("audit")
-    by_client.wait()
-    assert by_client.returncode == 0, by_client.stderr
-    assert "audit_identities: comparing identities: " in by_client.stderr
+    by_client.assert_succeeded("audit")
+    assert "audit_identities: comparing identities: " in by_client.result("audit").stderr
     for name in ("audit", "audit-by-client"):
         assert cluster.names(f"faces/{name}") == [*AUDITED, "summary.json"]
         for found, wanted in zip(tables(spark, f"{cluster.home}/faces/{name}"), expected, strict=True):

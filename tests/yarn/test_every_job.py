@@ -5,8 +5,8 @@ import pathlib
 import pytest
 
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import message, options
-from tests.yarn.every_job import CHOSEN, OF_METHOD
+from tests.jobs.running import message
+from tests.yarn.every_job import CHOSEN, OF_METHOD, descriptions
 from tests.yarn.hadoop import JARS, USER
 
 RESULTS = {"sdd-fiqa": "distances", "margin": "margins"}
@@ -34,9 +34,10 @@ def test_labels_are_those_of_local_mode(spark, cluster, faces, every_job, method
     assert cluster.names(f"faces/{RESULTS[method]}") == ["labels", "reference", "summary.json"]
 
 
-def test_stages_tell_what_they_are_for(every_job):
+def test_stages_tell_what_they_are_for(every_job, events):
+    every_job.run.wait()
     of_a_tree_and_of_margins = {"importing features", "learning from a sample", "computing labels"}
-    assert of_a_tree_and_of_margins <= every_job.steps()
+    assert of_a_tree_and_of_margins <= descriptions(events)
 
 
 def test_labels_are_exported(spark, cluster, faces, every_job):
@@ -47,14 +48,11 @@ def test_labels_are_exported(spark, cluster, faces, every_job):
     assert cluster.names("faces").count("labels.csv") == 1
 
 
-def test_images_are_selected_as_in_local_mode_by_a_driver_there_and_here(spark, cluster, faces, every_job):
+def test_images_are_selected_as_in_local_mode_by_a_driver_there_and_here(spark, cluster, faces, every_job, by_client):
     every_job.assert_succeeded("selection")
-    words = options(labels="faces/distances", dst="faces/chosen-by-client", **CHOSEN)
-    run = cluster.start_run("select_images", *words, mode="client")
+    by_client.assert_succeeded("selection")
     expected = faces.local_selection(spark, "distances", **CHOSEN)
     assert 30 < len(expected.splitlines()) <= CHOSEN["most"]
-    run.wait()
-    assert run.returncode == 0, run.stderr
     for name in ("chosen", "chosen-by-client"):
         assert cluster.names(f"faces/{name}") == ["dropped", "list.txt", "summary.json"]
         assert cluster.read(f"faces/{name}/list.txt") == expected
