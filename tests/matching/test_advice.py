@@ -6,6 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
+from fiqa_spark.inputs.image_list import check_images, identified_images, read_paths
+from fiqa_spark.inputs.open_features import open_features
+from fiqa_spark.matching.join import Matching
+from fiqa_spark.pipelines.jobs import GenerateLabelsSettings
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.sql_conf import planned_by_identity
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.running import options, run_in
 from tests.labelling import embeddings_of, paths_of
 
@@ -27,13 +34,25 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("form", "advised"), [("tree", False), ("matrix.npy", False), ("store", True)])
-def test_advice_to_import_anew_is_for_stores_alone(spark, folder, form, advised):
-    if form == "store":
-        imported = run_in(spark, "import_features", *options(source=folder / "tree", dst=folder / "store"))
-        assert imported.returncode == 0, imported.stderr
-    places = {"image_list_file": folder / "list.parquet", "feature_root": folder / form, "score_dst": folder / "out"}
+def test_advice_to_import_anew_is_for_a_store(spark, folder):
+    imported = run_in(spark, "import_features", *options(source=folder / "tree", dst=folder / "store"))
+    assert imported.returncode == 0, imported.stderr
+    places = {"image_list_file": folder / "list.parquet", "feature_root": folder / "store", "score_dst": folder / "out"}
     result = run_in(spark, "generate_labels", *options(**places, pool_size=50, rounds=2))
     assert result.returncode == 0, result.stderr
-    assert (ADVICE in result.stderr) is advised
+    assert ADVICE in result.stderr
     assert {row.status for row in read_labels(spark, folder / "out").collect()} == {"ok"}
+
+
+@pytest.mark.parametrize("form", ["tree", "matrix.npy"])
+def test_a_store_of_a_run_of_its_own_is_no_reason_for_advice(spark, folder, caplog, form):
+    settings = GenerateLabelsSettings(feature_root=str(folder / form))
+    storage, steps = Storage(spark), Steps(spark)
+    paths = read_paths(spark, storage, str(folder / "list.parquet"))
+    features = open_features(spark, storage, paths, settings, str(folder / "staging"), steps)
+    images = identified_images(paths, settings, features.id_key_index)
+    with planned_by_identity(spark):
+        listed = check_images(images, settings, 10)
+        assert not listed.identities_in_keys
+        assert Matching(images, features, listed, settings.id_key_index).joined(24).table.count() == len(PATHS)
+    assert ADVICE not in caplog.text

@@ -83,10 +83,3 @@ def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(s
         assert found[path].label == (None if row.label is None else pytest.approx(row.label, abs=1e-3))
     if estimator == "exact":
         assert {found[f"p0/{number}.jpg"].intra_count for number in range(7)} == {8}
-
-
-def test_labels_of_a_small_identity_do_not_depend_on_the_size_of_the_intra_pool(spark):
-    paths = paths_of([9, 5, 3])
-    vectors = embeddings_of(paths)
-    whole = label_rows(spark, paths, vectors, estimator="exact")
-    assert label_rows(spark, paths, vectors, estimator="exact", intra_pool_size=9) == whole

@@ -7,9 +7,11 @@ from fiqa_spark import LabelSettings, MarginSettings, RecognizabilitySettings, s
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.feature_store import open_store, write_store
 from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.methods.ers import scores
 from fiqa_spark.methods.ers.scoring import score_images
 from fiqa_spark.methods.ers.ui_centroid import given_centroid
 from fiqa_spark.methods.labelling import Given, labelled
+from fiqa_spark.methods.margin import margins
 from fiqa_spark.methods.margin.labelling import MarginMethod
 from fiqa_spark.methods.sdd_fiqa import distances
 from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
@@ -22,7 +24,7 @@ SIZES = [120, 4, 6, 1, 30, 9]
 PATHS = paths_of(SIZES)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vectors():
     """Vectors of most images, some of no use or of another length, and of images that are not listed."""
     found = embeddings_of(PATHS)
@@ -35,26 +37,35 @@ def vectors():
     return {**found, **{f"{path}x.jpg": vector for path, vector in embeddings_of(paths_of([50, 3]), seed=5).items()}}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def images(spark):
     """All images, an identity of which there is no feature, and images that are listed twice or have no identity."""
     repeated = ["p0/3.jpg", "p0/3.jpg", "p4/8.jpg", "p0/7.jpg"]
     return images_frame(spark, [*PATHS, *repeated, "p9/1.jpg", "p9/2.jpg", "alone.jpg"])
 
 
-def features_of(spark, vectors, form, tmp_path, repeated=()):
-    plain = keyed_features(features_frame(spark, vectors), -2)
-    if form == "plain":
-        return plain
-    table = plain.table.withColumnRenamed("key", "path").select("path", "feature", "problem")
+def store_of(spark, folder, vectors, precision, repeated=()):
+    table = keyed_features(features_frame(spark, vectors), -2).table.withColumnRenamed("key", "path")
+    table = table.select("path", "feature", "problem")
     for path in repeated:
         table = table.union(table.where(table.path == path))
-    told = {"index": -2, "rows": len(vectors), "dimension": 24, "precision": form}
-    write_store(Storage(spark), table, str(tmp_path / form), **told)
-    return open_store(spark, Storage(spark), str(tmp_path / form))
+    told = {"index": -2, "rows": len(vectors), "dimension": 24, "precision": precision}
+    write_store(Storage(spark), table, str(folder), **told)
+    return open_store(spark, Storage(spark), str(folder))
 
 
-def labels_of(spark, method, settings, images, features):
+@pytest.fixture(scope="module")
+def features(spark, tmp_path_factory, vectors):
+    """The same vectors an image a row, and in two stores where the largest identity is cut into several rows."""
+    folder = tmp_path_factory.mktemp("stores")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fiqa_spark.inputs.feature_store._IMAGES_OF_A_ROW", 32)
+        stores = {name: store_of(spark, folder / name, vectors, name) for name in ("float32", "int16")}
+    return {"plain": keyed_features(features_frame(spark, vectors).persist(), -2), **stores}
+
+
+def labels_of(method, settings, images, features):
+    spark = images.sparkSession
     with planned_by_identity(spark):
         found = labelled(method(settings), images, features, settings, Steps(spark), Given())
         rows = found.labels.select(*found.kind.schema.names).collect()
@@ -72,57 +83,52 @@ def assert_alike(found, expected, tolerance):
                 assert found[path][name] == value, (path, name)
 
 
+# The simplest, and the one that takes most columns of the images along.
 METHODS = {
     "sdd-fiqa": (SddFiqaMethod, LabelSettings(**SMALL)),
-    "halves": (SddFiqaMethod, LabelSettings(**SMALL, half_mates=True)),
-    "loaded": (SddFiqaMethod, LabelSettings(**SMALL, load_feature=True)),
-    "margin": (MarginMethod, MarginSettings(id_key_index=-2)),
-    "margin of halves": (MarginMethod, MarginSettings(id_key_index=-2, half_mates=True)),
+    "loaded, margin of halves": (MarginMethod, MarginSettings(id_key_index=-2, half_mates=True, load_feature=True)),
 }
 
 
 @pytest.fixture
-def in_pieces(monkeypatch):
-    """The largest identity is cut, and too large for a batch too."""
-    monkeypatch.setattr("fiqa_spark.inputs.feature_store._IMAGES_OF_A_ROW", 32)
-    monkeypatch.setattr(distances, "_BYTES_AT_ONCE", 40 * 24 * 4)
+def in_small_batches(monkeypatch):
+    """The largest identity is too large for a batch."""
+    for module in (distances, margins, scores):
+        monkeypatch.setattr(module, "_BYTES_AT_ONCE", 40 * 24 * 4)
 
 
 @pytest.mark.lowest_versions
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.usefixtures("in_pieces")
-def test_a_store_gives_the_labels_of_plain_features(spark, tmp_path, images, vectors, method):
-    expected, counts = labels_of(spark, *METHODS[method], images, features_of(spark, vectors, "plain", tmp_path))
+@pytest.mark.usefixtures("in_small_batches")
+def test_a_store_gives_the_labels_of_plain_features(images, features, method):
+    expected, counts = labels_of(*METHODS[method], images, features["plain"])
     statuses = {row["status"] for row in expected.values()}
     assert {"ok", "missing_feature", "invalid_feature"} <= statuses
     # Whole numbers move a similarity by some 1e-4 at 24 values.
     for precision, tolerance in (("float32", 1e-4), ("int16", 0.2)):
-        features = features_of(spark, vectors, precision, tmp_path)
-        found, found_counts = labels_of(spark, *METHODS[method], images, features)
+        found, found_counts = labels_of(*METHODS[method], images, features[precision])
         assert_alike(found, expected, tolerance)
         assert found_counts == counts
 
 
-@pytest.mark.usefixtures("in_pieces")
-def test_a_store_gives_the_scores_of_plain_features(spark, tmp_path, images, vectors):
+@pytest.mark.usefixtures("in_small_batches")
+def test_a_store_gives_the_scores_of_plain_features(spark, images, features):
     settings = RecognizabilitySettings(id_key_index=-2)
     centroid = given_centroid(np.arange(24, dtype=np.float32), {"source": "argument"}, setting="ui_centroid")
     found = []
     for form in ("plain", "float32", "int16"):
-        features = features_of(spark, vectors, form, tmp_path)
         with planned_by_identity(spark):
-            scoring = score_images(images, features, settings, Steps(spark), known=centroid, templates=True)
-            rows = scoring.scores.select(*schemas.RECOGNIZABILITY.names).collect()
-            others = scoring.scores.agg({schemas.OTHER_LENGTH: "sum"}).head()[0]
-        assert others == 1
+            scoring = score_images(images, features[form], settings, Steps(spark), known=centroid, templates=True)
+            rows = scoring.scores.select(*schemas.RECOGNIZABILITY.names, schemas.OTHER_LENGTH).collect()
+        assert sum(row[schemas.OTHER_LENGTH] for row in rows) == 1
         found.append(({row.path: row.asDict() for row in rows}, scoring.counts.listed))
     for one, counts in found[1:]:
         assert_alike(one, found[0][0], 2e-3)
         assert counts == found[0][1]
 
 
-@pytest.mark.parametrize("precision", ["float32", "int16"])
-def test_a_key_that_the_store_has_twice_is_told(spark, tmp_path, images, vectors, precision):
-    features = features_of(spark, vectors, precision, tmp_path, repeated=["p4/5"])
+# Whatever the type of its values: keys are met before vectors are looked at.
+def test_a_key_that_the_store_has_twice_is_told(spark, tmp_path, images, vectors):
+    store = store_of(spark, tmp_path / "store", vectors, "int16", repeated=["p4/5"])
     with pytest.raises(InputError, match="2 features have the key 'p4/5'"):
-        labels_of(spark, SddFiqaMethod, LabelSettings(**SMALL), images, features)
+        labels_of(SddFiqaMethod, LabelSettings(**SMALL), images, store)

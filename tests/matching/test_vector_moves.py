@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import duckdb
 import numpy as np
@@ -43,13 +44,19 @@ def write_older(spark, folder):
     (folder / DESCRIPTION_FILE).write_text(json.dumps({**description, "id_key_index": -2}), encoding="utf-8")
 
 
-def features_of(spark, form, tmp_path, precision="float32"):
-    if form == "plain":
-        return keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
-    # Spark would take it for a pattern, which matches nothing here.
-    folder = tmp_path / "it's a store[1]"
-    write(spark, folder, precision=precision)
-    return open_store(spark, Storage(spark), str(folder))
+@pytest.fixture(scope="module")
+def store(spark, tmp_path_factory):
+    """A store, in a folder that Spark would take for a pattern, which matches nothing here."""
+    folder = tmp_path_factory.mktemp("stores") / "it's a store[1]"
+    write(spark, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def features(spark, store):
+    """The same vectors, an image a row and in a store."""
+    plain = keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
+    return {"plain": plain, "store": open_store(spark, Storage(spark), str(store))}
 
 
 def nodes(plan):
@@ -81,11 +88,10 @@ def has_vectors(node):
     ],
 )
 def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
-    spark, tmp_path, monkeypatch, form, index, exchanges, sorts
+    spark, features, monkeypatch, form, index, exchanges, sorts
 ):
     monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", 3)
-    settings = LabelSettings(id_key_index=index)
-    features = features_of(spark, form, tmp_path)
+    settings, features = LabelSettings(id_key_index=index), features[form]
     images = identified_images(images_frame(spark, PATHS), settings, features.id_key_index)
     listed = check_images(images, settings, 10)
     assert listed.identities_in_keys == (index == -2)
@@ -96,14 +102,14 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
         centroid = np.ones(24, np.float32) / 24**0.5
         scores = scored_images(joined, centroid, RecognizabilitySettings(), templates=True)
         assert (moves(scores, "Exchange"), moves(scores, "Sort")) == (exchanges, sorts)
-        assert templates_of(scores).count() == len({path.split("/")[index] for path in PATHS})
-        assert scores.where("ers is not null").count() == len(PATHS)
+        found = templates_of(scores).collect()
+        assert len(found) == len({path.split("/")[index] for path in PATHS})
+        assert sum(row.images for row in found) == len(PATHS)
 
 
 @pytest.mark.parametrize("form", ["plain", pytest.param("store", marks=pytest.mark.lowest_versions)])
-def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(spark, tmp_path, form):
-    settings = LabelSettings(id_key_index=-2)
-    features = features_of(spark, form, tmp_path)
+def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(spark, features, form):
+    settings, features = LabelSettings(id_key_index=-2), features[form]
     few = [path for path in PATHS if path.startswith("p2")]
     images = identified_images(images_frame(spark, few), settings, features.id_key_index)
     listed = check_images(images, settings, 10, several_identities=False)
@@ -177,8 +183,8 @@ def test_a_store_is_written_in_row_groups_that_are_read_one_by_one(spark, tmp_pa
         assert pq.ParquetFile(file).num_row_groups >= 3
 
 
-def test_a_store_is_read_by_duckdb_as_the_documents_say(spark, tmp_path, monkeypatch):
-    write(spark, tmp_path / "store")
+def test_a_store_is_read_by_duckdb_as_the_documents_say(store, tmp_path, monkeypatch):
+    shutil.copytree(store, tmp_path / "store")
     monkeypatch.chdir(tmp_path)
     query = """
         SELECT features, list_position(keys, 'p0/1') - 1, len(keys)
@@ -196,14 +202,14 @@ def labels_from(spark, features):
         return sorted(labelling.labels.select(*schemas.LABELS.names).collect())
 
 
-def test_a_store_of_an_earlier_version_is_read_an_image_a_row(spark, tmp_path, caplog):
+def test_a_store_of_an_earlier_version_is_read_an_image_a_row(spark, features, tmp_path, caplog):
     write_older(spark, tmp_path / "older")
     settings, storage = GenerateLabelsSettings(feature_root=str(tmp_path / "older"), id_key_index=-2), Storage(spark)
     paths = images_frame(spark, PATHS)
-    features = open_features(spark, storage, paths, settings, str(tmp_path / "staging"), Steps(spark))
+    older = open_features(spark, storage, paths, settings, str(tmp_path / "staging"), Steps(spark))
     assert "is of an earlier version, with a row an image; import it again" in caplog.text
-    labels = labels_from(spark, features)
-    assert labels == labels_from(spark, features_of(spark, "store", tmp_path))
+    labels = labels_from(spark, older)
+    assert labels == labels_from(spark, features["store"])
     assert {row.status for row in labels} == {"ok", "too_few_images"}
 
 
@@ -217,8 +223,9 @@ def test_a_store_of_an_earlier_version_is_read_an_image_a_row(spark, tmp_path, c
         ({"precision": "int4"}, "not the desc"),
     ],
 )
-def test_a_store_of_another_version_or_in_pieces_is_told(spark, tmp_path, change, said):
-    description = write(spark, tmp_path / "store")
+def test_a_store_of_another_version_or_in_pieces_is_told(spark, store, tmp_path, change, said):
+    shutil.copytree(store, tmp_path / "store")
+    description = json.loads((store / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     (tmp_path / "store" / DESCRIPTION_FILE).write_text(json.dumps(description | change), encoding="utf-8")
     with pytest.raises(InputError, match=said) as raised:
         open_store(spark, Storage(spark), str(tmp_path / "store"))

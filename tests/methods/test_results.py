@@ -1,5 +1,8 @@
+import shutil
+
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from chispa import assert_df_equality
 from pyspark.errors import PySparkException
@@ -38,7 +41,7 @@ IDENTITIES = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def labels(spark):
     rows = [
         (f"{identity}/{number}.jpg", identity, 12.5, "ok", 0.25, 0.125, 1, 24, [1.5, 2.5])
@@ -46,7 +49,7 @@ def labels(spark):
         for number in (2, 1)
     ]
     rows.append(("x y/3.jpg", "x y", None, "missing_feature", None, None, 0, 0, None))
-    return spark.createDataFrame(rows, schemas.LABELS)
+    return spark.createDataFrame(rows, schemas.LABELS).persist()
 
 
 def write(labels, folder, partitioning):
@@ -62,46 +65,63 @@ def write_by_spark(labels, folder, partitioning):
     labels.write.partitionBy(partitioning).parquet(str(folder))
 
 
+# Name of a folder to how it is written.
+WRITTEN = {
+    "own folders": (write, "identity"),
+    "own buckets": (write, "bucket"),
+    "folders by Spark": (write_by_spark, "identity"),
+}
+
+
+@pytest.fixture(scope="module")
+def out(labels, tmp_path_factory):
+    """Results written in every way, each in a folder `labels`."""
+    place = tmp_path_factory.mktemp("out")
+    for name, (written, partitioning) in WRITTEN.items():
+        written(labels, place / name / "labels", partitioning)
+    return place
+
+
+@pytest.fixture
+def own_folders(out, tmp_path):
+    """Folders an identity, to be changed."""
+    return shutil.copytree(out / "own folders" / "labels", tmp_path / "labels")
+
+
 @pytest.mark.parametrize(
-    ("written", "partitioning", "reader"),
+    ("name", "reader", "place"),
     [
-        pytest.param(write, "identity", "workers", marks=pytest.mark.lowest_versions),
-        (write, "identity", "spark"),
-        (write, "bucket", "workers"),
-        pytest.param(write, "bucket", "spark", marks=pytest.mark.lowest_versions),
-        (write_by_spark, "identity", "workers"),
-        pytest.param(write_by_spark, "identity", "spark", marks=pytest.mark.lowest_versions),
+        pytest.param("own folders", "workers", "labels", marks=pytest.mark.lowest_versions),
+        ("own folders", "spark", ""),
+        pytest.param("own buckets", "spark", "labels", marks=pytest.mark.lowest_versions),
+        ("folders by Spark", "workers", ""),
+        pytest.param("folders by Spark", "spark", "labels", marks=pytest.mark.lowest_versions),
     ],
 )
-def test_labels_come_back_as_they_were(spark, labels, tmp_path, monkeypatch, written, partitioning, reader):
+def test_labels_come_back_as_they_were(spark, labels, out, monkeypatch, name, reader, place):
     if reader == "spark":
         monkeypatch.setattr(identity_folders, "_MANY_FILES", 1000)
-    written(labels, tmp_path / "out" / "labels", partitioning)
-    by_workers = partitioning == "identity" and reader == "workers"
-    assert (many_small_files(str(tmp_path / "out" / "labels")) is not None) == by_workers
-    for folder in (tmp_path / "out", tmp_path / "out" / "labels"):
-        found = read_labels(spark, str(folder))
-        assert_df_equality(found, labels, ignore_row_order=True, ignore_nullable=True)
-        assert found.columns == schemas.LABELS.names
+    assert (many_small_files(str(out / name / "labels")) is not None) == (reader == "workers")
+    found = read_labels(spark, str(out / name / place))
+    assert found.columns == schemas.LABELS.names
+    assert_df_equality(found, labels, ignore_row_order=True, ignore_nullable=True)
 
 
 @pytest.mark.parametrize(
     "name", ["notes.txt", "identity=", "other=1", "identity=x/notes.txt", "identity=x/y/z.parquet"]
 )
-def test_workers_leave_to_spark_what_else_lies_in_folders(labels, tmp_path, name):
-    write(labels, tmp_path / "labels", "identity")
-    file = tmp_path / "labels" / name
-    assert many_small_files(str(tmp_path / "labels")) is not None
+def test_workers_leave_to_spark_what_else_lies_in_folders(own_folders, name):
+    file = own_folders / name
+    assert many_small_files(str(own_folders)) is not None
     file.mkdir(parents=True) if name.endswith("=") else file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         file.write_text("", encoding="utf-8")
-    assert many_small_files(str(tmp_path / "labels")) is None
+    assert many_small_files(str(own_folders)) is None
 
 
 @pytest.mark.lowest_versions
-def test_a_damaged_file_among_many_is_named(spark, labels, tmp_path):
-    write(labels, tmp_path / "labels", "identity")
-    [file] = (tmp_path / "labels" / "identity=x y").iterdir()
+def test_a_damaged_file_among_many_is_named(spark, own_folders, tmp_path):
+    [file] = (own_folders / "identity=x y").iterdir()
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(PySparkException) as failure:
         read_labels(spark, str(tmp_path)).collect()
@@ -115,38 +135,33 @@ def test_a_damaged_file_among_many_is_named(spark, labels, tmp_path):
     assert "is gone since" in as_user_error(failure.value).text
 
 
-def test_identity_partitions_are_one_folder_an_identity(spark, labels, tmp_path):
-    write(labels, tmp_path / "labels", "identity")
-    folders = {path.name for path in tmp_path.glob("labels/identity=*")}
+def test_identity_partitions_are_one_folder_an_identity(out):
+    folders = {path.name for path in out.glob("own folders/labels/identity=*")}
     assert len(folders) == len(IDENTITIES)
     assert "identity=0042" in folders
-    assert all(len(list(folder.glob("*.parquet"))) == 1 for folder in tmp_path.glob("labels/identity=0*"))
+    assert all(len(list(folder.glob("*.parquet"))) == 1 for folder in out.glob("own folders/labels/identity=0*"))
 
 
-def test_folders_have_the_names_columns_and_permissions_that_spark_gives_them(spark, labels, tmp_path):
-    write(labels, tmp_path / "own", "identity")
-    write_by_spark(labels, tmp_path / "spark", "identity")
-    names = [sorted(path.name for path in (tmp_path / folder).iterdir()) for folder in ("own", "spark")]
+def test_folders_have_the_names_columns_and_permissions_that_spark_gives_them(spark, out):
+    own, others = (out / name / "labels" for name in ("own folders", "folders by Spark"))
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (own, others)]
     assert names[0] == names[1]
     assert folder_name(None) in names[0]
-    files = [sorted((tmp_path / folder / "identity=0042").glob("*.parquet")) for folder in ("own", "spark")]
-    own, others = (spark.read.parquet(str(file)).dtypes for [file, *_] in files)
-    assert own == others
-    permissions = [[path.stat().st_mode for path in (file, file.parent)] for [file, *_] in files]
+    files = [sorted((folder / "identity=0042").glob("*.parquet"))[0] for folder in (own, others)]
+    assert spark.read.parquet(str(files[0])).dtypes == spark.read.parquet(str(files[1])).dtypes
+    permissions = [[path.stat().st_mode for path in (file, file.parent)] for file in files]
     assert permissions[0] == permissions[1]
 
 
-def test_folders_hold_one_file_an_identity_sorted_and_no_other(spark, labels, tmp_path):
-    write(labels, tmp_path / "labels", "identity")
-    for folder in tmp_path.glob("labels/*=*"):
+def test_folders_hold_one_file_an_identity_sorted_and_no_other(out):
+    folders = list(out.glob("own folders/labels/*=*"))
+    assert folders
+    for folder in folders:
         files = list(folder.iterdir())
         # Images without identity stay where they are, in any partition.
         assert len(files) == 1 or folder.name == folder_name(None)
         for file in files:
-            paths = [
-                row.path
-                for row in spark.read.parquet(str(file).translate({ord(c): f"\\{c}" for c in "[]{}*?\\"})).collect()
-            ]
+            paths = pq.ParquetFile(file).read()["path"].to_pylist()
             assert paths == sorted(paths, key=str.encode)
 
 
@@ -181,14 +196,13 @@ def test_an_identity_of_many_rows_is_written_in_several_groups(spark, tmp_path, 
     )
 
 
-def test_bucket_partitions_hold_whole_identities_sorted(spark, labels, tmp_path):
-    write(labels, tmp_path / "labels", "bucket")
+def test_bucket_partitions_hold_whole_identities_sorted(out):
     seen = []
-    for folder in tmp_path.glob("labels/identity_bucket=*"):
-        files = list(folder.glob("*.parquet"))
-        assert len(files) == 1
-        rows = [(row.identity, row.path) for row in spark.read.parquet(str(files[0])).collect()]
-        known = [row for row in rows if row[0] is not None]
+    assert many_small_files(str(out / "own buckets" / "labels")) is None
+    for folder in out.glob("own buckets/labels/identity_bucket=*"):
+        [file] = folder.glob("*.parquet")
+        rows = pq.ParquetFile(file).read(["identity", "path"]).to_pylist()
+        known = [(row["identity"], row["path"]) for row in rows if row["identity"] is not None]
         assert known == sorted(known, key=lambda row: (row[0].encode(), row[1].encode()))
         seen += sorted({identity for identity, _ in known})
     assert sorted(seen) == sorted(identity for identity in IDENTITIES if identity)

@@ -23,7 +23,7 @@ def to_label(spark, images, known=KNOWN, identity_in_key=-2):
     return images_to_label(with_identities(listed, settings), settings, -2, earlier, counted)
 
 
-@pytest.mark.parametrize("identity_in_key", [-2, -3, None])
+@pytest.mark.parametrize("identity_in_key", [-2, -3])
 def test_images_of_changed_people_are_to_be_computed_and_keys_tell_their_identities(spark, identity_in_key):
     found = to_label(spark, {**KNOWN, "p1/3.jpg": "p1"}, identity_in_key=identity_in_key)
     assert sorted(row.path for row in found.images.collect()) == [f"p1/{number}.jpg" for number in range(4)]

@@ -1,21 +1,24 @@
 """ERS from two DataFrames: what is found, and what every image gets."""
 
 import os
+from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
+from pyspark.sql import functions as F
 
 from fiqa_spark import FiqaError, schemas
 from fiqa_spark.inputs.image_list import first_images, identified_images
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.kernels.ers import mean_direction, recognizability_scores
-from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
+from fiqa_spark.matching.sample import UsableImages, draw_usable, rows_to_draw_from
 from fiqa_spark.methods.ers.clustering import clusters_at
 from fiqa_spark.methods.ers.scores import templates_of
 from fiqa_spark.methods.ers.scoring import score_images
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
-from fiqa_spark.methods.ers.ui_centroid import given_centroid
+from fiqa_spark.methods.ers.ui_centroid import found_centroid, given_centroid
 from fiqa_spark.runtime.driver_memory import free_bytes
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
@@ -23,33 +26,76 @@ from tests.labelling import features_frame, images_frame
 from tests.unrecognizable_faces import DIMENSION, SMALL, planted_faces, score_rows
 
 FACES = planted_faces()
+UNUSABLE = {
+    "large0/100.jpg": np.full(DIMENSION, np.nan),
+    "large0/101.jpg": np.full(DIMENSION, np.inf),
+    "large0/102.jpg": np.zeros(DIMENSION),
+    "large0/103.jpg": np.ones(3),
+    "large0/104.jpg": None,
+}
+"""Images whose features cannot be used."""
+VECTORS = {
+    **{**FACES.vectors, **UNUSABLE, "alone.jpg": FACES.vectors["p8/0.jpg"]},
+    # The name of a feature need not have an extension, and an identity may have a single image.
+    "single/1": FACES.vectors["p9/0.jpg"],
+}
+REPEATED = ["large0/007.jpg", "large0/007.jpg", "p3/0.jpg"]
+LISTED = [*FACES.paths, *REPEATED, "single/1.jpg", "alone.jpg", "p9/none.jpg"]
+"""Images of all kinds."""
+WITH_FEATURE = LISTED[:-1]
 
 
-def scoring_of(spark, faces, *, listed=None, ui_centroid=None, templates=False, **settings):
+def scoring_of(images, features, *, ui_centroid=None, templates=False, **settings):
     """All that was learned on the way to scores."""
     known = None if ui_centroid is None else given_centroid(ui_centroid, {"source": "argument"}, setting="ui_centroid")
-    features = keyed_features(features_frame(spark, faces.vectors), -2)
     settings = RecognizabilitySettings(**{**SMALL, **settings})
+    spark = images.sparkSession
     with planned_by_identity(spark):
-        images = images_frame(spark, listed or faces.paths)
-        return score_images(images, features, settings, Steps(spark), known=known, templates=templates)
+        keyed = keyed_features(features, -2)
+        return score_images(images, keyed, settings, Steps(spark), known=known, templates=templates)
+
+
+def rows_of(scoring):
+    """Path to row of the scores."""
+    return {row.path: row for row in scoring.scores.select(*schemas.RECOGNIZABILITY.names).collect()}
 
 
 @pytest.fixture(scope="module")
-def scoring(spark):
+def features(spark):
+    return features_frame(spark, VECTORS).persist()
+
+
+@pytest.fixture(scope="module")
+def scoring(spark, features):
     """All that is learned from the planted faces."""
-    return scoring_of(spark, FACES)
+    return scoring_of(images_frame(spark, LISTED), features, templates=True)
 
 
 @pytest.fixture(scope="module")
-def reference(spark):
-    return score_rows(spark, FACES.paths, FACES.vectors)
+def reference(scoring):
+    return rows_of(scoring)
+
+
+def sample_in_memory(faces, per_identity=2):
+    """The first images of each identity, as they are drawn for clustering."""
+    numbers, paths = Counter(), []
+    for path in faces.paths:
+        numbers[path.split("/")[0]] += 1
+        paths += [path] if numbers[path.split("/")[0]] <= per_identity else []
+    hashes = np.unique([path.split("/")[0] for path in paths], return_inverse=True)[1]
+    embeddings = unit_embeddings(np.array([faces.vectors[path] for path in paths]))[0]
+    frame = pd.DataFrame({schemas.PATH: paths, schemas.IDENTITY_HASH: hashes})
+    return UsableImages(frame, embeddings, np.ones(len(paths)))
+
+
+def centroid_in_memory(faces, per_identity=2, **settings):
+    return found_centroid(sample_in_memory(faces, per_identity), RecognizabilitySettings(**{**SMALL, **settings}))
 
 
 def test_the_planted_cluster_is_found_among_identities_that_are_larger(scoring):
     found = scoring.centroid.provenance
     assert found["cluster"]["images"] == found["cluster"]["identities"] == len(FACES.unrecognizable) == 45
-    assert found["sample"]["identities"] == 62
+    assert found["sample"]["identities"] == 63
     assert 0.8 < found["cluster"]["cohesion"] < 1
     assert found["next_largest"]["identities"] < 10
     planted = np.array([FACES.vectors[path] for path in FACES.unrecognizable])
@@ -57,21 +103,34 @@ def test_the_planted_cluster_is_found_among_identities_that_are_larger(scoring):
     assert found["cluster"]["cohesion"] == pytest.approx(np.linalg.norm(mean), abs=1e-6)
     np.testing.assert_allclose(scoring.centroid.vector, mean / np.linalg.norm(mean), atol=1e-6)
     assert np.linalg.norm(scoring.centroid.vector.astype(np.float64)) == pytest.approx(1, abs=1e-6)
-    assert scoring.counts.recognizable == len(FACES.paths) - 45
+    # With the single image of its identity.
+    assert scoring.counts.recognizable == len(FACES.paths) + 1 - len(UNUSABLE) - 45
 
 
 def test_unrecognizable_images_alone_are_below_gamma(reference):
-    assert {path for path, row in reference.items() if not row.recognizable} == FACES.unrecognizable
-    for row in reference.values():
-        assert row.status == schemas.OK
+    scored = {path: row for path, row in reference.items() if row.status == schemas.OK}
+    assert {path for path, row in scored.items() if not row.recognizable} == FACES.unrecognizable
+    for row in scored.values():
         assert 0 <= row.ers <= 1
         assert row.recognizable == (row.ers >= 0.6)
 
 
-def test_without_the_cap_a_large_identity_may_still_not_be_taken_for_the_cluster(spark):
-    scoring = scoring_of(spark, FACES, cluster_per_identity=1000)
-    assert scoring.centroid.provenance["sample"]["images"] == len(FACES.paths)
-    assert scoring.centroid.provenance["cluster"]["identities"] == 45
+def test_every_image_gets_a_row_and_those_without_score_a_reason(reference):
+    assert reference.keys() == set(LISTED)
+    reasons = {
+        **dict.fromkeys(UNUSABLE, schemas.INVALID_FEATURE),
+        "p9/none.jpg": schemas.MISSING_FEATURE,
+        "alone.jpg": schemas.NO_IDENTITY,
+    }
+    assert {path: row.status for path, row in reference.items() if row.status != schemas.OK} == reasons
+    for path in reasons:
+        assert (reference[path].ers, reference[path].recognizable) == (None, None)
+
+
+def test_without_the_cap_a_large_identity_may_still_not_be_taken_for_the_cluster():
+    found = centroid_in_memory(FACES, per_identity=1000).provenance
+    assert found["sample"]["images"] == len(FACES.paths)
+    assert found["cluster"]["identities"] == 45
 
 
 def test_no_cluster_is_refused_with_its_figures(spark):
@@ -83,28 +142,28 @@ def test_no_cluster_is_refused_with_its_figures(spark):
         assert part in str(error.value)
 
 
-def test_a_cluster_of_few_identities_is_refused(spark):
+def test_a_cluster_of_few_identities_is_refused():
     faces = planted_faces(large=(40,), small=20, unrecognizable=9)
     with pytest.raises(FiqaError, match=r"9 images of 9 identities .* and 30 images of 10 identities are needed"):
-        score_rows(spark, faces.paths, faces.vectors, cluster_per_identity=1000)
+        centroid_in_memory(faces, per_identity=1000)
 
 
-def test_a_centroid_close_to_the_mean_of_all_is_told(spark, caplog, monkeypatch):
+def test_a_centroid_close_to_the_mean_of_all_is_told(caplog, monkeypatch):
     # The command line hands the package's messages on itself.
     monkeypatch.setattr("fiqa_spark.methods.ers.ui_centroid._log.propagate", True)
     some = planted_faces(large=(40,))
-    scoring_of(spark, some)
+    centroid_in_memory(some)
     assert "close to the mean" not in caplog.text
-    scoring_of(spark, some, cluster_threshold=-0.5)
+    centroid_in_memory(some, cluster_threshold=-0.5)
     assert "the UI centroid lies close to the mean of all embeddings" in caplog.text
     assert "raise --cluster-threshold" in caplog.text
 
 
-def test_a_clustering_for_which_the_memory_is_not_there_does_not_begin(spark, monkeypatch):
+def test_a_clustering_for_which_the_memory_is_not_there_does_not_begin(spark, features, monkeypatch):
     monkeypatch.setattr("fiqa_spark.methods.ers.scoring.free_bytes", lambda spark: 300_000)
     monkeypatch.delattr("fiqa_spark.methods.ers.scoring.found_centroid")
-    with pytest.raises(FiqaError, match=r"complete linkage of 124 images of 128 values needs .* GB are free; use \d+"):
-        score_rows(spark, FACES.paths, FACES.vectors, linkage="complete")
+    with pytest.raises(FiqaError, match=r"complete linkage of 125 images of 128 values needs .* GB are free; use \d+"):
+        score_rows(spark, LISTED, features, linkage="complete")
 
 
 def test_the_memory_that_is_free_is_a_part_of_what_there_is(spark):
@@ -113,106 +172,82 @@ def test_the_memory_that_is_free_is_a_part_of_what_there_is(spark):
 
 
 @pytest.mark.parametrize("partitions", [1, 7])
-def test_the_number_of_partitions_changes_not_a_bit(spark, reference, monkeypatch, partitions):
+def test_the_number_of_partitions_and_the_order_change_not_a_bit(spark, features, reference, monkeypatch, partitions):
     monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
     try:
-        images = images_frame(spark, FACES.paths).repartition(partitions)
-        features = features_frame(spark, FACES.vectors).repartition(partitions)
-        assert score_rows(spark, images, features) == reference
+        images = images_frame(spark, np.random.default_rng(5).permutation(WITH_FEATURE).tolist()).repartition(
+            partitions
+        )
+        in_another_order = features.repartition(partitions).sortWithinPartitions(F.xxhash64("path"))
+        assert score_rows(spark, images, in_another_order) == {path: reference[path] for path in WITH_FEATURE}
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", 2)
 
 
-def test_the_order_of_list_and_features_changes_not_a_bit(spark, reference):
-    random = np.random.default_rng(5)
-    shuffled = {path: FACES.vectors[path] for path in random.permutation(FACES.paths).tolist()}
-    assert score_rows(spark, random.permutation(FACES.paths).tolist(), shuffled) == reference
-
-
-def test_batches_and_waiting_on_disk_change_not_a_bit(spark, scoring, monkeypatch):
-    listed = [*FACES.paths, "large0/007.jpg", "large0/007.jpg", "p3/0.jpg", "alone.jpg", "p9/none.jpg"]
-    faces = FACES._replace(vectors={**FACES.vectors, "large0/100.jpg": np.full(DIMENSION, np.nan)})
-
-    def found(templates):
-        settings = {"ui_centroid": scoring.centroid.vector, "templates": templates}
-        scores = scoring_of(spark, faces, listed=listed, **settings).scores
-        rows = {row.path: row for row in scores.select(*schemas.RECOGNIZABILITY.names).collect()}
-        return rows, {row.identity: row for row in templates_of(scores).collect()} if templates else {}
-
-    expected, expected_templates = found(templates=True)
+def test_a_given_centroid_batches_and_waiting_on_disk_change_not_a_bit(
+    spark, features, scoring, reference, monkeypatch
+):
+    expected = {row.identity: row for row in templates_of(scoring.scores).collect()}
+    images = images_frame(spark, LISTED)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
     monkeypatch.setattr("fiqa_spark.methods.ers.scores._BYTES_AT_ONCE", 4 * DIMENSION * 8)
     try:
-        (alone, _), (scores, templates) = found(templates=False), found(templates=True)
+        alone, with_templates = (
+            scoring_of(images, features, ui_centroid=scoring.centroid.vector, templates=templates)
+            for templates in (False, True)
+        )
+        assert rows_of(alone) == rows_of(with_templates) == reference
+        found = {row.identity: row for row in templates_of(with_templates.scores).collect()}
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
-    assert alone == scores == expected
-    assert templates.keys() == expected_templates.keys()
-    for identity, row in templates.items():
-        assert (row.images, row.recognizable_images) == expected_templates[identity][2:]
-        np.testing.assert_allclose(row.template, expected_templates[identity].template, atol=1e-6)
+    assert found.keys() == expected.keys()
+    for identity, row in found.items():
+        assert (row.images, row.recognizable_images) == expected[identity][2:]
+        np.testing.assert_allclose(row.template, expected[identity].template, atol=1e-6)
 
 
 def test_scaling_and_rotating_the_features_changes_no_score(spark, reference):
     random = np.random.default_rng(3)
     rotation = np.linalg.qr(random.standard_normal((DIMENSION, DIMENSION)))[0]
     turned = {path: random.uniform(0.01, 100) * vector @ rotation for path, vector in FACES.vectors.items()}
-    rows = score_rows(spark, FACES.paths, turned)
+    usable = [path for path in FACES.paths if path not in UNUSABLE]
+    rows = score_rows(spark, usable, turned)
     for path, row in rows.items():
         assert row.ers == pytest.approx(reference[path].ers, abs=1e-5)
         assert row.recognizable == reference[path].recognizable
 
 
-def test_a_given_centroid_scores_new_images_as_the_full_run_does(spark, scoring, reference):
-    centroid = scoring.centroid.vector
-    some = FACES.paths[::7]
-    rows = score_rows(spark, some, {path: FACES.vectors[path] for path in some}, ui_centroid=centroid)
-    assert rows == {path: reference[path] for path in some}
-    one = score_rows(spark, ["p1/0.jpg"], FACES.vectors, ui_centroid=centroid)
-    assert one == {"p1/0.jpg": reference["p1/0.jpg"]}
+def test_a_given_centroid_scores_one_image_as_the_full_run_does(spark, features, scoring, reference):
+    rows = score_rows(spark, ["p1/0.jpg"], features, ui_centroid=scoring.centroid.vector)
+    assert rows == {"p1/0.jpg": reference["p1/0.jpg"]}
 
 
-def test_a_given_centroid_of_any_length_is_scaled_to_one(spark, scoring, reference):
+def test_a_given_centroid_of_any_length_is_scaled_to_one(spark, features, scoring, reference):
     some = FACES.paths[::20]
-    rows = score_rows(spark, some, FACES.vectors, ui_centroid=(7.5 * scoring.centroid.vector).tolist())
+    rows = score_rows(spark, some, features, ui_centroid=(7.5 * scoring.centroid.vector).tolist())
     assert rows.keys() == set(some)
     for path, row in rows.items():
         assert row.ers == pytest.approx(reference[path].ers, abs=1e-6)
 
 
-def test_without_clipping_images_opposite_to_the_centroid_score_above_1(spark):
-    vectors = {"a/1.jpg": np.eye(2)[0], "a/2.jpg": -np.eye(2)[0], "b/1.jpg": np.array([-0.6, 0.8])}
-    for no_clip, expected in ((True, [0, 2, 1.6]), (False, [0, 1, 1])):
-        rows = score_rows(spark, list(vectors), vectors, ui_centroid=[3.0, 0.0], no_clip=no_clip)
-        np.testing.assert_allclose([rows[path].ers for path in vectors], expected, atol=1e-6)
+def test_gamma_tells_who_is_recognizable_and_without_clipping_scores_go_up_to_2(spark):
+    vectors = {
+        **{"a/1.jpg": np.array([1.0, 0]), "a/2.jpg": np.array([-1.0, 0]), "a/3.jpg": np.array([0.5, 0.75**0.5])},
+        **{"b/1.jpg": np.array([-0.6, 0.8]), "b/2.jpg": np.array([0, 1.0])},
+    }
+    table = features_frame(spark, vectors)
 
+    def found(**settings):
+        rows = score_rows(spark, list(vectors), table, ui_centroid=[3.0, 0.0], **settings)
+        return [rows[path].ers for path in vectors], [rows[path].recognizable for path in vectors]
 
-def test_gamma_is_the_score_from_which_an_image_is_recognizable(spark):
-    vectors = {"a/1.jpg": np.array([0.5, 0.75**0.5]), "a/2.jpg": np.array([1.0, 0]), "b/1.jpg": np.array([0, 1.0])}
-    rows = score_rows(spark, list(vectors), vectors, ui_centroid=[1, 0], gamma=1.0)
-    assert [rows[path].recognizable for path in vectors] == [False, False, True]
-    rows = score_rows(spark, list(vectors), vectors, ui_centroid=[1, 0], gamma=rows["a/1.jpg"].ers)
-    assert [rows[path].recognizable for path in vectors] == [True, False, True]
-
-
-def test_every_image_gets_a_row_and_those_without_score_a_reason(spark):
-    broken = {"p0/1.jpg": np.full(DIMENSION, np.inf), "p1/0.jpg": np.zeros(DIMENSION), "p1/1.jpg": np.ones(3)}
-    faces = FACES._replace(
-        vectors={**FACES.vectors, **broken, "p2/0.jpg": None, "alone.jpg": FACES.vectors["p9/0.jpg"]}
-    )
-    listed = [*faces.paths, "p3/none.jpg", "single/1.jpg", "p5/0.jpg"]
-    vectors = {**faces.vectors, "single/1": FACES.vectors["p9/1.jpg"]}
-    rows = score_rows(spark, listed, vectors)
-    invalid = [*broken, "p2/0.jpg"]
-    assert {path for path, row in rows.items() if row.status == schemas.INVALID_FEATURE} == set(invalid)
-    assert rows["p3/none.jpg"].status == schemas.MISSING_FEATURE
-    assert rows["alone.jpg"].status == schemas.NO_IDENTITY
-    for path in (*invalid, "p3/none.jpg", "alone.jpg"):
-        assert (rows[path].ers, rows[path].recognizable) == (None, None)
-    # An identity with one image is scored as well.
-    assert rows["single/1.jpg"].status == schemas.OK
-    assert rows.keys() == set(listed)
+    scores, recognizable = found(no_clip=True, gamma=1.0)
+    np.testing.assert_allclose(scores, [0, 2, 0.5, 1.6, 1], atol=1e-6)
+    assert recognizable == [False, True, False, True, True]
+    scores, recognizable = found(no_clip=False, gamma=scores[2])
+    np.testing.assert_allclose(scores, [0, 1, 0.5, 1, 1], atol=1e-6)
+    assert recognizable == [False, True, True, True, True]
 
 
 def test_templates_are_weighted_by_the_scores_of_the_usable_images(spark):
@@ -221,7 +256,8 @@ def test_templates_are_weighted_by_the_scores_of_the_usable_images(spark):
         **{"a/1.jpg": unit[1], "a/2.jpg": 5 * np.array([0.6, 0, 0.8]), "a/3.jpg": unit[0], "a/4.jpg": unit[2] * np.nan},
         **{"b/1.jpg": unit[0], "c/1.jpg": unit[2] * 0, "d/1.jpg": unit[2], "d/2.jpg": -unit[0]},
     }
-    scoring = scoring_of(spark, FACES._replace(vectors=vectors), ui_centroid=unit[0], templates=True, gamma=0.5)
+    frames = images_frame(spark, list(vectors)), features_frame(spark, vectors)
+    scoring = scoring_of(*frames, ui_centroid=unit[0], templates=True, gamma=0.5)
     rows = {row.identity: row for row in templates_of(scoring.scores).collect()}
     # Scores of a: 1, 0.4 and 0; of d: 1 and 1, clipped.
     expected = {"a": [0.4 * 0.6, 1, 0.4 * 0.8], "d": [-1, 0, 1]}
@@ -235,20 +271,23 @@ def test_templates_are_weighted_by_the_scores_of_the_usable_images(spark):
     assert counts == {"a": (3, 1), "b": (1, 0), "c": (0, 0), "d": (2, 2)}
 
 
-def test_a_centroid_of_another_length_than_the_features_is_refused(spark):
-    with pytest.raises(FiqaError, match=r"ui_centroid: the UI centroid has 5 values, and 540 of 540 features have"):
-        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=np.ones(5))
+def test_a_centroid_of_another_length_than_the_features_is_refused(spark, features):
+    with pytest.raises(FiqaError, match=r"ui_centroid: the UI centroid has 5 values, and 4 of 4 features have"):
+        score_rows(spark, FACES.paths[:4], features, ui_centroid=np.ones(5))
 
 
-def test_a_centroid_that_is_a_matrix_is_refused(spark):
-    with pytest.raises(FiqaError, match=r"ui_centroid: shape \(2, 128\); expected \(dimension,\)"):
-        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=np.ones((2, DIMENSION)))
-
-
-@pytest.mark.parametrize("vector", [np.zeros(DIMENSION), np.full(DIMENSION, np.nan)])
-def test_a_centroid_without_direction_is_refused(spark, vector):
-    with pytest.raises(FiqaError, match="ui_centroid: is zero or not finite"):
-        score_rows(spark, FACES.paths, FACES.vectors, ui_centroid=vector)
+@pytest.mark.parametrize(
+    ("vector", "said"),
+    [
+        (np.ones((2, DIMENSION)), r"shape \(2, 128\); expected \(dimension,\)"),
+        (np.zeros(DIMENSION), "is zero or not finite"),
+        (np.full(DIMENSION, np.nan), "is zero or not finite"),
+    ],
+    ids=["matrix", "zero", "not finite"],
+)
+def test_a_centroid_that_is_no_direction_is_refused(spark, features, vector, said):
+    with pytest.raises(FiqaError, match=f"ui_centroid: {said}"):
+        score_rows(spark, LISTED[:1], features, ui_centroid=vector)
 
 
 def auc(clean, degraded):

@@ -8,11 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fiqa_spark import MarginSettings, schemas
 from fiqa_spark.errors import FiqaError, SettingsError
+from fiqa_spark.kernels.embeddings import embeddings_and_norms
+from fiqa_spark.matching.identity_sample import Drawn
+from fiqa_spark.matching.sample import UsableImages
+from fiqa_spark.methods.margin.learning import reference_of
 from fiqa_spark.runtime.frames_by_arrow import distributed
 from tests.conftest import DATA
 from tests.golden_margins import at_hand, golden_faces
-from tests.labelling import embeddings_of, images_frame, margin_rows, paths_of
+from tests.labelling import embeddings_of, features_frame, images_frame, margin_rows, paths_of
 from tests.naive_margins import naive_margins
 
 COLUMNS = ("margin", "margin_std", "prior", "stranger_similarity", "label")
@@ -104,24 +109,16 @@ def test_every_usable_image_has_a_label_and_a_status_that_says_where_it_comes_fr
     ]
 
 
-def test_margins_do_not_depend_on_the_order_of_the_list_or_partitions(spark, hard):
+@pytest.mark.parametrize("half_mates", [False, True])
+def test_order_partitions_and_waiting_on_disk_change_no_margin(spark, monkeypatch, hard, halves, half_mates):
     listed, vectors, expected = hard
     shuffled = np.random.default_rng(1).permutation(listed).tolist()
     images = images_frame(spark, shuffled).repartition(7)
-    assert_same(margin_rows(spark, images, vectors, intra_pool_size=9, load_feature=True), expected)
-
-
-@pytest.mark.parametrize("half_mates", [False, True])
-def test_an_identity_that_waits_on_disk_gets_the_margins_that_it_gets_in_memory(
-    spark, monkeypatch, hard, halves, half_mates
-):
-    listed, vectors, expected = hard
-    settings = {"intra_pool_size": 9, "half_mates": half_mates}
-    expected = halves if half_mates else expected
+    settings = {"intra_pool_size": 9, "half_mates": half_mates, "load_feature": not half_mates}
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
     monkeypatch.setattr("fiqa_spark.methods.margin.margins._BYTES_AT_ONCE", 4 * 24 * 8)
     try:
-        assert_same(margin_rows(spark, listed, vectors, **settings), expected)
+        assert_same(margin_rows(spark, images, vectors, **settings), halves if half_mates else expected)
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
 
@@ -142,40 +139,49 @@ def test_half_mates_are_those_of_one_half_and_strangers_leave_out_the_whole_iden
     assert sum(len(images) == 2 for images in sizes.values()) > 2
 
 
-def test_a_sample_smaller_than_the_list_is_whole_identities_and_tells_about_the_same(spark):
-    paths = paths_of([6] * 60)
-    vectors = embeddings_of(paths)
-    few = margin_rows(spark, paths, vectors, reference_sample=180)
-    many = margin_rows(spark, paths, vectors)
-    labels = np.array([(few[path].label, many[path].label) for path in paths])
-    assert np.abs(labels[:, 0] - labels[:, 1]).max() > 0.01
-    assert np.corrcoef(labels.T)[0, 1] > 0.95
+def drawn_in_memory(sizes):
+    """What is drawn of identities of such sizes, with the folds of their names."""
+    paths = paths_of(sizes)
+    names = [path.split("/")[0] for path in paths]
+    hashes = np.array([int(name.removeprefix("p")) for name in names])
+    embeddings, norms, _ = embeddings_and_norms(np.array(list(embeddings_of(paths).values())))
+    folds = [zlib.crc32(name.encode()) % 5 for name in names]
+    columns = {schemas.IDENTITY: names, schemas.IDENTITY_HASH: hashes, schemas.FOLD: folds}
+    pool = UsableImages(pd.DataFrame(columns), embeddings, norms)
+    mates = np.array(sizes)[hashes] > 1
+    return Drawn(pool, UsableImages(pool.frame[mates], embeddings[mates], norms[mates]))
 
 
-@pytest.mark.parametrize(
-    ("paths", "said"),
-    [
-        (paths_of([1] * 9), "no identity has two images with a usable feature"),
-        (["p0/0.jpg", "p0/1.jpg"], "every image has the identity 'p0'"),
-        ([f"{name}/{number}.jpg" for name in ("p4", "p5") for number in range(3)], "of 1 fold"),
-    ],
-)
-def test_what_cannot_be_learned_from_is_refused(spark, paths, said):
-    if "fold" in said:
-        assert len({zlib.crc32(path.split("/")[0].encode()) % 5 for path in paths}) == 1
-    with pytest.raises(FiqaError, match=said):
+def test_without_mates_nothing_can_be_learned():
+    settings = MarginSettings(pool_size=9)
+    with pytest.raises(FiqaError, match="no identity has two images with a usable feature"):
+        reference_of(drawn_in_memory([1] * 9), settings)
+    assert reference_of(drawn_in_memory([1] * 9 + [4] * 9), settings).numbers["sample_images"] == 36
+
+
+def test_what_cannot_be_learned_from_is_refused(spark):
+    paths = [f"{name}/{number}.jpg" for name in ("p4", "p5") for number in range(3)]
+    assert len({zlib.crc32(path.split("/")[0].encode()) % 5 for path in paths}) == 1
+    with pytest.raises(FiqaError, match="of 1 fold"):
         margin_rows(spark, paths, embeddings_of(paths))
 
 
-def test_a_sample_that_does_not_fit_in_memory_is_refused_with_one_that_does(spark, monkeypatch):
-    paths = paths_of([6] * 30)
-    vectors, free = embeddings_of(paths), 80_000
+def test_a_sample_that_does_not_fit_in_memory_is_refused_with_one_that_does_and_tells_about_the_same(
+    spark, monkeypatch
+):
+    paths = paths_of([6] * 60)
+    vectors, free = features_frame(spark, embeddings_of(paths)).persist(), 160_000
+    many = margin_rows(spark, paths, vectors, pool_size=40)
     monkeypatch.setattr("fiqa_spark.methods.margin.learning.free_bytes", lambda spark: free)
-    with pytest.raises(SettingsError, match=r"180 images of 24 values need .* GB of memory") as refusal:
-        margin_rows(spark, paths, vectors, pool_size=20)
+    with pytest.raises(SettingsError, match=r"360 images of 24 values need .* GB of memory") as refusal:
+        margin_rows(spark, paths, vectors, pool_size=40)
     assert refusal.value.setting == "reference_sample"
     fits = int(re.search(r"use (\d+) images", refusal.value.remedy)[1])
-    assert 100 < fits < 160
-    assert len(margin_rows(spark, paths, vectors, pool_size=20, reference_sample=fits)) == 180
+    assert 200 < fits < 320
+    few = margin_rows(spark, paths, vectors, pool_size=40, reference_sample=fits)
+    labels = np.array([(few[path].label, many[path].label) for path in paths])
+    assert np.abs(labels[:, 0] - labels[:, 1]).max() > 0.01
+    assert np.corrcoef(labels.T)[0, 1] > 0.95
     with pytest.raises(SettingsError, match="a smaller `pool_size`"):
-        margin_rows(spark, paths, vectors, pool_size=175, reference_sample=10)
+        margin_rows(spark, paths, vectors, pool_size=350, reference_sample=10)
+    vectors.unpersist()

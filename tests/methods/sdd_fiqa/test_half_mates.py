@@ -25,10 +25,10 @@ def hashed(spark):
     return {row[0]: tuple(row)[1:] for row in images_frame(spark, PATHS).select("path", *columns).collect()}
 
 
-def rows_of(spark, monkeypatch, estimator, spilled):
-    if spilled:
-        monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 4)
-        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
+def rows_of(spark, monkeypatch, estimator):
+    """Rows of identities of which those with more than 8 images wait on disk."""
+    monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
     settings = {"seed": SEED, "fix_num": COMPARISONS, "rounds": ROUNDS, "pool_size": POOL, "estimator": estimator}
     try:
         return label_rows(spark, PATHS, VECTORS, half_mates=True, **settings)
@@ -48,12 +48,9 @@ def compared(image, mates, own, first, estimator):
         yield drawn[: min(COMPARISONS, len(mates) - 1)], inter[number % len(inter)]
 
 
-@pytest.mark.parametrize("spilled", [False, True])
 @pytest.mark.parametrize("estimator", ["exact", "sampled"])
-def test_mates_are_those_of_the_half_and_strangers_those_of_other_identities(
-    spark, monkeypatch, hashed, estimator, spilled
-):
-    rows = rows_of(spark, monkeypatch, estimator, spilled)
+def test_mates_are_those_of_the_half_and_strangers_those_of_other_identities(spark, monkeypatch, hashed, estimator):
+    rows = rows_of(spark, monkeypatch, estimator)
     embeddings = {path: vector / np.linalg.norm(vector.astype(float)) for path, vector in VECTORS.items()}
     in_order = sorted(PATHS, key=lambda path: hashed[path][0])
     pool = in_order[:POOL]

@@ -1,5 +1,7 @@
 """Labels depend on seed, keys and identities alone."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -26,33 +28,35 @@ def assert_same(rows, reference):
             np.testing.assert_allclose(row.round_labels, expected.round_labels, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("partitions", [1, 7])
-def test_the_number_of_partitions_changes_nothing(spark, reference, monkeypatch, partitions):
-    spark.conf.set("spark.sql.shuffle.partitions", partitions)
-    monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
-    try:
-        images = images_frame(spark, PATHS).repartition(partitions)
-        features = features_frame(spark, embeddings_of(PATHS)).repartition(partitions)
-        assert_same(label_rows(spark, images, features), reference)
-    finally:
-        spark.conf.set("spark.sql.shuffle.partitions", 2)
+@contextlib.contextmanager
+def in_partitions(spark, partitions, rows_at_once):
+    """Spark works in so many partitions, and rows cross to Python so many at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", rows_at_once)
+        try:
+            yield
+        finally:
+            spark.conf.set("spark.sql.shuffle.partitions", 2)
+            spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
 
 
-def test_order_batches_and_features_that_no_image_has_change_nothing(spark, reference):
+def test_one_partition_order_small_batches_and_features_that_no_image_has_change_nothing(spark, reference):
     random = np.random.default_rng(5)
     vectors = embeddings_of(PATHS)
     vectors["stranger/1.jpg"] = vectors["p0/0.jpg"]
     shuffled = {path: vectors[path] for path in random.permutation(list(vectors)).tolist()}
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 5)
-    try:
-        assert_same(label_rows(spark, random.permutation(PATHS).tolist(), shuffled), reference)
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    with in_partitions(spark, 1, 5):
+        images = images_frame(spark, random.permutation(PATHS).tolist()).coalesce(1)
+        assert_same(label_rows(spark, images, features_frame(spark, shuffled).coalesce(1)), reference)
 
 
-def test_scaling_the_features_and_keeping_them_in_memory_changes_nothing(spark, reference):
+def test_many_partitions_scaling_and_keeping_features_in_memory_change_nothing(spark, reference):
     vectors = {path: vector * (number + 1) for number, (path, vector) in enumerate(embeddings_of(PATHS).items())}
-    assert_same(label_rows(spark, PATHS, vectors, load_feature=True), reference)
+    with in_partitions(spark, 7, 4096):
+        frames = images_frame(spark, PATHS).repartition(7), features_frame(spark, vectors).repartition(7)
+        assert_same(label_rows(spark, *frames, load_feature=True), reference)
 
 
 def test_another_seed_gives_another_draw(spark, reference):
@@ -64,7 +68,8 @@ def test_the_exact_estimator_has_no_draw_of_its_own(spark):
     vectors = embeddings_of(PATHS)
     settings = {"estimator": "exact", "pool_size": 1000}
     first = label_rows(spark, PATHS, vectors, **settings)
-    assert_same(label_rows(spark, PATHS, vectors, seed=9, **settings), first)
+    # Nor one among mates that are no more than count.
+    assert_same(label_rows(spark, PATHS, vectors, seed=9, intra_pool_size=30, **settings), first)
     assert first["p0/0.jpg"].intra_count == 29
     assert first["p0/0.jpg"].inter_count == len(PATHS) - 30
     assert len(first["p0/0.jpg"].round_labels) == 1

@@ -3,8 +3,11 @@ import pytest
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.image_list import with_identities
+from fiqa_spark.inputs.notebook_arguments import given_images
 from fiqa_spark.matching.status_counts import ImageCounts
 from fiqa_spark.methods.sdd_fiqa.labels import DistanceRanges, scale_labels
+from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from tests.labelling import DIMENSION, embeddings_of, label_rows, paths_of
 
 SIZES = [6, 5, 7, 4, 8]
@@ -39,10 +42,20 @@ def test_every_round_spans_0_to_100(sound):
     np.testing.assert_allclose(rounds.max(axis=0), 100)
 
 
-def test_labels_normalized_at_the_end_span_0_to_100(spark):
-    rows = label_rows(spark, PATHS, embeddings_of(PATHS), normalize="final").values()
-    labels = np.array([row.label for row in rows])
-    distances = np.array([row.distance for row in rows])
+@pytest.fixture(scope="module")
+def of_six(spark):
+    """Rows where an identity needs six images, and labels are normalized at the end."""
+    return label_rows(spark, PATHS, embeddings_of(PATHS), min_images=6, normalize="final").values()
+
+
+def test_min_images_sets_how_many_an_identity_needs(of_six):
+    without = {row.identity for row in of_six if row.status == schemas.TOO_FEW_IMAGES}
+    assert without == {"p1", "p3"}
+
+
+def test_labels_normalized_at_the_end_span_0_to_100(of_six):
+    labels, distances = np.array([(row.label, row.distance) for row in of_six if row.label is not None]).T
+    assert len(labels) == 6 + 7 + 8
     assert (labels.min(), labels.max()) == (0, 100)
     scaled = 100 * (distances - distances.min()) / (distances.max() - distances.min())
     np.testing.assert_allclose(labels, scaled, atol=1e-9)
@@ -107,20 +120,7 @@ def test_an_identity_is_always_a_string(lacking):
     assert {row.identity for row in lacking.values()} == {None, *(f"004{person}" for person in range(7))}
 
 
-def test_min_images_sets_how_many_an_identity_needs(spark):
-    rows = label_rows(spark, PATHS, embeddings_of(PATHS), min_images=6)
-    without = {row.identity for row in rows.values() if row.status == schemas.TOO_FEW_IMAGES}
-    assert without == {"p1", "p3"}
-
-
-def test_a_path_that_occurs_twice_is_one_image(spark, sound):
-    twice = label_rows(spark, [*PATHS, *PATHS[:7]], embeddings_of(PATHS))
-    assert {path: row.label for path, row in sound.items()} == {path: row.label for path, row in twice.items()}
-
-
-def test_a_lists_own_identity_wins_over_the_index(spark, sound):
+def test_a_lists_own_identity_wins_over_the_index(spark):
     images = spark.createDataFrame([(path, int(path[1])) for path in PATHS], "path string, identity int")
-    rows = label_rows(spark, images, embeddings_of(PATHS), id_key_index=-3)
-    assert {row.identity for row in rows.values()} == {"0", "1", "2", "3", "4"}
-    assert {row.status for row in rows.values()} == {"ok"}
-    assert rows.keys() == sound.keys()
+    rows = with_identities(given_images(images), LabelSettings(id_key_index=-3)).collect()
+    assert {row.path: row.identity for row in rows} == {path: path[1] for path in PATHS}
