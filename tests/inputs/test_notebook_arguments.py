@@ -1,12 +1,16 @@
 """What a notebook may hand over, and how everything else is refused: in one line, with the way out."""
 
 import decimal
+import functools
 import pathlib
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark import (
     LabelSettings,
@@ -31,9 +35,13 @@ STRAY = "path string, feature array<float>"
 
 
 @pytest.fixture(scope="module")
-def reference(spark):
-    """Labels of the images, from plain DataFrames."""
-    return label_rows(spark, PATHS, VECTORS)
+def images(spark):
+    return images_frame(spark, PATHS)
+
+
+@pytest.fixture(scope="module")
+def features(spark):
+    return features_frame(spark, VECTORS).persist()
 
 
 def told(function, *arguments):
@@ -60,9 +68,8 @@ OTHERS = {
 @pytest.mark.lowest_versions
 @pytest.mark.parametrize("function", [generate_labels, score_recognizability])
 @pytest.mark.parametrize(("given", "said"), OTHERS.values(), ids=OTHERS)
-def test_what_is_no_spark_dataframe_is_refused_with_the_way_to_make_one(spark, function, given, said):
+def test_what_is_no_spark_dataframe_is_refused_with_the_way_to_make_one(images, features, function, given, said):
     settings = LabelSettings(**SMALL) if function is generate_labels else RecognizabilitySettings()
-    images, features = images_frame(spark, PATHS), features_frame(spark, VECTORS)
     lines = {
         "images": told(function, given, features, settings),
         "features": told(function, images, given, settings),
@@ -71,11 +78,21 @@ def test_what_is_no_spark_dataframe_is_refused_with_the_way_to_make_one(spark, f
         assert line.startswith(f"{name} {said}" if said.startswith("/") else f"{name}: {said}")
 
 
-def test_the_way_out_for_a_pandas_frame_is_one(spark, reference):
-    images = pd.DataFrame({"path": PATHS})
-    features = pd.DataFrame({"path": list(VECTORS), "feature": [vector.tolist() for vector in VECTORS.values()]})
-    rows = label_rows(spark, spark.createDataFrame(images), spark.createDataFrame(features))
-    assert rows == reference
+def test_the_ways_out_are_ones_and_other_types_give_the_same_labels(spark, features):
+    """Frames of pandas with bytes for paths, with identities that it turned to fractions, and with rows left out."""
+    numbers = [int(path[1]) for path in PATHS]
+    strays = [None, b"", b"p9/0.jpg"]
+    frame = pd.DataFrame({"path": [*map(str.encode, PATHS), *strays], "identity": [*numbers, 1, 2, None]})
+    assert frame["identity"].dtype == np.float64
+    lists = [vector.tolist() for vector in VECTORS.values()]
+    vectors = pd.DataFrame({"path": [*map(str.encode, VECTORS), *strays[:2]], "feature": [*lists, *lists[:2]]})
+    given = spark.createDataFrame(frame, "path binary, identity double").where("trim(path) <> ''")
+    rows = label_rows(spark, given, spark.createDataFrame(vectors).where("path <> ''"))
+    assert {row.identity for row in rows.values()} == {"0", "1", "2", "3", None}
+    whole = spark.createDataFrame(list(zip(PATHS, map(str, numbers), strict=True)), "path string, identity string")
+    # A number of another image in the place of its own would be told by the index.
+    expected = label_rows(spark, whole, features, id_key_index=-3)
+    assert {path: row for path, row in rows.items() if row.identity} == expected
 
 
 COLUMNS = {
@@ -110,8 +127,7 @@ def test_a_stream_is_refused(spark):
 
 
 @pytest.mark.parametrize("name", ["path", "feature"])
-def test_columns_of_features_that_are_missing_or_there_twice_are_told(spark, name):
-    features = features_frame(spark, VECTORS)
+def test_columns_of_features_that_are_missing_or_there_twice_are_told(features, name):
     assert told(given_features, features.drop(name)).startswith(f"features: no column '{name}'; it has ")
     twice = features.withColumn("again", features[name]).toDF("path", "feature", name)
     assert told(given_features, twice).startswith(f"features: has the columns '{name}' and '{name}', and which one")
@@ -133,54 +149,43 @@ def test_a_path_that_is_no_text_is_told_with_its_type(spark, kind):
         assert told(function, table) == f"{name}: 'path' is {shown}; give paths as text, as the image list has them"
 
 
-def test_paths_as_bytes_are_text(spark, reference):
-    images = spark.createDataFrame([(path.encode(),) for path in PATHS], "path binary")
-    features = features_frame(spark, VECTORS).selectExpr("cast(path as binary) path", "feature")
-    assert label_rows(spark, images, features) == reference
-
-
 def test_an_identity_that_is_a_list_is_told(spark):
     images = spark.createDataFrame([("a", ["b"])], "path string, identity array<string>")
     assert told(given_images, images) == "images: 'identity' is array<string>; give identities as text or numbers"
 
 
-@pytest.mark.parametrize("index", [-2, 0])
-@pytest.mark.parametrize("function", [generate_labels, score_recognizability])
-@pytest.mark.parametrize("with_identity", [False, True])
-def test_images_without_a_path_are_counted(spark, function, index, with_identity):
-    images = with_rows_without_path(spark)
+# Every pair of the three at least once.
+@pytest.mark.parametrize(
+    ("function", "index", "with_identity"),
+    [
+        (generate_labels, -2, True),
+        (generate_labels, 0, False),
+        (score_recognizability, -2, False),
+        (score_recognizability, 0, True),
+    ],
+)
+def test_images_without_a_path_are_counted(spark, features, function, index, with_identity):
+    rows = [(None, "p0"), *((path, path[:2]) for path in PATHS), (None, None), (" ", "p1"), ("", None)]
+    images = spark.createDataFrame(rows, "path string, identity string")
     images = images if with_identity else images.drop("identity")
     settings = LabelSettings if function is generate_labels else RecognizabilitySettings
-    line = told(function, images, features_frame(spark, VECTORS), settings(id_key_index=index))
+    line = told(function, images, features, settings(id_key_index=index))
     said = "images: 4 of 20 rows have no path; leave them out, as in images.where(\"trim(path) <> ''\")"
     assert line == said
 
 
-def with_rows_without_path(spark):
-    rows = [(None, "p0"), *((path, path[:2]) for path in PATHS), (None, None), (" ", "p1"), ("", None)]
-    return spark.createDataFrame(rows, "path string, identity string")
-
-
-def test_rows_without_a_path_are_left_out_as_is_told(spark, reference):
-    images = with_rows_without_path(spark).where("trim(path) <> ''")
-    strays = spark.createDataFrame([(path, [1.0] * DIMENSION) for path in (None, "")], STRAY)
-    features = strays.union(features_frame(spark, VECTORS)).where("path <> ''")
-    assert label_rows(spark, images, features) == reference
-
-
 @pytest.mark.lowest_versions
-def test_a_list_of_nulls_alone_is_told(spark):
+def test_a_list_of_nulls_alone_is_told(spark, features):
     images = spark.createDataFrame([(None,), (None,)], "path void")
-    line = told(generate_labels, images, features_frame(spark, VECTORS), LabelSettings(**SMALL))
+    line = told(generate_labels, images, features, LabelSettings(**SMALL))
     assert line.startswith("images: 2 of 2 rows have no path; ")
 
 
 @pytest.mark.parametrize("path", [None, ""])
-def test_features_without_a_path_are_told(spark, path):
+def test_features_without_a_path_are_told(spark, images, features, path):
     stray = spark.createDataFrame([(path, [1.0] * DIMENSION)], STRAY)
     said = "rows of the list or of the features have no path; leave them out, as in features.where(\"path <> ''\")"
-    features = stray.union(features_frame(spark, VECTORS))
-    assert told(generate_labels, images_frame(spark, PATHS), features, LabelSettings(**SMALL)) == said
+    assert told(generate_labels, images, stray.union(features), LabelSettings(**SMALL)) == said
 
 
 IDENTITIES = {
@@ -203,35 +208,38 @@ AS_TEXT = {
 }
 
 
-@pytest.mark.parametrize("kind", IDENTITIES)
-def test_identities_are_text_and_whole_numbers_have_no_fraction(spark, tmp_path, kind):
-    values, column_type = IDENTITIES[kind]
-    rows = [(f"a/{number}.jpg", value) for number, value in enumerate(values)]
-    table = spark.createDataFrame(rows, f"path string, identity {column_type}")
-    shown = table.select("path", identity_as_text(table).alias("identity"))
-    assert [row.identity for row in shown.collect()] == AS_TEXT[kind]
-    table.write.parquet(str(tmp_path / "list"))
-    listed = {row.path: row.identity for row in read_paths(spark, Storage(spark), str(tmp_path / "list")).collect()}
-    assert [listed[path] for path, _ in rows] == AS_TEXT[kind]
+# As Spark writes them.
+ARROW_TYPES = {
+    **{"double": pa.float64(), "float": pa.float32(), "decimal": pa.decimal128(20, 4), "bigint": pa.int64()},
+    **{"binary": pa.binary(), "string": pa.string(), "boolean": pa.bool_()},
+}
+
+
+def in_one_job(tables):
+    """Kind to path to identity, of tables by kind."""
+    named = [table.select(F.lit(kind).alias("kind"), "path", "identity") for kind, table in tables.items()]
+    found = {kind: {} for kind in tables}
+    for row in functools.reduce(DataFrame.union, named).collect():
+        found[row.kind][row.path] = row.identity
+    return found
+
+
+def test_identities_are_text_and_whole_numbers_have_no_fraction(spark, tmp_path):
+    expected = {kind: {f"a/{n}.jpg": text for n, text in enumerate(texts)} for kind, texts in AS_TEXT.items()}
+    shown, listed = {}, {}
+    for kind, (values, column_type) in IDENTITIES.items():
+        paths = list(expected[kind])
+        table = spark.createDataFrame(list(zip(paths, values, strict=True)), f"path string, identity {column_type}")
+        shown[kind] = table.select("path", identity_as_text(table).alias("identity"))
+        stored = pa.table({"path": paths, "identity": pa.array(values, ARROW_TYPES[kind])})
+        pq.write_table(stored, tmp_path / f"{kind}.parquet")
+        listed[kind] = read_paths(spark, Storage(spark), str(tmp_path / f"{kind}.parquet"))
+    assert in_one_job(shown) == in_one_job(listed) == expected
 
 
 def test_a_number_that_no_double_tells_from_its_neighbours_stays_as_it_is(spark):
     table = spark.createDataFrame([(1e300,), (2.0**60,)], "identity double")
     assert [row[0] for row in table.select(identity_as_text(table)).collect()] == ["1.0E300", "1.15292150460684698E18"]
-
-
-def test_identities_that_pandas_turned_to_fractions_are_those_of_whole_numbers(spark):
-    numbers = [int(path[1]) for path in PATHS]
-    frame = pd.DataFrame({"path": [*PATHS, "p9/0.jpg"], "identity": [*numbers, None]})
-    assert frame["identity"].dtype == np.float64
-    images = spark.createDataFrame(frame)
-    rows = label_rows(spark, images, VECTORS)
-    assert {row.identity for row in rows.values()} == {"0", "1", "2", "3", None}
-    whole = spark.createDataFrame(list(zip(PATHS, map(str, numbers), strict=True)), "path string, identity string")
-    expected = label_rows(spark, whole, VECTORS)
-    assert {path: row.label for path, row in rows.items() if row.identity} == {
-        path: row.label for path, row in expected.items()
-    }
 
 
 def test_settings_may_be_of_numpy_and_paths(spark):
@@ -283,16 +291,15 @@ def test_texts_for_truth_are_taken_as_on_the_command_line():
         (RecognizabilitySettings(), "settings: is RecognizabilitySettings, not settings of this function; give Label"),
     ],
 )
-def test_other_settings_are_refused(spark, given, said):
+def test_other_settings_are_refused(images, features, given, said):
     with pytest.raises(SettingsError) as caught:
-        generate_labels(images_frame(spark, PATHS), features_frame(spark, VECTORS), given)
+        generate_labels(images, features, given)
     assert str(caught.value).startswith(said)
 
 
 @pytest.mark.parametrize("centroid", ["ui_centroid.npy", pathlib.Path("ui_centroid.npy"), [[1.0], [1, 2]]])
-def test_a_centroid_that_is_no_vector_is_refused(spark, centroid):
-    frames = images_frame(spark, PATHS), features_frame(spark, VECTORS)
-    line = told(score_recognizability, *frames, RecognizabilitySettings(id_key_index=-2), centroid)
+def test_a_centroid_that_is_no_vector_is_refused(images, features, centroid):
+    line = told(score_recognizability, images, features, RecognizabilitySettings(id_key_index=-2), centroid)
     assert line == "ui_centroid: is no vector of numbers; give an array, such as numpy.load('ui_centroid.npy')"
 
 
@@ -306,17 +313,16 @@ def test_a_folder_may_be_a_path_and_what_is_none_is_told(spark, tmp_path, read):
     assert told(read, None, tmp_path) == "spark: is None; give the SparkSession first"
 
 
-def test_labels_are_read_from_a_path(spark, reference, tmp_path):
-    labels = spark.createDataFrame(list(reference.values()), LABELS)
-    labels.write.parquet(str(tmp_path / "labels"))
-    assert {row.path for row in read_labels(spark, tmp_path).collect()} == set(PATHS)
+def test_labels_are_read_from_a_path(spark, tmp_path):
+    spark.createDataFrame([], LABELS).write.parquet(str(tmp_path / "labels"))
+    assert read_labels(spark, tmp_path).columns == LABELS.names
 
 
 @pytest.mark.lowest_versions
-def test_a_failure_inside_of_spark_is_told_in_a_notebook_too(spark, tmp_path):
-    features_frame(spark, VECTORS).coalesce(1).write.parquet(str(tmp_path / "features"))
+def test_a_failure_inside_of_spark_is_told_in_a_notebook_too(spark, images, features, tmp_path):
+    features.coalesce(1).write.parquet(str(tmp_path / "features"))
     features = spark.read.parquet(str(tmp_path / "features"))
     for file in (tmp_path / "features").glob("*.parquet"):
         file.unlink()
     with pytest.raises(InputError, match="is gone since the run began to read it"):
-        generate_labels(images_frame(spark, PATHS), features, LabelSettings(**SMALL))
+        generate_labels(images, features, LabelSettings(**SMALL))

@@ -1,5 +1,7 @@
 """The table of readers: forms are recognised, and one reader makes a new form."""
 
+import itertools
+
 import numpy as np
 import pytest
 from pyspark.sql import functions as F
@@ -55,14 +57,6 @@ def test_one_reader_adds_a_form_for_labelling_and_import(spark, tmp_path, monkey
     assert vectors_of(opened(spark, tmp_path / "store", tmp_path)) == expected
 
 
-def test_the_file_of_an_image_with_two_extensions_is_found(spark, tmp_path):
-    for name in ("a/1.tar.npy", "a/2.png.npy"):
-        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
-        np.save(tmp_path / "tree" / name, VECTOR)
-    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/1.tar.jpg", "a/2.png.jpg", "a/3.jpg"])
-    assert vectors_of(features) == {"a/1.tar": VECTOR.tolist(), "a/2.png": VECTOR.tolist()}
-
-
 def save(folder, names):
     """A vector for each file, of its number in the order of the names."""
     for number, name in enumerate(names):
@@ -104,23 +98,27 @@ def test_an_import_takes_the_key_of_the_image_from_the_name_of_a_file(spark, tmp
     assert imported(spark, tmp_path, tmp_path / "tree") == WITH_KEYS
 
 
-def test_the_extension_in_the_name_of_a_file_need_not_be_that_of_the_list(spark, tmp_path):
-    save(tmp_path / "tree", NAMED_AS_IMAGES)
-    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/0", "a/1", "b/x.y.jpg", "b/2.jpg"])
-    expected = {key: vector for key, vector in WITH_KEYS.items() if key != "b/2.tar"}
-    assert vectors_of(features) == expected
+# Images as they are listed, their files, and the keys of the features.
+FILES_OF_IMAGES = {
+    "two extensions": (["a/2.png.jpg"], ["a/2.png.npy"], ["a/2.png"]),
+    "another extension, or none": (
+        ["b/0", "b/1", "b/x.y.jpg", "b/2.jpg"],
+        ["b/0.jpg.npy", "b/1.npy", "b/x.y.PNG.npy", "b/2.tar.npy"],
+        ["b/0", "b/1", "b/x.y"],
+    ),
+    "two files of one image": (["c/0.jpg", "c/0.jpg"], ["c/0.jpg.npy", "c/0.npy"], ["c/0", "c/0"]),
+    "one file, however often its image is listed": (["d/0.jpg", "d/0.jpg", "/d/0.png"], ["d/0.npy"], ["d/0"]),
+}
 
 
-def test_two_files_of_one_image_are_two_features(spark, tmp_path):
-    save(tmp_path / "tree", ["a/0.jpg.npy", "a/0.npy", "a/1.npy"])
-    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/0.jpg", "a/0.jpg", "a/1.jpg"])
-    assert sorted(row.key for row in features.table.select("key").collect()) == ["a/0", "a/0", "a/1"]
-
-
-def test_a_file_is_read_once_however_often_its_image_is_listed(spark, tmp_path):
-    save(tmp_path / "tree", ["a/0.npy", "a/1.npy"])
-    features = opened(spark, tmp_path / "tree", tmp_path / "staging", ["a/0.jpg", "a/0.jpg", "/a/0.png", "a/1.jpg"])
-    assert sorted(row.key for row in features.table.select("key").collect()) == ["a/0", "a/1"]
+def test_the_files_of_images_are_found_whatever_extensions_both_have_and_each_is_read_once(spark, tmp_path):
+    listed, files, keys = ([*itertools.chain(*lists)] for lists in zip(*FILES_OF_IMAGES.values(), strict=True))
+    save(tmp_path / "tree", files)
+    table = opened(spark, tmp_path / "tree", tmp_path / "staging", [*listed, "e/0.jpg"]).table
+    found = [(row.key, np.frombuffer(bytes(row.feature), "<f4")) for row in table.select("key", "feature").collect()]
+    assert sorted(key for key, _ in found) == sorted(keys)
+    # Each vector tells the number of its file.
+    assert {files[int(vector[0])].split(".")[0] for _, vector in found} == {key.split(".")[0] for key in keys}
 
 
 def test_an_import_follows_links_but_not_round_and_round(spark, tmp_path):
@@ -130,11 +128,10 @@ def test_an_import_follows_links_but_not_round_and_round(spark, tmp_path):
     assert imported(spark, tmp_path, tmp_path / "tree").keys() == {"link/0", "a/1"}
 
 
-@pytest.mark.parametrize("name", ["features", "features.bin"])
-def test_a_matrix_is_known_by_its_first_bytes(spark, tmp_path, name):
-    with (tmp_path / name).open("wb") as file:
+def test_a_matrix_is_known_by_its_first_bytes(spark, tmp_path):
+    with (tmp_path / "features").open("wb") as file:
         np.save(file, np.stack([VECTOR, VECTOR + 1]))
-    features = opened(spark, tmp_path / name, tmp_path / "staging", ["a/0.jpg", "a/1.jpg"])
+    features = opened(spark, tmp_path / "features", tmp_path / "staging", ["a/0.jpg", "a/1.jpg"])
     assert vectors_of(features) == {"a/0": VECTOR.tolist(), "a/1": (VECTOR + 1).tolist()}
 
 

@@ -2,12 +2,15 @@
 
 import base64
 import datetime
+import functools
 import zlib
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import feature_files, parquet_footers
@@ -42,6 +45,18 @@ def vectors_in(spark, table):
 def assert_all_vectors(spark, folder, paths=PATHS, storage=Storage):
     expected = {path: VECTORS[path].tobytes() for path in paths}
     assert vectors_in(spark, read(spark, folder, storage).table) == expected
+
+
+def assert_all_vectors_of_each(spark, place, names):
+    """As `assert_all_vectors` of folders in a place, in one job."""
+    stores = [with_binary_vectors(keyed_features(read(spark, place / name).table, -2).table) for name in names]
+    named = [
+        store.select(F.lit(name).alias("name"), "key", "feature") for name, store in zip(names, stores, strict=True)
+    ]
+    found = sorted(
+        (row.name, row.key, bytes(row.feature)) for row in functools.reduce(DataFrame.union, named).collect()
+    )
+    assert found == sorted((name, path, VECTORS[path].tobytes()) for name in names for path in PATHS)
 
 
 # Apart, as not every pyarrow writes half floats.
@@ -82,31 +97,32 @@ def write_both(folder, **columns):
         write(folder, f"{name}.parquet", options={"compression": name}, **{"path": pa.array(PATHS)[rows], **halves})
 
 
-@pytest.mark.parametrize("stored", STORED_AS)
-def test_vectors_of_every_type_and_compression_are_read(spark, tmp_path, stored):
-    write_both(tmp_path, feature=STORED_AS[stored]())
-    assert_all_vectors(spark, tmp_path)
+@pytest.mark.parametrize("names", [["half"], [name for name in STORED_AS if name != "half"]], ids=["half", "all"])
+def test_vectors_of_every_type_and_compression_are_read(spark, tmp_path, names):
+    for name in names:
+        write_both(tmp_path / name, feature=STORED_AS[name]())
+    assert_all_vectors_of_each(spark, tmp_path, names)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"compression": "zstd"},
-        {"compression": "gzip"},
-        {"compression": "lz4"},
-        {"compression": "none"},
-        {"use_dictionary": ["path"], "use_byte_stream_split": ["feature.list.element"]},
-        {"use_dictionary": ["path"], "use_byte_stream_split": ["feature.list.item"]},
-        {"data_page_version": "2.0"},
-        {"use_compliant_nested_type": False},
-        {"row_group_size": 3},
-        {"row_group_size": 3, "compression": "brotli"},
-    ],
-    ids=str,
-)
-def test_every_way_of_writing_is_read(spark, tmp_path, options):
-    write(tmp_path, options=options)
-    assert_all_vectors(spark, tmp_path)
+WRITTEN_WITH = {
+    **{name: {"compression": name} for name in ("zstd", "gzip", "lz4", "none")},
+    "split elements": {"use_dictionary": ["path"], "use_byte_stream_split": ["feature.list.element"]},
+    "split items": {"use_dictionary": ["path"], "use_byte_stream_split": ["feature.list.item"]},
+    "pages of version 2": {"data_page_version": "2.0"},
+    "lists of an older form": {"use_compliant_nested_type": False},
+    "small row groups": {"row_group_size": 3},
+    "small row groups by brotli": {"row_group_size": 3, "compression": "brotli"},
+}
+
+
+@pytest.mark.parametrize("names", [[*WRITTEN_WITH][:-1], [*WRITTEN_WITH][-1:]], ids=["by Spark", "by workers"])
+def test_every_way_of_writing_is_read(spark, tmp_path, names):
+    for name in names:
+        write(
+            tmp_path, f"{name}.parquet", path=pa.array([f"{name}/{path}" for path in PATHS]), options=WRITTEN_WITH[name]
+        )
+    expected = {f"{name}/{path}": VECTORS[path].tobytes() for name in names for path in PATHS}
+    assert vectors_in(spark, read(spark, tmp_path).table) == expected
 
 
 def test_a_null_vector_stays_null_by_arrow(spark, tmp_path):
@@ -126,12 +142,11 @@ PATHS_STORED_AS = {
 }
 
 
-@pytest.mark.parametrize("stored", PATHS_STORED_AS)
-def test_paths_of_every_type_of_text_are_read(spark, tmp_path, stored):
-    paths, is_raw = PATHS_STORED_AS[stored]
-    write_both(tmp_path, path=paths(), feature=lists_of())
-    assert_all_vectors(spark, tmp_path)
-    assert read(spark, tmp_path).have_raw_paths is is_raw
+def test_paths_of_every_type_of_text_are_read(spark, tmp_path):
+    for name, (paths, is_raw) in PATHS_STORED_AS.items():
+        write_both(tmp_path / name, path=paths(), feature=lists_of())
+        assert read(spark, tmp_path / name).have_raw_paths is is_raw
+    assert_all_vectors_of_each(spark, tmp_path, PATHS_STORED_AS)
 
 
 @pytest.mark.parametrize(

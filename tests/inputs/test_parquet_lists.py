@@ -2,10 +2,13 @@
 
 import datetime
 import decimal
+import functools
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.image_list import check_images, identified_images, read_paths
@@ -20,28 +23,35 @@ def identities_of(spark, folder):
     return {row.path: row.identity for row in table.collect()}
 
 
-@pytest.mark.parametrize(
-    ("stored", "shown"),
-    [
-        (pa.array(["007"] * 8), "007"),
-        (of_each(7, pa.int32()), "7"),
-        pytest.param(of_each(2**64 - 1, pa.uint64()), str(2**64 - 1), marks=pytest.mark.lowest_versions),
-        (of_each(b"ann", pa.binary()), "ann"),
-        pytest.param(of_each(7.0, pa.float64()), "7", marks=pytest.mark.lowest_versions),
-        (of_each(0.5, pa.float32()), "0.5"),
-        (of_each(True, pa.bool_()), "true"),
-        pytest.param(of_each(decimal.Decimal(12), pa.decimal128(10, 0)), "12", marks=pytest.mark.lowest_versions),
-        pytest.param(of_each(datetime.date(2024, 1, 31), pa.date32()), "2024-01-31", marks=pytest.mark.lowest_versions),
-        (pa.array(["ann"] * 8).dictionary_encode(), "ann"),
-    ],
-)
-@pytest.mark.parametrize("options", [{}, {"compression": "brotli"}], ids=["snappy", "brotli"])
-def test_a_list_has_identities_of_every_type(spark, tmp_path, stored, shown, options):
-    write(tmp_path, identity=stored, seen=NEEDED_BY_NOBODY["nanoseconds"], options=options)
-    assert identities_of(spark, tmp_path) == dict.fromkeys(PATHS, shown)
+# How identities are stored, and what is shown of each.
+STORED = {
+    "text": (pa.array(["007"] * 8), "007"),
+    "int32": (of_each(7, pa.int32()), "7"),
+    "uint64": (of_each(2**64 - 1, pa.uint64()), str(2**64 - 1)),
+    "bytes": (of_each(b"ann", pa.binary()), "ann"),
+    "float64": (of_each(7.0, pa.float64()), "7"),
+    "float32": (of_each(0.5, pa.float32()), "0.5"),
+    "boolean": (of_each(True, pa.bool_()), "true"),
+    "decimal": (of_each(decimal.Decimal(12), pa.decimal128(10, 0)), "12"),
+    "date": (of_each(datetime.date(2024, 1, 31), pa.date32()), "2024-01-31"),
+    "dictionary": (pa.array(["ann"] * 8).dictionary_encode(), "ann"),
+}
 
 
 @pytest.mark.lowest_versions
+@pytest.mark.parametrize("options", [{}, {"compression": "brotli"}], ids=["snappy", "brotli"])
+def test_a_list_has_identities_of_every_type(spark, tmp_path, options):
+    tables = []
+    for name, (stored, _) in STORED.items():
+        write(tmp_path / name, identity=stored, seen=NEEDED_BY_NOBODY["nanoseconds"], options=options)
+        table = read_list_columns(spark, Storage(spark), str(tmp_path / name))
+        tables.append(table.select(F.lit(name).alias("name"), "path", "identity"))
+    rows = functools.reduce(DataFrame.union, tables).collect()
+    assert sorted(map(tuple, rows)) == sorted(
+        (name, path, shown) for name, (_, shown) in STORED.items() for path in PATHS
+    )
+
+
 @pytest.mark.lowest_versions
 def test_an_identity_that_is_not_utf8_is_told(spark, tmp_path):
     identities = [b"ann", b"p\xff", *[b"bea"] * (len(PATHS) - 2)]

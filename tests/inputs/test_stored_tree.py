@@ -1,13 +1,12 @@
 """Trees of .npy files that Spark reads, as it does on HDFS; the same files on a local disk stand in for them here."""
 
-import pathlib
-
 import numpy as np
 import pytest
 
 from fiqa_spark.inputs.npy_features import stored_files, stored_tree_features
 from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
+from tests.vectors_as_bytes import saved
 
 pytestmark = pytest.mark.lowest_versions
 
@@ -45,35 +44,29 @@ def test_every_vector_has_its_path_below_the_root(spark, tree):
         np.testing.assert_array_equal(np.frombuffer(row.feature, "<f4"), VECTOR)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (np.array([{"a": 1}], dtype=object), "pickled objects, which are never loaded"),
-        (np.ones((3, 4)), "shape (3, 4); expected (dimension,)"),
-        (np.ones(4, int), "dtype int64; expected float16"),
-        (b"\x93NUMPY", "not a .npy file, or truncated"),
-        (np.ones(70_000, np.float32), "280128 bytes; a file of one vector has 262144 at most"),
-    ],
-    ids=["pickled", "matrix", "integers", "cut", "large"],
-)
-def test_what_is_no_vector_has_a_problem_in_its_place(spark, tree, content, said):
-    found = features_in(spark, tree({"a/1.npy": content, "a/2.npy": VECTOR}))
-    assert found["a/1.npy"].feature is None
-    assert found["a/1.npy"].problem.startswith("a/1.npy: ")
-    assert said in found["a/1.npy"].problem
-    assert found["a/2.npy"].problem is None
+# Contents that are no vector, and what is told of them.
+BROKEN = {
+    "pickled.npy": (np.array([{"a": 1}], dtype=object), "pickled objects, which are never loaded"),
+    "matrix.npy": (np.ones((3, 4)), "shape (3, 4); expected (dimension,)"),
+    "integers.npy": (np.ones(4, int), "dtype int64; expected float16"),
+    "cut.npy": (b"\x93NUMPY", "not a .npy file, or truncated"),
+    "large.npy": (np.ones(70_000, np.float32), "280128 bytes; a file of one vector has 262144 at most"),
+    "short.npy": (saved(VECTOR)[:-10], "truncated, 86 of 96 bytes of data; write it again"),
+}
 
 
-def test_hidden_and_empty_files_do_not_count(spark, tree):
-    root = tree({"a/1.npy": VECTOR, "a/2.npy": b"", "_b/1.npy": VECTOR, "a/.3.npy": VECTOR})
-    assert features_in(spark, root).keys() == {"a/1.npy"}
-
-
-def test_a_truncated_vector_has_a_problem(spark, tree):
-    root = tree({"a/1.npy": VECTOR})
-    file = pathlib.Path(root, "a", "1.npy")
-    file.write_bytes(file.read_bytes()[:-10])
-    assert features_in(spark, root)["a/1.npy"].problem == "a/1.npy: truncated, 86 of 96 bytes of data; write it again"
+def test_what_is_no_vector_has_a_problem_in_its_place_and_hidden_and_empty_files_do_not_count(spark, tree):
+    vectors = {"a/1.npy": VECTOR, "b/2.npy": VECTOR}
+    uncounted = {"a/empty.npy": b"", "_b/1.npy": VECTOR, "a/.3.npy": VECTOR}
+    broken = {f"a/{name}": content for name, (content, _) in BROKEN.items()}
+    found = features_in(spark, tree({**vectors, **uncounted, **broken}))
+    assert found.keys() == vectors.keys() | broken.keys()
+    assert [found[path].problem for path in vectors] == [None, None]
+    for name, (_, said) in BROKEN.items():
+        row = found[f"a/{name}"]
+        assert row.feature is None
+        assert row.problem.startswith(f"a/{name}: ")
+        assert said in row.problem
 
 
 def test_small_files_are_read_many_at_a_time(spark, tree):

@@ -7,8 +7,8 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.image_list import with_identities
 from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.updates import Counted, Earlier, images_to_label
+from tests.on_lowest import on_lowest
 
-pytestmark = pytest.mark.lowest_versions
 KNOWN = {f"p{person}/{number}.jpg": f"p{person}" for person in range(4) for number in range(3)}
 
 
@@ -23,7 +23,7 @@ def to_label(spark, images, known=KNOWN, identity_in_key=-2):
     return images_to_label(with_identities(listed, settings), settings, -2, earlier, counted)
 
 
-@pytest.mark.parametrize("identity_in_key", [-2, -3])
+@pytest.mark.parametrize("identity_in_key", on_lowest([-2, -3], -2))
 def test_images_of_changed_people_are_to_be_computed_and_keys_tell_their_identities(spark, identity_in_key):
     found = to_label(spark, {**KNOWN, "p1/3.jpg": "p1"}, identity_in_key=identity_in_key)
     assert sorted(row.path for row in found.images.collect()) == [f"p1/{number}.jpg" for number in range(4)]
