@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from tests.labelling import embeddings_of, label_rows, paths_of
 from tests.on_lowest import on_lowest
+from tests.session_settings import session_with
 
 SCHEMA = pa.schema([("identity_key", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
 
@@ -70,12 +71,9 @@ def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(s
     listed = [*paths, "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "p9/1.jpg"]
     settings = {"estimator": estimator, "intra_pool_size": 9}
     expected = label_rows(spark, listed, vectors, **settings)
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
     monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
-    try:
+    with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "7"}):
         found = label_rows(spark, listed, vectors, **settings)
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
     assert found.keys() == expected.keys()
     for path, row in expected.items():
         assert found[path].status == row.status

@@ -23,6 +23,7 @@ from fiqa_spark.runtime.driver_memory import free_bytes
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from tests.labelling import features_frame, images_frame
+from tests.session_settings import session_with
 from tests.unrecognizable_faces import DIMENSION, SMALL, planted_faces, score_rows
 
 FACES = planted_faces()
@@ -174,15 +175,12 @@ def test_the_memory_that_is_free_is_a_part_of_what_there_is(spark):
 @pytest.mark.parametrize("partitions", [1, 7])
 def test_the_number_of_partitions_and_the_order_change_not_a_bit(spark, features, reference, monkeypatch, partitions):
     monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
-    spark.conf.set("spark.sql.shuffle.partitions", partitions)
-    try:
+    with session_with(spark, {"spark.sql.shuffle.partitions": partitions}):
         images = images_frame(spark, np.random.default_rng(5).permutation(WITH_FEATURE).tolist()).repartition(
             partitions
         )
         in_another_order = features.repartition(partitions).sortWithinPartitions(F.xxhash64("path"))
         assert score_rows(spark, images, in_another_order) == {path: reference[path] for path in WITH_FEATURE}
-    finally:
-        spark.conf.set("spark.sql.shuffle.partitions", 2)
 
 
 def test_a_given_centroid_batches_and_waiting_on_disk_change_not_a_bit(
@@ -190,17 +188,14 @@ def test_a_given_centroid_batches_and_waiting_on_disk_change_not_a_bit(
 ):
     expected = {row.identity: row for row in templates_of(scoring.scores).collect()}
     images = images_frame(spark, LISTED)
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
     monkeypatch.setattr("fiqa_spark.methods.ers.scores._BYTES_AT_ONCE", 4 * DIMENSION * 8)
-    try:
+    with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "7"}):
         alone, with_templates = (
             scoring_of(images, features, ui_centroid=scoring.centroid.vector, templates=templates)
             for templates in (False, True)
         )
         assert rows_of(alone) == rows_of(with_templates) == reference
         found = {row.identity: row for row in templates_of(with_templates.scores).collect()}
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
     assert found.keys() == expected.keys()
     for identity, row in found.items():
         assert (row.images, row.recognizable_images) == expected[identity][2:]

@@ -19,6 +19,7 @@ from tests.conftest import DATA
 from tests.golden_margins import at_hand, golden_faces
 from tests.labelling import embeddings_of, features_frame, images_frame, margin_rows, paths_of
 from tests.naive_margins import naive_margins
+from tests.session_settings import session_with
 
 COLUMNS = ("margin", "margin_std", "prior", "stranger_similarity", "label")
 SIZES = [60, 5, 2, 33, 1, 9, 4, 4, 1, 7]
@@ -115,12 +116,9 @@ def test_order_partitions_and_waiting_on_disk_change_no_margin(spark, monkeypatc
     shuffled = np.random.default_rng(1).permutation(listed).tolist()
     images = images_frame(spark, shuffled).repartition(7)
     settings = {"intra_pool_size": 9, "half_mates": half_mates, "load_feature": not half_mates}
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "7")
     monkeypatch.setattr("fiqa_spark.methods.margin.margins._BYTES_AT_ONCE", 4 * 24 * 8)
-    try:
+    with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "7"}):
         assert_same(margin_rows(spark, images, vectors, **settings), halves if half_mates else expected)
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
 
 
 def test_half_mates_are_those_of_one_half_and_strangers_leave_out_the_whole_identity(hard, halves):

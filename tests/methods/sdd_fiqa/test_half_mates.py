@@ -10,6 +10,7 @@ from scipy.stats import wasserstein_distance
 from fiqa_spark.inputs import keys
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions
 from tests.labelling import embeddings_of, images_frame, label_rows, margin_rows, paths_of
+from tests.session_settings import session_with
 
 PATHS = paths_of([14, 5, 11, 2, 8, 7])
 SEED, COMPARISONS, ROUNDS, POOL = 7, 3, 3, 25
@@ -28,12 +29,9 @@ def hashed(spark):
 def rows_of(spark, monkeypatch, estimator):
     """Rows of identities of which those with more than 8 images wait on disk."""
     monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
     settings = {"seed": SEED, "fix_num": COMPARISONS, "rounds": ROUNDS, "pool_size": POOL, "estimator": estimator}
-    try:
+    with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "3"}):
         return label_rows(spark, PATHS, VECTORS, half_mates=True, **settings)
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
 
 
 def compared(image, mates, own, first, estimator):

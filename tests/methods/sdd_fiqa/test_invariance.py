@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.labelling import embeddings_of, features_frame, images_frame, label_rows, paths_of
+from tests.session_settings import session_with
 
 PATHS = paths_of([30, 2, 9, 17, 1, 6, 12, 3])
 TOLERANCE = 1e-3
@@ -31,15 +32,13 @@ def assert_same(rows, reference):
 @contextlib.contextmanager
 def in_partitions(spark, partitions, rows_at_once):
     """Spark works in so many partitions, and rows cross to Python so many at a time."""
-    with pytest.MonkeyPatch.context() as patch:
+    settings = {
+        "spark.sql.shuffle.partitions": partitions,
+        "spark.sql.execution.arrow.maxRecordsPerBatch": rows_at_once,
+    }
+    with pytest.MonkeyPatch.context() as patch, session_with(spark, settings):
         patch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
-        spark.conf.set("spark.sql.shuffle.partitions", partitions)
-        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", rows_at_once)
-        try:
-            yield
-        finally:
-            spark.conf.set("spark.sql.shuffle.partitions", 2)
-            spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+        yield
 
 
 def test_one_partition_order_small_batches_and_features_that_no_image_has_change_nothing(spark, reference):

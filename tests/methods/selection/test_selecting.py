@@ -11,6 +11,7 @@ from fiqa_spark.errors import InputError, SettingsError
 from fiqa_spark.inputs.keys import seeded_hash
 from fiqa_spark.methods.identities.results import Audit
 from fiqa_spark.methods.selection.selecting import selected
+from tests.session_settings import session_with
 
 # Path, identity, label, status.
 LABELS = [
@@ -219,13 +220,10 @@ def test_all_options_at_once_do_what_a_loop_does_however_rows_are_parted(spark, 
     ties = {row[0]: (row[1], row[0]) for row in table.select("path", seeded_hash(settings.seed, "path")).collect()}
     expected = looped(settings, labels, images, merged, scores, ties)
     assert len({reason for _, reason in expected.values()}) > 2
-    spark.conf.set("spark.sql.shuffle.partitions", parts)
-    try:
+    with session_with(spark, {"spark.sql.shuffle.partitions": parts}):
         audit, scored = audit_of(spark, images, merged), scores_of(spark, scores)
         tables = SimpleNamespace(labels=table.repartition(parts), audit=audit, recognizability=scored)
         assert selection(tables, settings) == expected
-    finally:
-        spark.conf.unset("spark.sql.shuffle.partitions")
 
 
 def test_a_notebook_gets_identity_label_and_reason_of_every_image(tables):
