@@ -11,8 +11,10 @@ from PIL import Image
 
 from fiqa_spark import read_audit
 from fiqa_spark.errors import InputError
+from fiqa_spark.methods.references import Reference, read_reference, write_reference
+from fiqa_spark.runtime.storage import Storage
 from tests.browsing import Visit
-from tests.jobs.running import message, options, submit
+from tests.jobs.running import message, options
 from tests.planted_identities import planted, write_features, write_list
 
 SIZES = [6, 5, 4, 3, 2, 1] * 3 + [12, 5, 4, 3, 2, 1] + [6, 5, 4, 3, 2, 1] * 8
@@ -46,6 +48,7 @@ def folder(tmp_path_factory, run_job, data):
         Image.new("RGB", (60, 60), colour_of(path)).save(folder / "pictures" / path)
     result = audit(run_job, folder, "audit", report=True, image_root=folder / "pictures")
     assert result.returncode == 0, result.stderr
+    assert "audit_identities: comparing identities: " in result.stderr
     (folder / "stdout.txt").write_text(result.stdout, encoding="utf-8")
     return folder
 
@@ -146,16 +149,6 @@ def test_the_images_of_one_identity_get_what_the_whole_run_gave_them(spark, fold
     assert_same(named["p18", "q18"], pairs["p18", "q18"])
 
 
-def test_moving_one_image_changes_two_identities_and_no_others(spark, folder, run_job, data):
-    images, _, _ = tables(spark, folder / "audit")
-    audit_list(run_job, folder, "one-moved", data.identities | {"p9/0.jpg": "p12"})
-    moved, _, _ = tables(spark, folder / "one-moved")
-    assert (moved["p9/0.jpg"]["verdict"], moved["p9/0.jpg"]["suggested_identity"]) == ("other", "p9")
-    for path, row in moved.items():
-        if row["identity"] not in ("p9", "p12"):
-            assert_same(row, images[path])
-
-
 def test_labels_are_measured_by_the_reference_of_an_audit_and_audits_by_that_of_labels(spark, folder, run_job):
     places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
     for name, flags in (("labels", {"method": "margin"}), ("measured", {"reference": folder / "audit"})):
@@ -176,24 +169,29 @@ def test_labels_are_measured_by_the_reference_of_an_audit_and_audits_by_that_of_
 
 
 @pytest.mark.lowest_versions
-def test_a_tree_gives_what_parquet_gives(spark, folder, run_job, data, tmp_path):
+def test_moving_one_image_changes_two_identities_and_no_others_and_a_tree_gives_what_parquet_gives(
+    spark, folder, run_job, data
+):
     for path, vector in data.vectors.items():
         file = folder / "tree" / f"{path.removesuffix('.jpg')}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, vector)
-    result = audit(run_job, folder, "of-tree", features="tree", partition_by="bucket")
-    assert result.returncode == 0, result.stderr
-    for table, wanted in zip(tables(spark, folder / "of-tree"), tables(spark, folder / "audit"), strict=True):
-        assert table.keys() == wanted.keys()
-        for key, row in table.items():
-            assert_same(row, wanted[key])
-
-
-def test_a_process_of_its_own_ends_well_and_tells_the_steps(folder):
-    places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
-    result = submit("audit_identities", *options(**places, dst=folder / "process"))
-    assert result.returncode == 0, result.stderr
-    assert "audit_identities: comparing identities: " in result.stderr
+    images, identities, pairs = tables(spark, folder / "audit")
+    of_tree = {"features": "tree", "partition_by": "bucket"}
+    audit_list(run_job, folder, "one-moved", data.identities | {"p9/0.jpg": "p12"}, **of_tree)
+    moved, found, named = tables(spark, folder / "one-moved")
+    assert (moved["p9/0.jpg"]["verdict"], moved["p9/0.jpg"]["suggested_identity"]) == ("other", "p9")
+    assert moved.keys() == images.keys()
+    assert found.keys() == identities.keys()
+    assert named.keys() == pairs.keys()
+    for path, row in moved.items():
+        if row["identity"] not in ("p9", "p12"):
+            assert_same(row, images[path])
+    for identity, row in found.items():
+        if identity not in ("p9", "p12"):
+            assert_same(row, identities[identity])
+    for names, row in named.items():
+        assert_same(row, pairs[names])
 
 
 @pytest.mark.parametrize(
@@ -217,11 +215,10 @@ def test_settings_out_of_range_are_refused_in_a_line(folder, run_job, flags, tol
     assert not (folder / "refused").exists()
 
 
-def test_a_reference_that_audits_cannot_use_is_refused_in_a_line(folder, run_job, tmp_path):
-    places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
-    small = {"rounds": 1, "fix_num": 2}
-    result = run_job("generate_labels", *options(**places, score_dst=folder / "distances", **small))
-    assert result.returncode == 0, result.stderr
+def test_a_reference_that_audits_cannot_use_is_refused_in_a_line(spark, folder, run_job, tmp_path):
+    pool = read_reference(Storage(spark), str(folder / "audit")).pool
+    distances = Reference("sdd-fiqa", {"pool_size": len(pool.embeddings)}, {}, pool, np.empty((0, 0)))
+    write_reference(Storage(spark), str(folder / "distances" / "reference"), distances)
     refused = audit(run_job, folder, "refused", reference=folder / "distances")
     assert refused.returncode == 2
     assert "is of the method sdd-fiqa, and identities are measured by margins" in message(refused)
@@ -259,13 +256,6 @@ def test_images_of_one_person_are_refused_in_a_line(folder, run_job, data):
     result = audit(run_job, folder, "refused", "one.parquet")
     assert result.returncode == 2
     assert "p0" in message(result)
-
-
-def test_people_with_one_image_each_are_refused_in_a_line(folder, run_job, data):
-    write_list(folder / "alone.parquet", {path: path for path in data.identities})
-    result = audit(run_job, folder, "refused", "alone.parquet")
-    assert result.returncode == 2
-    assert "no identity has two images with a usable feature" in message(result)
 
 
 def test_a_result_is_not_replaced_unasked(folder, run_job):

@@ -1,14 +1,22 @@
 import json
 import os
 import shutil
+import subprocess
+import time
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from pyspark import SparkConf
 
 from fiqa_spark.cli import parse_flags, resolved_settings
+from tests.jobs.bare_checkout import bare_checkout
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import environment, options, submit
+from tests.jobs.running import options
+from tests.processes import LOOPBACK, descendants, listening_addresses
+
+ASKS_LINUX = os.path.exists("/proc/net/tcp")
+ON_TWO_CORES = ("spark.master=local[2]", "spark.sql.shuffle.partitions=4")
 
 
 def test_every_image_has_one_row_with_label_or_reason(planted, reference):
@@ -58,21 +66,42 @@ def chmod(tmp_path_factory):
     return folder
 
 
+class Configured(NamedTuple):
+    """A process of its own that labelled the planted data, some settings of which came from the configuration."""
+
+    events: str
+    """What Spark noted of it."""
+    listening: set
+    """Addresses at which any of its processes listened."""
+
+
 @pytest.fixture(scope="module")
 def configured(planted, chmod, tmp_path_factory):
-    """The settings of the reference, some of them from the configuration; the folder of Spark's events of that run."""
-    events = tmp_path_factory.mktemp("events")
+    """The settings of the reference, from a checkout alone."""
+    checkout, changes = bare_checkout(tmp_path_factory.mktemp("bare"))
+    events, said = tmp_path_factory.mktemp("events"), tmp_path_factory.mktemp("said") / "stderr.txt"
     of_the_job = ("spark.fiqa.rounds=2", "spark.fiqa.fix-num=24", "spark.fiqa.id-key-index=-2")
     log = ("spark.eventLog.enabled=true", "spark.eventLog.compress=false", f"spark.eventLog.dir={events}")
+    conf = [word for entry in (*ON_TWO_CORES, *of_the_job, *log) for word in ("--conf", entry)]
     flags = planted.arguments("configured", process_num=3, partition_by="identity")
     del flags[flags.index("--id-key-index") : flags.index("--id-key-index") + 2]
-    changes = {"PATH": f"{chmod}{os.pathsep}{environment()['PATH']}"}
-    result = submit("generate_labels", *flags, conf=(*of_the_job, *log), **changes)
-    assert result.returncode == 0, result.stderr
-    return events
+    line = ["spark-submit", *conf, "jobs/generate_labels.py", *map(str, flags)]
+    changes["PATH"] = f"{chmod}{os.pathsep}{changes['PATH']}"
+    listening = set()
+    with said.open("w") as stderr:
+        places = {"stdout": subprocess.DEVNULL, "stderr": stderr, "start_new_session": True}
+        process = subprocess.Popen(line, cwd=checkout, env=changes, **places)
+        while process.poll() is None:
+            listening |= set(listening_addresses(descendants(process.pid))) if ASKS_LINUX else set()
+            time.sleep(1)
+    assert process.returncode == 0, said.read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in events.rglob("*") if path.is_file()]
+    return Configured("".join(texts), listening)
 
 
-def test_settings_come_from_flag_then_configuration_then_default(spark, planted, reference, configured):
+def test_from_a_bare_checkout_settings_come_from_flag_then_configuration_then_default(
+    spark, planted, reference, configured
+):
     settings = json.loads((planted.folder / "configured" / "summary.json").read_text(encoding="utf-8"))["settings"]
     assert settings["rounds"] == {"value": 4, "origin": "flag"}
     assert settings["fix_num"] == {"value": 24, "origin": "configuration"}
@@ -90,8 +119,13 @@ def test_no_process_is_started_for_the_folder_of_an_identity(planted, configured
 
 
 def test_process_num_is_the_number_of_parallel_tasks(configured):
-    events = "".join(path.read_text(encoding="utf-8") for path in configured.rglob("*") if path.is_file())
-    assert '"spark.master":"local[3]"' in events
+    assert '"spark.master":"local[3]"' in configured.events
+
+
+@pytest.mark.skipif(not ASKS_LINUX, reason="asks Linux for the open ports")
+def test_nothing_listens_beyond_loopback(configured):
+    assert configured.listening
+    assert configured.listening <= LOOPBACK
 
 
 @pytest.mark.parametrize(
