@@ -6,7 +6,6 @@ import pytest
 from tests.jobs.inputs import stored_vectors
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import options
-from tests.on_lowest import on_lowest
 
 
 def features_of(planted):
@@ -14,30 +13,22 @@ def features_of(planted):
     return table["path"].to_pylist(), table["feature"].to_pylist()
 
 
-def as_tree(planted, folder, run_job=None):
+def as_tree(planted, folder):
     for number, (path, feature) in enumerate(zip(*features_of(planted), strict=True)):
         file = folder / f"{path}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
         # float64 and a leading axis of 1 are forms that extractors write.
         np.save(file, np.array(feature, [np.float32, np.float64][number % 2])[None if number % 3 else slice(None)])
-    return {"feature_root": folder}
+    return folder
 
 
-def as_matrix(planted, folder, run_job=None):
+def as_matrix(planted, folder):
     paths, features = features_of(planted)
     folder.mkdir()
     np.save(folder / "features.npy", np.array(features, np.float32))
     lines = "".join(f"/faces/{path}.jpg\t{number}\n" for number, path in enumerate(paths))
     (folder / "rows.txt").write_text(lines, encoding="utf-8")
-    return {"feature_root": folder / "features.npy", "rows_list": folder / "rows.txt", "image_root": "/faces"}
-
-
-def as_imported_matrix(planted, folder, run_job):
-    folder.mkdir()
-    matrix = as_matrix(planted, folder / "matrix")
-    return imported(
-        run_job, folder, source=matrix["feature_root"], rows_list=matrix["rows_list"], image_root=matrix["image_root"]
-    )
+    return {"feature_root": folder / "features.npy", "rows_list": folder / "rows.txt"}
 
 
 def imported(run_job, folder, **flags):
@@ -47,36 +38,39 @@ def imported(run_job, folder, **flags):
     return {"feature_root": folder / "store"}
 
 
-FORMS = (as_tree, as_matrix, as_imported_matrix)
+def vectors_of(planted):
+    return {path: np.float32(feature).tobytes() for path, feature in zip(*features_of(planted), strict=True)}
 
 
-@pytest.mark.parametrize("form", on_lowest(FORMS, as_imported_matrix))
-def test_every_form_of_features_gives_the_same_labels(spark, planted, reference, run_job, tmp_path, form):
-    flags = form(planted, tmp_path / "features", run_job)
-    result = run_job("generate_labels", *planted.arguments(form.__name__, **flags))
+def test_parquet_gives_the_store_of_its_vectors(planted, run_job, tmp_path):
+    imported(run_job, tmp_path, source=planted.folder / "features")
+    assert stored_vectors(tmp_path / "store") == vectors_of(planted)
+
+
+@pytest.mark.lowest_versions
+def test_a_tree_gives_the_same_store_and_that_the_same_labels(spark, planted, reference, run_job, tmp_path):
+    flags = imported(run_job, tmp_path, source=as_tree(planted, tmp_path / "tree"))
+    assert stored_vectors(tmp_path / "store") == vectors_of(planted)
+    result = run_job("generate_labels", *planted.arguments("of_tree", **flags))
     assert result.returncode == 0, result.stderr
-    assert_same_labels(planted.labels(spark, form.__name__), reference[0])
+    assert_same_labels(planted.labels(spark, "of_tree"), reference[0])
 
 
-@pytest.mark.parametrize("form", ["Parquet", "tree"])
-def test_every_form_of_features_gives_the_same_store(planted, run_job, tmp_path, form):
-    tree = as_tree(planted, tmp_path / "tree")["feature_root"]
-    imported(run_job, tmp_path, source=planted.folder / "features" if form == "Parquet" else tree)
-    expected = {path: np.float32(feature).tobytes() for path, feature in zip(*features_of(planted), strict=True)}
-    assert stored_vectors(tmp_path / "store") == expected
-
-
-def test_a_parquet_list_with_absolute_paths_gives_the_same_labels(spark, planted, reference, run_job, tmp_path):
+def test_a_matrix_and_a_parquet_list_with_absolute_paths_give_the_same_labels(
+    spark, planted, reference, run_job, tmp_path
+):
     paths = (planted.folder / "images.txt").read_text(encoding="utf-8").split()
     table = pa.table({"path": [f"/faces/{path}" for path in paths], "identity": [path.split("/")[0] for path in paths]})
     pq.write_table(table, tmp_path / "list.parquet")
     flags = {"image_list_file": tmp_path / "list.parquet", "image_root": "/faces/", "id_key_index": 0}
-    result = run_job("generate_labels", *planted.arguments("by_parquet", **flags))
+    flags |= as_matrix(planted, tmp_path / "matrix")
+    result = run_job("generate_labels", *planted.arguments("of_matrix", **flags))
     assert result.returncode == 0, result.stderr
-    found = {path.removeprefix("/faces/"): row for path, row in planted.labels(spark, "by_parquet").items()}
+    found = {path.removeprefix("/faces/"): row for path, row in planted.labels(spark, "of_matrix").items()}
     assert_same_labels(found, reference[0])
 
 
+@pytest.mark.lowest_versions
 def test_a_matrix_whose_list_is_read_in_several_pieces_is_imported_row_by_row(run_job, tmp_path):
     paths = [
         f"a-person-with-a-long-name-{number % 50:04d}/a-photo-with-a-long-name-{number:06d}" for number in range(2500)

@@ -74,36 +74,28 @@ def test_a_line_of_another_form_behind_the_look_is_refused(inputs):
     )
 
 
-def test_rows_of_a_matrix_may_be_listed_in_any_form(spark, inputs, expected):
+def test_list_and_rows_of_a_matrix_may_have_any_form_and_labels_are_exported_in_that_order(spark, inputs, expected):
     inputs.write_matrix(embeddings_of(PATHS))
     rows = inputs.folder / "rows.lst"
     rows.write_text(INSIGHTFACE, encoding="utf-8")
+    inputs.list.write_text(FORMS["MXNet"][0], encoding="utf-8")
     inputs.flags |= {"estimator": "exact", "rows_list": rows, "image_root": "/data/faces"}
     labels, result = labels_of(spark, inputs)
     assert_same(labels, expected)
     assert f"list read as insightface's .lst: path in column 2 ({rows})" in result.stderr
+    assert f"list read as MXNet's .lst: path in the last column ({inputs.list})" in result.stderr
     store = inputs.folder / "store"
     flags = options(source=inputs.features, rows_list=rows, image_root="/data/faces", id_key_index=-2, dst=store)
     assert inputs.run_job("import_features", *flags).returncode == 0
     assert stored_vectors(store) == {key_of(path): vector.tobytes() for path, vector in embeddings_of(PATHS).items()}
-
-
-def test_labels_are_those_of_a_path_a_line_and_exported_in_the_order_of_a_list_of_any_form(spark, inputs, expected):
-    inputs.list.write_text(INSIGHTFACE, encoding="utf-8")
-    inputs.flags |= {"estimator": "exact", "image_root": "/data/faces"}
-    labels, result = labels_of(spark, inputs)
-    assert_same(labels, expected)
-    assert "list read as insightface's .lst" in result.stderr
-    inputs.list.write_text(
-        "path,note\n" + "".join(f"/data/faces/{path} ,x\n" for path in PATHS[::-1]), encoding="utf-8"
-    )
+    inputs.list.write_text("path,note\n" + "".join(f"{path} ,x\n" for path in PATHS[::-1]), encoding="utf-8")
     flags = options(
         labels=inputs.destination, format="csv", image_list_file=inputs.list, dst=inputs.folder / "labels.csv"
     )
     result = inputs.run_job("export_labels", *flags)
     assert result.returncode == 0, result.stderr
     with open(inputs.folder / "labels.csv", encoding="utf-8", newline="") as file:
-        assert [row["path"] for row in csv.DictReader(file)] == [f"/data/faces/{path}" for path in PATHS[::-1]]
+        assert [row["path"] for row in csv.DictReader(file)] == PATHS[::-1]
     inputs.list.write_bytes(b"PK\x03\x04")
     flags = options(labels=inputs.destination, format="csv", image_list_file=inputs.list, dst=inputs.folder / "no.csv")
     assert f"--image-list-file {inputs.list}: is a zip archive" in message(inputs.run_job("export_labels", *flags))

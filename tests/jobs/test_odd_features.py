@@ -10,6 +10,7 @@ import pytest
 from fiqa_spark import read_labels
 from tests.jobs.inputs import PATHS, Inputs, key_of, refused, stored_vectors
 from tests.jobs.planted_job import assert_same_labels
+from tests.jobs.selecting import write_labels
 from tests.labelling import embeddings_of
 
 VECTORS = embeddings_of(PATHS)
@@ -64,7 +65,15 @@ def labels(spark, inputs, name):
 
 
 # Each oddity by itself is held by the tests of the function that reads columns.
-FORMS = (without_extension, two_endings_and_types, brotli_with_nanoseconds_and_paths_as_bytes, whole_names)
+STORED = (without_extension, two_endings_and_types, brotli_with_nanoseconds_and_paths_as_bytes)
+LABELLED = (brotli_with_nanoseconds_and_paths_as_bytes, whole_names)
+
+
+def spoil(inputs, form):
+    """Bring the features into a form, beside a file that is none of them."""
+    form(inputs)
+    (inputs.features / "part-1.pt").write_bytes(b"none")
+    return f"1 file of {inputs.features} is not read, such as part-1.pt"
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +82,20 @@ def reference(spark, run_job, tmp_path_factory):
     return labels(spark, Inputs(tmp_path_factory.mktemp("plain"), run_job), "reference")[0]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=[form.__name__ for form in FORMS])
-def test_features_as_people_have_them_give_the_same_labels_and_stores(spark, inputs, reference, form):
-    form(inputs)
-    (inputs.features / "part-1.pt").write_bytes(b"none")
+@pytest.mark.parametrize("form", LABELLED, ids=[form.__name__ for form in LABELLED])
+def test_features_as_people_have_them_give_the_same_labels(spark, inputs, reference, form):
+    said = spoil(inputs, form)
     found, result = labels(spark, inputs, "found")
     assert_same_labels(found, reference)
-    assert f"1 file of {inputs.features} is not read, such as part-1.pt" in result.stderr
-    store = inputs.folder / "store"
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize("form", STORED, ids=[form.__name__ for form in STORED])
+def test_features_as_people_have_them_give_the_same_store(inputs, form):
+    said, store = spoil(inputs, form), inputs.folder / "store"
     result = inputs.run_job("import_features", "--source", inputs.features, "--dst", store, "--id-key-index", "-2")
     assert result.returncode == 0, result.stderr
+    assert said in result.stderr
     assert stored_vectors(store) == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
 
 
@@ -114,10 +127,10 @@ def test_a_list_in_a_delta_table_is_refused(inputs):
     refused(inputs, f"--image-list-file {inputs.list}: is a Delta table")
 
 
-def test_labels_in_a_delta_table_are_refused(spark, inputs):
-    labels(spark, inputs, "labels")
-    delta_log(inputs.destination / "labels")
-    words = ("--labels", inputs.destination, "--dst", inputs.folder / "labels.txt", "--format", "csv")
+def test_labels_in_a_delta_table_are_refused(inputs):
+    write_labels(inputs.folder / "labels", [(path, path[:2], 50.0) for path in PATHS], inputs.list)
+    delta_log(inputs.folder / "labels" / "labels")
+    words = ("--labels", inputs.folder / "labels", "--dst", inputs.folder / "labels.txt", "--format", "csv")
     result = inputs.run_job("export_labels", *words)
     assert result.returncode == 2
     assert "a Delta table" in result.stderr

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
-from tests.jobs.inputs import PATHS
+from tests.jobs.inputs import PATHS, key_of, stored_vectors
 from tests.jobs.running import message, options
 from tests.labelling import DIMENSION, embeddings_of
 
@@ -110,16 +110,6 @@ SOUND = {
         EVALUATE,
         {"feature_root": (LINE_BREAK, "features"), "pairs_file": (LINE_BREAK, "pairs.csv"), "dst": (COLON, "out")},
     ),
-    "store": ("import_features", IMPORT, {"source": (COLON, "features"), "dst": (COLON, "out")}),
-    "labels": (
-        "generate_labels",
-        LABEL,
-        {
-            "image_list_file": (LINE_BREAK, "images.txt"),
-            "feature_root": (LINE_BREAK, "tree"),
-            "score_dst": (LINE_BREAK, "out"),
-        },
-    ),
 }
 
 
@@ -142,21 +132,23 @@ def test_one_file_with_a_colon_among_good_ones_is_named(files, job):
     assert f"{files.folder}/features/part:1.parquet: has a colon in its name" in message(result)
 
 
-def test_colons_in_a_tree_of_npy_files_and_in_its_own_name_are_read(files, spark):
+def test_colons_in_a_tree_of_npy_files_and_in_its_own_name_and_line_breaks_anywhere_are_read(files, spark):
     for path in ("tree/p0/0.npy", "tree/p1/1.npy", "tree/p2"):
         files.renamed(path, path.replace("p2", "p:2").replace(".npy", ":x.npy"))
     changes = {"p0/0.jpg": "p0/0:x.jpg", "p1/1.jpg": "p1/1:x.jpg"}
     listed = [changes.get(path, path).replace("p2", "p:2") for path in PATHS]
     files.write_text("images.txt", "".join(f"{path}\n" for path in listed))
-    tree = files.renamed("tree", "t:ree")
-    result = files.run("generate_labels", **{**LABEL, "feature_root": tree})
+    places = {"image_list_file": "images.txt", "feature_root": "tree", "score_dst": "out"}
+    names = {option: files.renamed(source, f"{LINE_BREAK} {source}") for option, source in places.items()}
+    result = files.run("generate_labels", **{**LABEL, **names})
     assert result.returncode == 0, result.stderr
-    assert {row.path: row.status for row in read_labels(spark, files.folder / "out").collect()} == dict.fromkeys(
-        listed, "ok"
-    )
-    result = files.run("import_features", **{**IMPORT, "source": tree, "dst": "store"})
+    assert [path.name for path in files.folder.glob("*out")] == [names["score_dst"]]
+    rows = read_labels(spark, files.folder / names["score_dst"]).collect()
+    assert {row.path: row.status for row in rows} == dict.fromkeys(listed, "ok")
+    tree = files.renamed(names["feature_root"], f"{COLON} tree")
+    result = files.run("import_features", **{**IMPORT, "source": tree, "dst": f"{COLON} store"})
     assert result.returncode == 0, result.stderr
-    assert (files.folder / "store").exists()
+    assert stored_vectors(files.folder / f"{COLON} store").keys() == {key_of(path) for path in listed}
 
 
 def test_folders_with_a_colon_give_labels_and_exported_ones_may_have_it_too(files, run_job):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -87,6 +88,13 @@ def folder(tmp_path_factory):
     vectors = {path: vector for path, (_, vector) in ALL.items()}
     broken = {BROKEN: np.zeros(DIMENSION, np.float32)}
     write_features(folder / "after", {**vectors, **broken})
+    # Of those who have not changed every feature is another one of the same model, or gone: nobody is to look at it.
+    unchanged = {path for path, (who, _) in ALL.items() if who and who not in CHANGED}
+    shaken = {path: np.float32(vector + 0.05) if path in unchanged else vector for path, vector in vectors.items()}
+    gone = {path for path in unchanged if path[:3] in ("p00", "p01")}
+    write_features(
+        folder / "shaken", {path: vector for path, vector in {**shaken, **broken}.items() if path not in gone}
+    )
     earlier = {**vectors, **broken, MENDED: np.full(DIMENSION, np.nan, np.float32)}
     write_features(folder / "before", {path: vector for path, vector in earlier.items() if path != LATER})
     return folder
@@ -157,7 +165,7 @@ def test_an_updated_result_is_that_of_a_full_run_and_the_unchanged_are_not_compu
     spark, folder, label, earlier, full, way
 ):
     flags = {"id_key_index": -2, **METHODS[way]}
-    told, updated = label("after", f"{way}-updated", update=earlier(way), **flags)
+    told, updated = label("after", f"{way}-updated", features="shaken", update=earlier(way), **flags)
     place, expected = full(way)
     assert_same_result(spark, (folder / f"{way}-updated", place), (updated, expected))
     kept = [who for path, who in after().items() if who not in CHANGED and path != NEW_ALONE]
@@ -175,35 +183,20 @@ def test_an_updated_result_is_that_of_a_full_run_and_the_unchanged_are_not_compu
     assert updated["settings"]["reference"] == {"value": str(earlier(way)), "origin": "update"}
 
 
-def test_what_is_taken_over_is_not_computed_and_what_is_not_noticed_is_not(spark, folder, label, earlier):
-    # Every feature is another one, of the same model; that of nobody who is taken over is looked at.
-    shaken = {path: np.float32(vector + 0.05) for path, (_, vector) in ALL.items() if path != REMOVED}
-    write_features(
-        folder / "shaken", {path: vector for path, vector in shaken.items() if path[:3] not in ("p00", "p01")}
-    )
-    flags = {"id_key_index": -2, **METHODS["sampled"]}
-    label("after", "shaken-labels", features="shaken", update=earlier("sampled"), **flags)
-    old, new = (
-        {row.path: row for row in read_labels(spark, str(place)).collect()}
-        for place in (earlier("sampled"), folder / "shaken-labels")
-    )
-    for path, who in after().items():
-        if who and who not in CHANGED:
-            assert new[path] == old[path]
-    assert new["p05/0.jpg"].label != pytest.approx(old["p05/0.jpg"].label, abs=1e-3)
-
-
-def test_a_list_that_has_not_changed_is_taken_over_whole_and_in_its_own_place_too(spark, folder, label, earlier):
-    flags = {"id_key_index": -2, **METHODS["sampled"]}
+def test_a_list_that_has_not_changed_is_taken_over_whole_in_its_own_place_too(spark, folder, label, earlier):
     lasting = {path: who for path, who in before().items() if who not in ("p09", "p10", "p11")}
     write_list(folder / "lasting.parquet", lasting)
     expected = {row.path: row for row in read_labels(spark, str(earlier("sampled"))).collect() if row.path in lasting}
-    place, summaries = folder / "lasting", []
-    for update in (earlier("sampled"), place):
-        summaries.append(label("lasting", place, "--overwrite", update=update, **flags)[1])
-        assert summaries[-1]["update"]["computed"] == {"images": 0, "identities": 0}
-        assert {row.path: row for row in read_labels(spark, str(place)).collect()} == expected
-    assert all(summaries[0][name] == summaries[1][name] for name in COUNTED)
+    place = shutil.copytree(earlier("sampled"), folder / "lasting")
+    _, updated = label(
+        "lasting", place, "--overwrite", features="shaken", update=place, id_key_index=-2, **METHODS["sampled"]
+    )
+    assert {row.path: row for row in read_labels(spark, str(place)).collect()} == expected
+    assert updated["update"]["computed"] == {"images": 0, "identities": 0}
+    assert updated["statuses"] == {
+        **dict.fromkeys(updated["statuses"], 0),
+        **Counter(row.status for row in expected.values()),
+    }
 
 
 def test_where_all_have_changed_all_are_computed(spark, folder, label, earlier, full):
