@@ -13,19 +13,19 @@ from fiqa_spark import __version__
 from fiqa_spark.cli import console, error_line
 from fiqa_spark.errors import DestinationError, FiqaError, InputError, MachineError, NothingUsableError, SettingsError
 from fiqa_spark.pipelines.jobs import JOBS, EvaluateLabelsSettings, GenerateLabelsSettings
-from tests.jobs.running import ROOT, environment, message
+from tests.jobs.running import ROOT, environment, message, options
 
 DISTRIBUTION = "fiqa-spark"
 
 
-def fiqa(*words):
+def fiqa(*words, **changes):
     """Run the command as a process of its own, from this checkout."""
     start = "import sys; from fiqa_spark.cli import console; sys.exit(console())"
-    return run([sys.executable, "-c", start, *map(str, words)])
+    return run([sys.executable, "-c", start, *map(str, words)], **changes)
 
 
-def run(line):
-    changes = environment(PYTHONPATH=str(ROOT))
+def run(line, **changes):
+    changes = environment(PYTHONPATH=str(ROOT), **changes)
     return subprocess.run(line, env=changes, cwd="/", capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -46,20 +46,34 @@ def test_version_is_that_of_the_package(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    """Runs the command in this process; its exit code, and what it wrote to stdout and stderr."""
+
+    def run_here(*words):
+        monkeypatch.setattr(sys, "argv", ["fiqa", *words])
+        try:
+            code = console()
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return run_here
+
+
 @pytest.mark.parametrize("words", [["labels"], ["--labels", "x"]])
-def test_a_job_that_does_not_exist_is_told_in_one_line_with_those_that_do(words):
-    result = fiqa(*words)
-    assert (result.returncode, result.stdout) == (2, "")
-    [line] = result.stderr.splitlines()
+def test_a_job_that_does_not_exist_is_told_in_one_line_with_those_that_do(ended, words):
+    code, out, err = ended(*words)
+    assert (code, out) == (2, "")
+    [line] = err.splitlines()
     assert line.startswith(f"fiqa: error: no job {words[0]!r}; use one of generate-labels, ")
 
 
 @pytest.mark.parametrize("word", ["generate-labels", "export_labels"])
-def test_a_job_has_its_own_help_by_either_spelling_of_its_name(word):
-    result = fiqa(word, "--help")
-    assert result.returncode == 0, result.stderr
-    assert f"usage: {word.replace('-', '_')} " in result.stdout
-    assert result.stderr == ""
+def test_a_job_has_its_own_help_by_either_spelling_of_its_name(ended, word):
+    code, out, err = ended(word, "--help")
+    assert (code, err) == (0, "")
+    assert f"usage: {word.replace('-', '_')} " in out
 
 
 def test_a_flag_that_does_not_exist_is_told_in_one_line_before_java_starts():
@@ -68,13 +82,22 @@ def test_a_flag_that_does_not_exist_is_told_in_one_line_before_java_starts():
     assert result.stderr == "generate_labels: error: unrecognized arguments: --fix-number 3; see --help\n"
 
 
-def test_a_job_starts_without_spark_submit_and_tells_an_error_in_one_line(tmp_path):
-    labels = tmp_path / "none"
-    result = fiqa("export-labels", "--labels", labels, "--format", "csv", "--dst", tmp_path / "out.csv")
+def test_without_spark_submit_and_on_a_cluster_an_error_is_told_in_one_line_and_process_num_said_to_be_unused(tmp_path):
+    (tmp_path / "features" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "features" / "_delta_log" / f"{0:020d}.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "features" / "part-0.parquet").touch()
+    (tmp_path / "images.txt").write_text("p0/0.jpg\n", encoding="utf-8")
+    places = {"image_list_file": tmp_path / "images.txt", "feature_root": tmp_path / "features"}
+    words = options(**places, score_dst=tmp_path / "out", process_num=5)
+    # A standalone cluster in the driver's process. Nothing is computed, so that no executor needs to start.
+    cluster = "local-cluster[0,1,1024]"
+    result = fiqa("generate-labels", *words, PYSPARK_SUBMIT_ARGS=f"--master {cluster} pyspark-shell")
     assert result.returncode == 2, result.stderr
-    assert message(result).startswith(f"export_labels: error: --labels {labels}: no ")
+    said = f"generate_labels: error: --feature-root {places['feature_root']}: is a Delta table (it has _delta_log)"
+    assert message(result).startswith(said)
+    assert f"--process-num 5 is not used: {cluster} decides the number of tasks" in result.stderr
     assert result.stdout == ""
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features", "images.txt"]
 
 
 def test_the_command_is_installed_with_the_package():

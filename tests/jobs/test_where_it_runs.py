@@ -1,11 +1,8 @@
-import functools
 import json
 import subprocess
 
 from fiqa_spark.pipelines.jobs import JOBS
 from tests.jobs.bare_checkout import bare_checkout
-from tests.jobs.inputs import refused
-from tests.jobs.running import submit
 
 # Shows the help of every job, each as if it were the first: without the path and the package that another found.
 SHOW_HELP = """
@@ -47,13 +44,3 @@ def test_a_bare_checkout_needs_no_installation(tmp_path):
     assert shown.keys() == JOBS.keys()
     for job, text in shown.items():
         assert f"usage: {job}" in text
-
-
-def test_on_a_cluster_bad_input_is_told_as_in_local_mode_and_process_num_is_said_to_be_unused(inputs):
-    (inputs.features / "_delta_log").mkdir()
-    (inputs.features / "_delta_log" / f"{0:020d}.json").write_text("{}", encoding="utf-8")
-    # A standalone cluster in the driver's process. Nothing is computed, so that no executor needs to start.
-    inputs.run_job = functools.partial(submit, conf=("spark.master=local-cluster[0,1,1024]",))
-    inputs.flags["process_num"] = 5
-    result = refused(inputs, f"--feature-root {inputs.features}: is a Delta table (it has _delta_log)")
-    assert "--process-num 5 is not used: local-cluster[0,1,1024] decides the number of tasks" in result.stderr
