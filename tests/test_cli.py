@@ -46,34 +46,22 @@ def test_version_is_that_of_the_package(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
-@pytest.fixture
-def ended(monkeypatch, capsys):
-    """Runs the command in this process; its exit code, and what it wrote to stdout and stderr."""
-
-    def run_here(*words):
-        monkeypatch.setattr(sys, "argv", ["fiqa", *words])
-        try:
-            code = console()
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return run_here
-
-
 @pytest.mark.parametrize("words", [["labels"], ["--labels", "x"]])
-def test_a_job_that_does_not_exist_is_told_in_one_line_with_those_that_do(ended, words):
-    code, out, err = ended(*words)
-    assert (code, out) == (2, "")
-    [line] = err.splitlines()
+def test_a_job_that_does_not_exist_is_told_in_one_line_with_those_that_do(monkeypatch, capsys, words):
+    monkeypatch.setattr(sys, "argv", ["fiqa", *words])
+    assert console() == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    [line] = shown.err.splitlines()
     assert line.startswith(f"fiqa: error: no job {words[0]!r}; use one of generate-labels, ")
 
 
 @pytest.mark.parametrize("word", ["generate-labels", "export_labels"])
-def test_a_job_has_its_own_help_by_either_spelling_of_its_name(ended, word):
-    code, out, err = ended(word, "--help")
-    assert (code, err) == (0, "")
-    assert f"usage: {word.replace('-', '_')} " in out
+def test_a_job_has_its_own_help_by_either_spelling_of_its_name(word):
+    result = fiqa(word, "--help")
+    assert result.returncode == 0, result.stderr
+    assert f"usage: {word.replace('-', '_')} " in result.stdout
+    assert result.stderr == ""
 
 
 def test_a_flag_that_does_not_exist_is_told_in_one_line_before_java_starts():

@@ -5,10 +5,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_labels
+from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import parquet_footers
-from tests.jobs.inputs import PATHS, refused
-from tests.jobs.planted_job import assert_same_labels
-from tests.labelling import embeddings_of
+from fiqa_spark.inputs.open_features import open_features
+from fiqa_spark.pipelines.jobs import GenerateLabelsSettings
+from fiqa_spark.runtime.progress import Steps
+from fiqa_spark.runtime.spark_failures import told_to_users
+from fiqa_spark.runtime.storage import Storage
+from tests.jobs.inputs import PATHS, key_of, refused, stored_vectors
+from tests.labelling import embeddings_of, images_frame
 from tests.on_lowest import on_lowest
 
 VECTORS = embeddings_of(PATHS)
@@ -69,13 +74,29 @@ def test_features_without_paths_are_told_with_the_file(inputs, name):
     assert (result.returncode, f"--source {file}" in result.stderr) == (2, True), result.stderr
 
 
-@pytest.mark.parametrize("name", on_lowest(OF_OTHER_TYPES, "double"))
-def test_features_of_other_types_are_told_with_the_file(inputs, name):
-    unseen, column, kind = OF_OTHER_TYPES[name]
+@pytest.mark.lowest_versions
+def test_features_of_other_types_are_refused_with_the_file(inputs):
+    unseen, column, kind = OF_OTHER_TYPES["double"]
     write_parts(inputs.features, unseen)
     refused(
         inputs, f"{inputs.features / UNSEEN}: holds another type than expected", column, kind, "with the same types"
     )
+
+
+@pytest.mark.parametrize("name", ["number", "bytes"])
+def test_features_of_every_other_type_are_told_with_the_file(spark, tmp_path, name):
+    unseen, column, kind = OF_OTHER_TYPES[name]
+    write_parts(tmp_path, unseen)
+    settings = GenerateLabelsSettings(image_list_file="-", feature_root=str(tmp_path), score_dst="-", id_key_index=-2)
+    images = images_frame(spark, PATHS)
+    with pytest.raises(InputError) as refusal, told_to_users():
+        open_features(spark, Storage(spark), images, settings, "staging", Steps(spark)).table.collect()
+    error = refusal.value
+    assert error.path.endswith(f"{tmp_path / UNSEEN}")
+    assert "another type than expected" in error.text
+    assert column in error.text
+    assert kind in error.text
+    assert "with the same types" in error.remedy
 
 
 def test_compression_that_spark_lacks_is_told_with_the_file(inputs):
@@ -83,27 +104,21 @@ def test_compression_that_spark_lacks_is_told_with_the_file(inputs):
     refused(inputs, f"{inputs.features / UNSEEN}: is compressed by Brotli, which Spark cannot read; write it with snap")
 
 
-def labels(spark, inputs):
-    result = inputs.run()
-    assert result.returncode == 0, result.stderr
-    return {row.path: row for row in read_labels(spark, str(inputs.destination)).collect()}
-
-
 def test_features_without_vectors_are_invalid(spark, inputs):
     write_parts(inputs.features, lambda table: table.drop(["feature"]))
-    found = labels(spark, inputs)
-    assert {path for path, row in found.items() if row.status == "invalid_feature"} == set(PARTS[UNSEEN])
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    rows = read_labels(spark, str(inputs.destination)).collect()
+    assert {row.path for row in rows if row.status == "invalid_feature"} == set(PARTS[UNSEEN])
 
 
-def test_files_that_arrow_reads_are_all_looked_at(spark, inputs):
-    reference = labels(spark, inputs)
-    inputs.destination = inputs.folder / "by Arrow"
-    brotli = {"compression": "brotli"}
+def test_files_that_arrow_reads_are_all_looked_at(inputs):
+    brotli, store = {"compression": "brotli"}, inputs.folder / "store"
     write_parts(inputs.features, WITHOUT_PATHS["another case"], others=brotli)
-    assert_same_labels(labels(spark, inputs), reference)
+    result = inputs.run_job("import_features", "--source", inputs.features, "--dst", store, "--id-key-index", "-2")
+    assert result.returncode == 0, result.stderr
+    assert stored_vectors(store) == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
     write_parts(inputs.features, WITHOUT_PATHS["no column"], brotli, brotli)
-    inputs.destination = inputs.folder / "none" / "labels"
-    inputs.destination.parent.mkdir()
     refused(inputs, f"{UNSEEN}: no column 'path'; it has feature")
     write_parts(inputs.features, WITHOUT_PATHS["a null"], brotli, brotli)
     refused(inputs, "rows of the list or of the features have no path; leave them out")
