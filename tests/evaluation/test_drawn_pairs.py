@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation import drawn_pairs
 from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_across, players_of_match
+from fiqa_spark.evaluation.numbered_pairs import draw_numbers
+from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.keys import seeded_hash
 from fiqa_spark.kernels import pair_draws
 from tests.labelling import paths_of
@@ -133,15 +135,30 @@ def test_pairs_depend_on_the_seed_and_on_nothing_else(spark, mated, non_mated):
     assert len(other_non_mated & first[1]) < 18
 
 
-def test_of_too_many_mated_pairs_identities_are_drawn(spark, monkeypatch):
+@pytest.mark.parametrize("kind", ["any", "across-halves"])
+def test_of_too_many_mated_pairs_identities_are_drawn_and_the_driver_draws_the_same(spark, monkeypatch, kind):
+    monkeypatch.setattr(drawn_pairs, "MATED_AT_MOST", 600)
+    half = None if kind == "any" else F.pmod(F.xxhash64("key"), F.lit(2))
     images = images_of(spark, paths_of([5] * 200))
-    monkeypatch.setattr(drawn_pairs, "MATED_AT_MOST", 1000)
-    pairs, identities = draw_mated(images, COLUMNS, 20)
-    assert identities["with_mated_pairs"] == 200
-    assert 80 <= identities["drawn_from"] <= 120
-    assert pairs.count() == 10 * identities["drawn_from"]
+    pairs, identities = draw_mated(images, COLUMNS, 20, half)
+    met = set(keys_of(pairs.collect()))
+    of_half = F.lit(0) if half is None else half
+    table = images.select("identity", "identity_hash", "image_hash", "key", of_half.alias("half")).toPandas()
+    ones, sizes = (table.groupby("identity")["half"].agg(how) for how in ("sum", "count"))
+    there_are = sizes * (sizes - 1) // 2 if half is None else ones * (sizes - ones)
+    assert identities["with_mated_pairs"] == (there_are > 0).sum()
+    assert identities["drawn_from"] == pytest.approx((there_are > 0).sum() * 600 / there_are.sum(), rel=0.25)
+    frame = table.sort_values("image_hash", ignore_index=True)
+    known = {name: frame[name].to_numpy() for name in ("identity_hash", "image_hash", "half")}
+    settings = EvaluationSettings(feature_root="x", mated_per_identity=20, pairs=kind)
+    of_identity = np.unique(frame["identity"], return_inverse=True)[1]
+    (a, b), mated, account = draw_numbers(known, np.arange(len(frame), dtype=np.int32), of_identity, settings)
+    assert account == identities
+    names = frame["key"].to_numpy()
+    assert met == {frozenset(pair) for pair in zip(names[a[mated]], names[b[mated]], strict=True)}
+    assert len(met) == mated.sum()
 
 
 def test_images_of_one_identity_have_no_non_mated_pair(spark):
-    with pytest.raises(InputError, match="all images with a label in every set are of one identity"):
+    with pytest.raises(InputError, match=r"all images .* are of one identity, .* or give `pairs_file`"):
         draw_non_mated(images_of(spark, paths_of([5])).persist(), COLUMNS, 10)

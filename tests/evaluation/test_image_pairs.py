@@ -8,9 +8,11 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import MarginSettings
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation import drawn_pairs, few_images, numbered_images
+from fiqa_spark.evaluation import few_images, numbered_images
 from fiqa_spark.evaluation.image_pairs import image_pairs
 from fiqa_spark.evaluation.labelled_images import labelled_images
+from fiqa_spark.evaluation.numbered_pairs import compared_numbers
+from fiqa_spark.evaluation.pair_similarities import flat_pairs
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.feature_store import open_store, write_store
 from fiqa_spark.inputs.parquet_features import keyed_features
@@ -18,7 +20,6 @@ from fiqa_spark.methods.mate_groups import with_mate_groups
 from fiqa_spark.runtime.storage import Storage
 from tests.evaluation.test_evaluate import set_of
 from tests.labelling import embeddings_of, features_frame, paths_of
-from tests.on_lowest import on_lowest
 
 PATHS = paths_of([9, 6, 5, 2, 1])
 NAMES = ["quality_0", "quality_1"]
@@ -31,7 +32,6 @@ QUALITY = {
 }
 # Images of the first identity are of two groups, one has none; the second is of one, and the others have none.
 GROUPS = {path: number % 2 for number, path in enumerate(PATHS[:8])} | dict.fromkeys(PATHS[9:15], 1)
-each_quality = pytest.mark.parametrize("how", on_lowest(QUALITY, "mean"))
 
 
 def settings_of(**given):
@@ -82,15 +82,16 @@ def at_most(patch, way):
 
 def all_ways(spark, images, settings):
     """Pairs by the driver, by workers and by Spark, and the account of them."""
-    found = []
-    for way in WAYS:
+    found = {}
+    # Of listed pairs the driver alone knows numbers.
+    for way in ("few", "many") if settings.pairs_file else WAYS:
         with pytest.MonkeyPatch.context() as patch:
             at_most(patch, way)
-            found.append(image_pairs(spark, Storage(spark), images, NAMES, settings))
-    pairs, accounts = zip(*found, strict=True)
-    assert accounts[0] == accounts[1] == accounts[2]
-    # Of listed pairs the driver alone knows numbers.
-    assert len(set(map(type, pairs))) == (2 if settings.pairs_file else 3)
+            found[way] = image_pairs(spark, Storage(spark), images, NAMES, settings)
+    pairs = {way: drawn for way, (drawn, _) in found.items()}
+    accounts = [account for _, account in found.values()]
+    assert all(account == accounts[0] for account in accounts)
+    assert len(set(map(type, pairs.values()))) == len(pairs)
     return pairs, accounts[0]
 
 
@@ -104,10 +105,9 @@ def rows_of(compared):
     return rows
 
 
-def compared_all_ways(spark, images, settings, features):
-    """Compared pairs, the same by any way, and the account of where they come from."""
-    pairs, account = all_ways(spark, images, settings)
-    compared, left_out = zip(*(each.compared(features) for each in pairs), strict=True)
+def alike(pairs, features):
+    """Compared pairs, the same by any way, and why some are left out."""
+    compared, left_out = zip(*(each.compared(features) for each in pairs.values()), strict=True)
     for found, without in zip(compared[1:], left_out[1:], strict=True):
         assert rows_of(found) == rows_of(compared[0])
         assert without == left_out[0]
@@ -116,48 +116,115 @@ def compared_all_ways(spark, images, settings, features):
         assert {side.dtype for side in (*found.identities, *found.images)} == {np.dtype(np.int64)}
         assert {each.dtype for each in (found.similarities, *found.qualities, *found.lower)} == {np.dtype(np.float64)}
         assert found.groups is None or found.groups.dtype == np.int32
-    return *compared, account
+    return compared, left_out[0]
 
 
-@each_quality
-def test_pairs_have_the_quality_the_lower_label_and_the_group_of_their_images(
-    spark, images, labels, path_of, features, how
-):
-    *compared, account = compared_all_ways(spark, images, settings_of(pair_quality=how), features)
+@pytest.fixture(scope="module")
+def drawn(spark, images):
+    """Pairs drawn by each way, and the account of them."""
+    return all_ways(spark, images, settings_of(pair_quality="mean"))
+
+
+OTHER = {path: vector[:9] for path, vector in embeddings_of(PATHS, seed=9).items()}
+MISSING, USELESS = set(PATHS[:2]), {PATHS[5], PATHS[9], PATHS[11]}
+
+
+@pytest.fixture(scope="module")
+def of_other_model(spark, drawn):
+    """Pairs by shorter features, of which two are missing and three of no use, and why some are left out."""
+    vectors = {**OTHER, PATHS[5]: None, PATHS[9]: OTHER[PATHS[9]] * np.nan, PATHS[11]: OTHER[PATHS[11]][:4]}
+    present = {path: vector for path, vector in vectors.items() if path not in MISSING}
+    return alike(drawn[0], features_of(spark, present))
+
+
+@pytest.fixture(scope="module")
+def compared(drawn, of_other_model, features):
+    """The same pairs by the features of all images, after those of another model have been there."""
+    found, left_out = alike(drawn[0], features)
+    assert left_out == {}
+    assert {len(each.mated) for each in found} == {sum(pairs.counts.values()) for pairs in drawn[0].values()}
+    return found
+
+
+def similarity(vectors, path_a, path_b):
+    a, b = (vectors[path].astype(float) for path in (path_a, path_b))
+    return pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-6)
+
+
+@pytest.mark.lowest_versions
+def test_pairs_have_the_quality_the_lower_label_and_the_group_of_their_images(drawn, compared, labels, path_of):
+    _, account = drawn
     assert (account["source"], account["kind"]) == ("drawn", "any")
     for found in compared:
         pairs = [(path_of[a], path_of[b]) for a, b in zip(*found.images, strict=True)]
         for of_set, qualities, lower in zip(labels, found.qualities, found.lower, strict=True):
-            assert qualities.tolist() == [QUALITY[how](of_set[a], of_set[b]) for a, b in pairs]
+            assert qualities.tolist() == [QUALITY["mean"](of_set[a], of_set[b]) for a, b in pairs]
             assert lower.tolist() == [min(of_set[a], of_set[b]) for a, b in pairs]
         groups = [(GROUPS.get(a, -1), GROUPS.get(b, -1)) for a, b in pairs]
         assert found.groups.tolist() == [a if a == b else -1 for a, b in groups]
         assert {0, 1, -1} == set(found.groups.tolist())
+
+
+@pytest.mark.parametrize("how", QUALITY)
+def test_the_driver_gives_pairs_the_quality_that_is_asked_for(how):
+    labels = np.random.default_rng(1).uniform(0, 3, (2, 5))
+    hashes = {name: np.arange(5) for name in ("identity_hash", "image_hash")}
+    numbers = np.array([0, 1, 4]), np.array([2, 0, 3])
+    found = compared_numbers(
+        hashes | dict(zip(NAMES, labels, strict=True)), numbers, np.ones(3, bool), np.zeros(3), NAMES, how
+    )
+    for own, lower, of_set in zip(found.qualities, found.lower, labels, strict=True):
+        sides = list(zip(*(of_set[side] for side in numbers), strict=True))
+        assert own.tolist() == [QUALITY[how](a, b) for a, b in sides]
+        assert lower.tolist() == [min(a, b) for a, b in sides]
         # Nothing is held twice.
-        assert all((low is own) == (how == "min") for low, own in zip(found.lower, found.qualities, strict=True))
+        assert (lower is own) == (how == "min")
 
 
-def test_without_groups_there_are_none(spark, images, features):
+def test_spark_gives_pairs_the_quality_that_is_asked_for(spark):
+    image = "struct<path string, key string, identity_hash long, image_hash long, quality_0 double, quality_1 double>"
+    a, b = ("a", "a", 1, 1, 0.25, 2.5), ("b", "b", 2, 2, 1.5, 0.75)
+    pair = spark.createDataFrame([(False, a, b)], f"same boolean, a {image}, b {image}")
+    found = {how: flat_pairs(pair, NAMES, how) for how in QUALITY}
+    lower = [f"lower_{name}" for name in NAMES]
+    # The lower label is not held twice.
+    assert {how for how, flat in found.items() if not set(lower) & set(flat.columns)} == {"min"}
+    columns = {how: [*NAMES, *(() if how == "min" else lower)] for how in QUALITY}
+    rows = [flat.select(F.lit(how), F.array(*columns[how])) for how, flat in found.items()]
+    values = dict(tuple(row) for row in rows[0].union(rows[1]).union(rows[2]).union(rows[3]).collect())
+    least = [min(labels) for labels in zip(a[4:], b[4:], strict=True)]
+    for how, combined in QUALITY.items():
+        own = [combined(*labels) for labels in zip(a[4:], b[4:], strict=True)]
+        assert values[how] == own + ([] if how == "min" else least)
+
+
+PER_IDENTITY = 8
+
+
+@pytest.fixture(scope="module")
+def across(spark, images, features):
+    """Pairs across halves by each way, of images without groups, and the account of them."""
     ungrouped = images._replace(table=images.table.drop("group_number"))
-    *compared, _ = compared_all_ways(spark, ungrouped, settings_of(), features)
-    assert [found.groups for found in compared] == [None] * 3
+    pairs, account = all_ways(spark, ungrouped, settings_of(pairs="across-halves", mated_per_identity=PER_IDENTITY))
+    return alike(pairs, features)[0], account
 
 
-@pytest.mark.parametrize("per_identity", [2, pytest.param(20, marks=pytest.mark.lowest_versions)])
-def test_pairs_across_halves_are_those_that_labels_of_half_mates_have_not_seen(spark, images, features, per_identity):
-    settings = settings_of(pairs="across-halves", mated_per_identity=per_identity)
-    *compared, account = compared_all_ways(spark, images, settings, features)
+@pytest.mark.lowest_versions
+def test_pairs_across_halves_are_those_that_labels_of_half_mates_have_not_seen(images, across):
+    compared, account = across
     grouped = with_mate_groups(images.table.where("quality_1 is not null"), MarginSettings(half_mates=True, seed=SEED))
     half_of = {row.image_hash: (row.identity, row.mate_group) for row in grouped.collect()}
     halves = {}
     for image, (identity, group) in half_of.items():
         halves.setdefault(identity, {}).setdefault(group, []).append(image)
-    expected = {
-        identity: min(per_identity, np.prod([len(half) for half in of_identity.values()]))
+    there_are = {
+        identity: np.prod([len(half) for half in of_identity.values()])
         for identity, of_identity in halves.items()
         if len(of_identity) == 2
     }
-    assert sum(expected.values()) > per_identity
+    # Some identities have more pairs than are wanted, and some have fewer.
+    assert min(there_are.values()) < PER_IDENTITY < max(there_are.values())
+    expected = {identity: min(PER_IDENTITY, count) for identity, count in there_are.items()}
     for found in compared:
         mated = [(half_of[a], half_of[b]) for a, b in np.stack(found.images, axis=1)[found.mated]]
         assert all(a[0] == b[0] and a[1] != b[1] for a, b in mated)
@@ -167,13 +234,15 @@ def test_pairs_across_halves_are_those_that_labels_of_half_mates_have_not_seen(s
     assert account["identities"] == {"with_mated_pairs": len(expected), "drawn_from": len(expected)}
 
 
-def test_non_mated_pairs_are_the_same_across_halves(spark, images, features):
-    found = []
-    for pairs in ("any", "across-halves"):
-        drawn, _ = image_pairs(spark, Storage(spark), images, NAMES, settings_of(pairs=pairs))
-        compared, _ = drawn.compared(features)
-        found.append(np.stack(compared.images)[:, ~compared.mated])
-    np.testing.assert_array_equal(*found)
+def test_without_groups_there_are_none_and_the_lower_label_is_not_held_twice(across):
+    for found in across[0]:
+        assert found.groups is None
+        assert all(low is own for low, own in zip(found.lower, found.qualities, strict=True))
+
+
+def test_non_mated_pairs_are_the_same_across_halves(compared, across):
+    of_any, of_halves = (np.stack(found[0].images)[:, ~found[0].mated] for found in (compared, across[0]))
+    np.testing.assert_array_equal(of_any, of_halves)
 
 
 def test_listed_pairs_carry_the_same(spark, images, labels, path_of, features, tmp_path):
@@ -181,7 +250,8 @@ def test_listed_pairs_carry_the_same(spark, images, labels, path_of, features, t
     with open(tmp_path / "pairs.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path_a", "path_b", "same"), *listed])
     settings = settings_of(pairs_file=str(tmp_path / "pairs.csv"), pair_quality="max")
-    *compared, account = compared_all_ways(spark, images, settings, features)
+    pairs, account = all_ways(spark, images, settings)
+    compared, _ = alike(pairs, features)
     for found in compared:
         rows = [
             (path_of[a], path_of[b], *rest)
@@ -201,28 +271,21 @@ def test_listed_pairs_carry_the_same(spark, images, labels, path_of, features, t
 
 
 @pytest.mark.lowest_versions
-def test_features_of_several_models_compare_the_same_pairs_one_after_the_other(spark, images, features, path_of):
-    other = {path: vector[:9] for path, vector in embeddings_of(PATHS, seed=9).items()}
-    lacking = dict(list(other.items())[2:])
-    for pairs in all_ways(spark, images, settings_of())[0]:
-        first, left_out = pairs.compared(features)
-        assert (len(first.mated), left_out) == (sum(pairs.counts.values()), {})
-        of_other, left_out = pairs.compared(features_of(spark, lacking))
-        expected = {
-            images: (path_of[images[0]], path_of[images[1]])
-            for images in rows_of(first)
-            if {path_of[image] for image in images} <= lacking.keys()
-        }
-        assert left_out == {"missing_feature": len(first.mated) - len(expected)}
-        found = rows_of(of_other)
-        assert found.keys() == expected.keys()
-        for images_of_pair, (path_a, path_b) in expected.items():
-            a, b = (other[path].astype(float) for path in (path_a, path_b))
-            similarity, *rest = found[images_of_pair]
-            assert similarity == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-6)
-            assert rest == list(rows_of(first)[images_of_pair][1:])
-        again, _ = pairs.compared(features)
-        assert rows_of(again) == rows_of(first)
+def test_features_of_several_models_compare_the_same_pairs_one_after_the_other(of_other_model, compared, path_of):
+    of_first = rows_of(compared[0])
+    paths = {of_pair: tuple(path_of[image] for image in of_pair) for of_pair in of_first}
+    lacking = {of_pair for of_pair, of_images in paths.items() if MISSING & set(of_images)}
+    invalid = {of_pair for of_pair, of_images in paths.items() if USELESS & set(of_images)} - lacking
+    found, left_out = of_other_model
+    assert left_out == {"missing_feature": len(lacking), "invalid_feature": len(invalid)}
+    others = rows_of(found[0])
+    assert others.keys() == paths.keys() - lacking - invalid
+    own = embeddings_of(PATHS)
+    for of_pair, of_images in paths.items():
+        expected, *rest = of_first[of_pair]
+        assert expected == similarity(own, *of_images)
+        if of_pair in others:
+            assert others[of_pair] == (similarity(OTHER, *of_images), *rest)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -252,63 +315,42 @@ def test_labels_below_0_are_not_multiplied(spark, labels):
     labelled_images(sets, settings_of(pair_quality="mean"))
 
 
+def stored(spark, vectors, folder, index):
+    """Features of a store that is written of a table of vectors, in buckets by such a part of the key."""
+    keyed = vectors.select(F.col("key").alias("path"), "feature", "problem")
+    sizes = {"rows": len(PATHS), "dimension": 8, "precision": "float32"}
+    write_store(Storage(spark), keyed, str(folder), index=index, **sizes)
+    return open_store(spark, Storage(spark), str(folder))
+
+
 @pytest.mark.lowest_versions
-@pytest.mark.parametrize("index", [-2, -1])
-def test_vectors_in_buckets_meet_whether_or_not_the_buckets_are_by_identity(spark, images, features, tmp_path, index):
-    unsorted = features_of(spark, embeddings_of(PATHS)).table.select("key", "feature", "problem")
-    vectors = unsorted.withColumnRenamed("key", "path")
-    write_store(
-        Storage(spark), vectors, str(tmp_path / "store"), index=index, rows=len(PATHS), dimension=8, precision="float32"
-    )
-    store = open_store(spark, Storage(spark), str(tmp_path / "store"))
+@pytest.mark.parametrize(("index", "ways"), [(-2, ("few", "numbered", "many")), (-1, ("few", "numbered"))])
+def test_vectors_in_buckets_meet_whether_or_not_the_buckets_are_by_identity(
+    spark, drawn, compared, features, tmp_path, index, ways
+):
+    store = stored(spark, features.table, tmp_path / "store", index)
     assert store.stored.buckets > 1
-    of_few, of_numbered, *_ = compared_all_ways(spark, images, settings_of(), store)
-    pairs, _ = all_ways(spark, images, settings_of())
-    assert rows_of(of_numbered) == rows_of(pairs[1].compared(features)[0])
+    for way in ways:
+        found, left_out = drawn[0][way].compared(store)
+        assert (rows_of(found), left_out) == (rows_of(compared[0]), {})
     # Vectors of a bucket stay where they lie; those of pairs across buckets move.
-    assert of_few.mated.any() and not of_few.mated.all()
+    assert compared[0].mated.any() and not compared[0].mated.all()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("in_store", [False, True])
-def test_an_image_of_several_features_is_refused(spark, monkeypatch, images, features, tmp_path, way, in_store):
-    at_most(monkeypatch, way)
-    pairs, _ = image_pairs(spark, Storage(spark), images, NAMES, settings_of())
+def test_an_image_of_several_features_is_refused(spark, drawn, features, tmp_path):
     twice = features.table.union(features.table.where(F.col("key") == "p0/3"))
-    repeated = features._replace(table=twice)
-    if in_store:
-        vectors = twice.select(F.col("key").alias("path"), "feature", "problem")
-        write_store(
-            Storage(spark),
-            vectors,
-            str(tmp_path / "store"),
-            index=-2,
-            rows=len(PATHS) + 1,
-            dimension=8,
-            precision="float32",
-        )
-        repeated = open_store(spark, Storage(spark), str(tmp_path / "store"))
-    with pytest.raises(InputError) as refused:
-        pairs.compared(repeated)
-    assert "2 features have the key 'p0/3'" in str(refused.value)
+    repeated = features._replace(table=twice), stored(spark, twice, tmp_path / "store", -2)
+    # Few images and many fetch their features by the same call.
+    for way, features_twice in (("few", repeated), ("numbered", repeated), ("many", repeated[:1])):
+        for each in features_twice:
+            with pytest.raises(InputError, match="2 features have the key 'p0/3'"):
+                drawn[0][way].compared(each)
 
 
-def test_a_feature_of_the_same_hash_and_another_key_is_left_alone(spark, monkeypatch, images, features):
-    at_most(monkeypatch, "numbered")
-    pairs, _ = image_pairs(spark, Storage(spark), images, NAMES, settings_of())
-    alike = features.table.where(F.col("key") == "p0/3").withColumn("key", F.lit("stranger"))
-    for changed in (features.table.union(alike), alike.union(features.table)):
-        assert rows_of(pairs.compared(features._replace(table=changed))[0]) == rows_of(pairs.compared(features)[0])
-
-
-def test_of_too_many_mated_pairs_the_same_identities_are_drawn(spark, monkeypatch, features):
-    monkeypatch.setattr(drawn_pairs, "MATED_AT_MOST", 30)
-    paths = paths_of([5] * 12)
-    random = np.random.default_rng(6)
-    sets = [set_of(spark, name, {path: random.uniform() for path in paths}) for name in ("a", "b")]
-    images = labelled_images(sets, settings_of())
-    for pairs in ("any", "across-halves"):
-        *_, account = compared_all_ways(
-            spark, images, settings_of(pairs=pairs), features_of(spark, embeddings_of(paths))
-        )
-        assert 0 < account["identities"]["drawn_from"] < account["identities"]["with_mated_pairs"]
+def test_a_feature_of_the_same_hash_and_another_key_is_left_alone(drawn, compared, features):
+    first, last = (
+        features.table.where(F.col("key") == "p0/3").withColumn("key", F.lit(name)) for name in ("stranger", "another")
+    )
+    changed = first.union(features.table).union(last)
+    found, _ = drawn[0]["numbered"].compared(features._replace(table=changed))
+    assert rows_of(found) == rows_of(compared[0])
