@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
+from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation import few_images
 from fiqa_spark.evaluation.evaluate import evaluate
 from fiqa_spark.evaluation.judge_table import sets_by_judges
-from fiqa_spark.evaluation.judges import MadeOf
+from fiqa_spark.evaluation.judges import MadeOf, named_judges
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.runtime.progress import Steps
@@ -51,6 +52,16 @@ def pairs_file(tmp_path_factory):
     return write_pairs(tmp_path_factory.mktemp("pairs") / "pairs.csv", rows)
 
 
+GROUP_OF = {f"p{person}": "xy"[person % 2] for person in range(len(SIZES) - 2)}
+
+
+@pytest.fixture(scope="module")
+def groups_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("groups") / "groups.csv"
+    file.write_text("identity,group\n" + "".join(f"{name},{group}\n" for name, group in GROUP_OF.items()))
+    return str(file)
+
+
 def judged(spark, sets, vectors, **changes):
     settings = EvaluationSettings(**{"id_key_index": -2, "at_fmr": FMRS, **changes})
     features = {name: keyed_features(features_frame(spark, of_judge), -2) for name, of_judge in vectors.items()}
@@ -66,13 +77,25 @@ def judged(spark, sets, vectors, **changes):
 
 
 @pytest.fixture(scope="module", params=["few", "many"])
-def several(request, spark, vectors, qualities, pairs_file):
+def several(request, spark, vectors, qualities, pairs_file, groups_file):
     """Findings of two sets by two judges, by the driver and by Spark."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "many":
             patch.setattr(few_images, "IMAGES_AT_MOST", 0)
         judges = ("first=/first", "second=/second")
-        return judged(spark, qualities, vectors, judge=judges, pairs_file=pairs_file, target_fnmr=(0.6,))
+        return judged(
+            spark, qualities, vectors, judge=judges, pairs_file=pairs_file, target_fnmr=(0.6,), groups=groups_file
+        )
+
+
+@pytest.fixture(scope="module")
+def alone(spark, vectors, qualities, pairs_file):
+    """Findings of the same sets by each judge alone."""
+    settings = {"pairs_file": pairs_file, "target_fnmr": (0.6,)}
+    return {
+        name: judged(spark, qualities, {name: of_judge}, judge=(f"{name}=/x",), **settings)
+        for name, of_judge in vectors.items()
+    }
 
 
 def similarities(vectors):
@@ -89,13 +112,9 @@ def thresholds(of_pairs):
     return [np.quantile(strangers, 1 - fmr) for fmr in FMRS]
 
 
-def test_several_judges_say_what_each_says_alone(spark, several, vectors, qualities, pairs_file):
+def test_several_judges_say_what_each_says_alone(several, alone):
     for judge in several.judges:
-        alone = judged(
-            spark, qualities, {judge.name: vectors[judge.name]}, judge=(f"{judge.name}=/x",), pairs_file=pairs_file,
-            target_fnmr=(0.6,),
-        )  # fmt: skip
-        [own] = alone.judges
+        [own] = alone[judge.name].judges
         for field in ("pairs", "cuts", "targets", "expected", "mistakes"):
             if field != "mistakes" or judge is several.judges[0]:
                 assert getattr(judge, field) == getattr(own, field), field
@@ -107,6 +126,19 @@ def test_several_judges_say_what_each_says_alone(spark, several, vectors, qualit
 def test_a_judge_is_known_to_have_made_a_set(several):
     assert [judge.made for judge in several.judges] == [("good",), ()]
     assert any("first" in note and "flatters" in note for note in several.notes)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (("a=/first", "a=/second"), "judge /second: is named 'a', and so is /first; give them as NAME=PATH"),
+        (("=/first",), "judge '=/first': names no judge; give NAME=PATH, the name of 1 to 80 characters"),
+    ],
+)
+def test_judges_that_are_not_named_are_refused(spark, entries, said):
+    with pytest.raises(InputError) as refused:
+        named_judges(Storage(spark), EvaluationSettings(judge=entries))
+    assert str(refused.value) == said
 
 
 def test_table_of_sets_by_judges(several):
@@ -206,32 +238,25 @@ def test_an_fmr_that_the_pairs_cannot_carry_has_no_intervals(spark, vectors, qua
     assert f"resolve an FMR of {30 / non_mated:.2g}" in note
 
 
-@pytest.mark.parametrize("path", ["few", "many"])
-def test_errors_by_group(spark, vectors, qualities, pairs_file, tmp_path, monkeypatch, path):
-    if path == "many":
-        monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)
-    group_of = {f"p{person}": "xy"[person % 2] for person in range(len(SIZES) - 2)}
-    file = tmp_path / "groups.csv"
-    file.write_text("identity,group\n" + "".join(f"{name},{group}\n" for name, group in group_of.items()))
-    found = judged(spark, qualities, {"first": vectors["first"]}, judge=("first=/first",), pairs_file=pairs_file,
-                   groups=str(file))  # fmt: skip
-    assert found.groups.without_group == sum(SIZES[-2:])
-    of_pairs = similarities(vectors["first"])
-    threshold = thresholds(of_pairs)[0]
-    [judge] = found.judges
-    for each in judge.groups:
-        values = qualities[each.label_set]
-        cuts = found.cuts[list(qualities).index(each.label_set)].cuts
-        for cut, rate in zip(cuts, each.rates, strict=True):
-            inside = [
-                value
-                for pair, value in of_pairs.items()
-                if is_mated(pair)
-                and group_of.get(pair[0][:2]) == each.group
-                and min(values[path] for path in pair) >= cut.label
-            ]
-            assert (rate.pairs, rate.errors) == (len(inside), sum(value < threshold for value in inside))
-    for each in found.groups.labels:
-        own = [value for path, value in qualities[each.label_set].items() if group_of.get(path[:2]) == each.group]
+def test_errors_by_group(several, vectors, qualities):
+    assert several.groups.without_group == sum(SIZES[-2:])
+    for judge in several.judges:
+        of_pairs = similarities(vectors[judge.name])
+        threshold = thresholds(of_pairs)[0]
+        assert len(judge.groups) == 4
+        for each in judge.groups:
+            values = qualities[each.label_set]
+            cuts = several.cuts[list(qualities).index(each.label_set)].cuts
+            for cut, rate in zip(cuts, each.rates, strict=True):
+                inside = [
+                    value
+                    for pair, value in of_pairs.items()
+                    if is_mated(pair)
+                    and GROUP_OF.get(pair[0][:2]) == each.group
+                    and min(values[path] for path in pair) >= cut.label
+                ]
+                assert (rate.pairs, rate.errors) == (len(inside), sum(value < threshold for value in inside))
+    for each in several.groups.labels:
+        own = [value for path, value in qualities[each.label_set].items() if GROUP_OF.get(path[:2]) == each.group]
         assert (each.images, each.labelled) == (len(own), len(own))
         assert each.mean == pytest.approx(np.mean(own))
