@@ -4,7 +4,7 @@ import pytest
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation.image_cuts import image_facts
-from fiqa_spark.evaluation.image_groups import read_groups
+from fiqa_spark.evaluation.image_groups import check_groups, read_groups, with_groups
 from fiqa_spark.evaluation.labelled_images import labelled_images
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.runtime.storage import Storage
@@ -14,16 +14,27 @@ ON_LOWEST = pytest.mark.lowest_versions
 QUALITIES = {f"p{person}/{number}.jpg": person + number / 10 for person in range(3) for number in range(2)}
 
 
+@pytest.fixture(scope="module")
+def images(spark):
+    """Labelled images that have no groups, by the part of their paths that is the identity."""
+    return {
+        index: labelled_images(
+            [set_of(spark, "a", QUALITIES)], EvaluationSettings(feature_root="f", id_key_index=index)
+        ).table
+        for index in (-2, 7)
+    }
+
+
 def read(spark, tmp_path, content, root=""):
     (tmp_path / "groups.csv").write_bytes(content.encode())
     settings = EvaluationSettings(feature_root="f", groups=str(tmp_path / "groups.csv"), image_root=root)
     return read_groups(spark, Storage(spark), settings)
 
 
-def grouped(spark, tmp_path, content, root="", index=-2):
+def grouped(spark, tmp_path, content, root=""):
     """Name of the group of every labelled image, by key."""
     groups = read(spark, tmp_path, content, root)
-    settings = EvaluationSettings(feature_root="f", image_root=root, id_key_index=index)
+    settings = EvaluationSettings(feature_root="f", image_root=root, id_key_index=-2)
     table = labelled_images([set_of(spark, "a", QUALITIES)], settings, groups).table
     assert dict(table.dtypes)["group_number"] == "int"
     rows = table.select("key", "group_number").collect()
@@ -39,7 +50,13 @@ def grouped(spark, tmp_path, content, root="", index=-2):
     ],
 )
 def test_groups_by_path_meet_the_keys_of_images(spark, tmp_path, content):
-    found = grouped(spark, tmp_path, content, root="/d")
+    groups = read(spark, tmp_path, content, root="/d")
+    assert {row.key: groups.names[row.group_number] for row in groups.table.collect()} == {"p0/0": "x", "p1/1": "y"}
+
+
+@ON_LOWEST
+def test_images_without_a_group_of_their_path_have_none(spark, tmp_path):
+    found = grouped(spark, tmp_path, "path,group\n/d/p0/0.png,x\np1/1.jpg,y\n", root="/d")
     assert found == dict.fromkeys(found) | {"p0/0": "x", "p1/1": "y"}
     assert len(found) == len(QUALITIES)
 
@@ -75,9 +92,8 @@ def test_groups_that_were_read_are_told_with_their_labels(spark, tmp_path):
     assert image_facts(images, ["quality_0"], ["a"]).groups is None
 
 
-def test_images_have_no_column_of_groups_unless_there_are_any(spark):
-    images = labelled_images([set_of(spark, "a", QUALITIES)], EvaluationSettings(feature_root="f", id_key_index=-2))
-    assert "group_number" not in images.table.columns
+def test_images_have_no_column_of_groups_unless_there_are_any(images):
+    assert "group_number" not in images[-2].columns
 
 
 MANY = "".join(f"p0/{number}.jpg,g{number:03}\n" for number in range(101))
@@ -110,6 +126,7 @@ MANY = "".join(f"p0/{number}.jpg,g{number:03}\n" for number in range(101))
             "path 'p0/1.jpg' has no group; write one, or leave the line out",
             marks=ON_LOWEST,
         ),
+        ("identity,group\np0,\n", "identity 'p0' has no group; write one, or leave the line out"),
         ("identity,group\np0,x\n ,y\n", "a line of the group 'y' has no identity; write one, or leave the line out"),
         ("path,group\np0/0.jpg,x\n,\n", "a line has neither path nor group; write one, or leave the line out"),
         (
@@ -172,7 +189,8 @@ def test_a_file_that_is_not_there_is_refused(spark, tmp_path, name):
         ),
     ],
 )
-def test_groups_that_images_cannot_have_are_refused(spark, tmp_path, content, index, said):
+def test_groups_that_images_cannot_have_are_refused(spark, images, tmp_path, content, index, said):
+    groups = read(spark, tmp_path, content)
     with pytest.raises(InputError) as refused:
-        grouped(spark, tmp_path, content, index=index)
+        check_groups(with_groups(images[index], groups), groups)
     assert str(refused.value) == f"{tmp_path}/groups.csv: {said}"

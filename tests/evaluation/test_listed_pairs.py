@@ -86,6 +86,7 @@ def test_a_pair_that_is_mated_and_non_mated_is_refused_with_both_lines(spark, tm
             "no column 'path_a'; the first line is 'a/0.jpg a/1.jpg 1'; begin it with the line path_a",
         ),
         ("", "no column 'path_a'; it is empty"),
+        ("a,b,same\np0/0.jpg,p0/1.jpg,1\n", "no column 'path_a'; it has a, b, same"),
         ("path_a,path_b\na,b\n", "no column 'same'; it has path_a, path_b"),
         ("Path_A,PATH_A,path_b,same\na,a,b,1\n", "columns 'Path_A' and 'PATH_A' have one name"),
         ("path_a,path_b,same\na/0.jpg,,1\n", "pair 'a/0.jpg', None has 'same' '1'; write two paths"),
@@ -93,6 +94,10 @@ def test_a_pair_that_is_mated_and_non_mated_is_refused_with_both_lines(spark, tm
             "path_a,path_b,same\na/0.jpg,a/1.jpg,-1\n",
             "pair 'a/0.jpg', 'a/1.jpg' has 'same' '-1'; write two paths",
             marks=ON_LOWEST,
+        ),
+        (
+            "path_a,path_b,same\na/0.jpg,a/1.jpg,yes\n",
+            "pair 'a/0.jpg', 'a/1.jpg' has 'same' 'yes'; write two paths, and 1 for mated or 0 for non-mated",
         ),
         ('[["a/0.jpg", "a/1.jpg", 1]]', "is JSON"),
     ],
@@ -102,3 +107,12 @@ def test_what_is_no_list_of_pairs_is_refused(spark, tmp_path, content, said):
         read(spark, tmp_path, content)
     assert str(refused.value).startswith(f"{tmp_path}/pairs.csv: ")
     assert said in str(refused.value)
+
+
+def test_a_file_that_is_not_there_or_holds_no_pair_is_refused(spark, tmp_path):
+    with pytest.raises(
+        InputError, match=r"nothing\.csv: no such file; give a CSV file with the columns path_a, path_b"
+    ):
+        read_listed_pairs(spark, Storage(spark), str(tmp_path / "nothing.csv"))
+    with pytest.raises(InputError, match=r"pairs\.csv: no pair in the file; write a line a pair below the header"):
+        known(spark, tmp_path)
