@@ -15,6 +15,7 @@ from fiqa_spark.runtime.storage import Storage
 from tests.jobs.inputs import PATHS
 from tests.jobs.running import message, options
 from tests.jobs.selecting import write_audit, write_labels, write_scores
+from tests.session_settings import session_with
 
 # Neither by path nor by label, and with names that a text can hold; one line is there twice.
 LISTED = [
@@ -143,15 +144,10 @@ def test_the_list_is_the_same_whatever_the_cores_and_pieces(spark, world):
     world.write_list(f"{path}\n" for path in order)
     world.write_labels([(path, path.split("/")[0], labels[path]) for path in order], world.folder / "images.txt")
     changes = {"spark.sql.shuffle.partitions": 5, "spark.sql.files.maxPartitionBytes": 2000}
-    for key, value in changes.items():
-        spark.conf.set(key, value)
-    try:
-        places = {"labels": str(world.folder / "labels"), "dst": str(world.folder / "chosen")}
+    places = {"labels": str(world.folder / "labels"), "dst": str(world.folder / "chosen")}
+    with session_with(spark, changes):
         select_images.run(spark, SelectImagesSettings(**places, most=400, per_identity_least=7))
-    finally:
-        for key in changes:
-            spark.conf.unset(key)
-        spark.catalog.clearCache()
+    spark.catalog.clearCache()
     best = order[200:]
     people = collections.Counter(path.split("/")[0] for path in best)
     expected = [path for path in best if people[path.split("/")[0]] >= 7]
