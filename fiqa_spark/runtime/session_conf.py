@@ -17,9 +17,6 @@ EVERYWHERE = {
     # No table of ours is partitioned by what it is joined on, and looking for such a join in a key, which is a deep
     # expression, takes a sixth of all planning.
     "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
-    # Spark filters no side of a join beforehand by a key that regular expressions make, as ours are; looking whether it
-    # could takes two thirds of the driver's work where both sides are data frames of a notebook.
-    "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
     # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
     "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
     # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.

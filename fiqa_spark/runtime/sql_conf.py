@@ -13,6 +13,9 @@ _BY_IDENTITY = {
     # Buckets of one file are in the order in which they were written.
     "spark.sql.legacy.bucketedTableScan.outputOrdering": "true",
     "spark.sql.sources.bucketing.enabled": "true",
+    # Spark filters no side of a join beforehand by a key that regular expressions make, as ours are; looking whether it
+    # could takes two thirds of the driver's work where both sides are data frames of a notebook.
+    "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
     # The number of partitions is known beforehand, so that there is nothing to plan anew while a query runs.
     "spark.sql.adaptive.enabled": "false",
     # The number of rows bounds a batch; measuring its bytes after every image is a tenth of the way to Python.
