@@ -92,31 +92,8 @@ LABELS = StructType(
         StructField(ROUND_LABELS, ArrayType(FloatType(), containsNull=False)),
     ]
 )
-
-
-def round_distance(number: int) -> str:
-    """Column with the distances of a round, counted from 0."""
-    return f"distance_{number + 1}"
-
-
-def distances(rounds: int) -> StructType:
-    """Schema of what a pass over the features yields: a row an image, a column a round.
-
-    `list_rows` sums up to the rows of the list, if no key has several features; `first_of_identity` is 1 for one image
-    of each identity; `intra_truncated` is 1 for an image whose identity has more images than the exact estimator
-    compares it with. The distances are null unless the status is ``ok``.
-    """
-    return StructType(
-        [
-            *(LABELS[name] for name in (PATH, IDENTITY, STATUS, INTRA_COUNT, INTER_COUNT, DISTANCE, DISTANCE_STD)),
-            StructField(IDENTITY_KEY, LongType(), nullable=False),
-            StructField(LIST_ROWS, LongType(), nullable=False),
-            StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
-            StructField(INTRA_TRUNCATED, IntegerType(), nullable=False),
-            *(StructField(round_distance(number), FloatType()) for number in range(rounds)),
-        ]
-    )
-
+# The distances of all rounds, in the packs that the pass over the features yields.
+DISTANCES = "distances"
 
 # Margin labels, what becomes of an image there, and what the pass over the features knows beside.
 MARGIN = "margin"
@@ -141,8 +118,8 @@ MARGIN_LABELS = StructType(
 FOLD = "fold"
 MATE_GROUP = "mate_group"
 HALF = "half"
-# What the pass yields: `list_rows` and `first_of_identity` are as in `distances`; `intra_truncated` is 1 for an image
-# that has more mates than count.
+# What the pass yields: `list_rows` sums up to the rows of the list, if no key has several features; `first_of_identity`
+# is 1 for one image of each identity, `intra_truncated` for an image that has more mates than count.
 MARGINS = StructType(
     [
         *MARGIN_LABELS,
@@ -199,7 +176,7 @@ EVIDENCE_B = "evidence_b"
 # What a pass over the features yields for an audit: `embedding` stands in the rows of images to be looked for among
 # other identities, `weight` is what an image counts in the centre; the numbers of its identity, and its `centre` where
 # there is enough evidence, stand in the row of one image of it, in which `first_of_identity` is 1; `list_rows` is as in
-# `distances`.
+# `MARGINS`.
 EMBEDDING = "embedding"
 WEIGHT = "weight"
 CENTRE = "centre"
@@ -282,7 +259,7 @@ TEMPLATES = StructType(
 )
 
 # What a pass over the features yields for the scores: `template` and the numbers beside it stand in the row of one
-# image of each identity, in which `first_of_identity` is 1; `list_rows` is as in `distances`; `other_length` is 1 for a
+# image of each identity, in which `first_of_identity` is 1; `list_rows` is as in `MARGINS`; `other_length` is 1 for a
 # feature that has not the length of the centroid.
 SCORES = StructType(
     [

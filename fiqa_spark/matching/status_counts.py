@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
@@ -30,6 +31,32 @@ def count_columns(statuses: Sequence[str] = schemas.STATUSES) -> list[Column]:
         F.sum(schemas.FIRST_OF_IDENTITY).alias("identities"),
         *[F.count_if(F.col(schemas.STATUS) == status).alias(status) for status in statuses],
     ]
+
+
+def names_of_counts(statuses: Sequence[str]) -> tuple[str, ...]:
+    """Names of what `counts_in` reads, of these statuses."""
+    return ("images", schemas.LIST_ROWS, "identities", *statuses)
+
+
+def counted(
+    statuses: np.ndarray, names: Sequence[str], list_rows: np.ndarray, firsts: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """What `counts_in` reads, of each row, to be summed.
+
+    Parameters
+    ----------
+    statuses : ndarray of object, shape (rows,)
+        One of the names each.
+    names : sequence of str
+        All statuses.
+    list_rows : ndarray of int64, shape (rows,)
+    firsts : sequence of int
+        Numbers of rows, one of each identity.
+    """
+    is_first = np.zeros(len(statuses), bool)
+    is_first[firsts] = True
+    of_all = (np.ones(len(statuses), bool), list_rows, is_first, *(statuses == name for name in names))
+    return dict(zip(names_of_counts(names), of_all, strict=True))
 
 
 def counts_in(row: Row | Mapping[str, Any], statuses: Sequence[str] = schemas.STATUSES) -> ImageCounts:

@@ -1,21 +1,27 @@
 """One pass over the features: the distances of all rounds for every image, identity by identity."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.kernels.draws import block_start
+from fiqa_spark.kernels.label_scale import are_beyond
 from fiqa_spark.kernels.sdd_fiqa import exact_distances, sampled_distances, sampled_distances_of_some
 from fiqa_spark.matching.first_mates import FirstMates, first_mates
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, LeadingKey, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.join import Joined
+from fiqa_spark.matching.packs import packed, packs_schema
+from fiqa_spark.matching.status_counts import counted, names_of_counts
 from fiqa_spark.methods.mate_groups import group_column
 from fiqa_spark.methods.pool import Pool
+from fiqa_spark.methods.sdd_fiqa.ranges import KnownRanges
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.workers import broadcast
 
@@ -24,39 +30,45 @@ _BYTES_AT_ONCE = 64 << 20
 _NONE = np.empty(0, np.intp)
 
 
-def round_distances(joined: Joined, pool: Pool, settings: LabelSettings) -> DataFrame:
+def round_distances(joined: Joined, pool: Pool, settings: LabelSettings, known: KnownRanges | None) -> DataFrame:
     """Distances of every image against its identity and against the pool.
 
     Parameters
     ----------
     joined : Joined
         Images beside their features, with the columns of `columns_of_groups`.
+    known : KnownRanges, optional
+        Those of a reference; images that lie beyond them are counted.
 
     Returns
     -------
     DataFrame
-        With the schema `schemas.distances`, a row for every distinct path of `joined`.
+        Packs, see `packed`, with a row for every distinct path of `joined`: its column `distances` has the distances
+        of all rounds, NaN unless the status is ``ok``. Their sums are those of `counted`, of `intra_truncated` (images
+        whose identity has more images than the exact estimator compares them with) and `beyond_range`; their values
+        the distances of each round and, last, their mean.
     """
     shared = broadcast(joined.table.sparkSession.sparkContext, pool)
     group = group_column(settings)
+    sums = (*names_of_counts(schemas.STATUSES), schemas.INTRA_TRUNCATED, schemas.BEYOND_RANGE)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
         batch = identity_images(parts, group=group, leading=_by_block_start(shared.value, settings))
-        yield _distances_of(batch, None, set(), shared.value, settings)
+        yield from _packs_of(batch, _estimates_of(batch, None, shared.value, settings), set(), known)
 
     def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:
         batches = SpilledImages(identity, group=group, leading=_by_block_start(shared.value, settings))
         mates = first_mates(batches, settings.max_intra)
         earlier: set[int] = set()
         for batch in batches:
-            yield _distances_of(batch, mates, earlier, shared.value, settings)
+            yield from _packs_of(batch, _estimates_of(batch, mates, shared.value, settings), earlier, known)
 
     return pass_over_images(
         joined,
         pool.dimension,
         of_identities=of_identities,
         of_spilled=of_spilled,
-        schema=schemas.distances(settings.rounds_computed),
+        schema=packs_schema(sums),
         bytes_at_once=_BYTES_AT_ONCE,
     )
 
@@ -75,26 +87,67 @@ def _by_block_start(pool: Pool, settings: LabelSettings) -> LeadingKey:
     return leading
 
 
-def _distances_of(
-    batch: IdentityImages,
-    mates: Mapping[int, FirstMates] | None,
-    earlier: set[int],
-    pool: Pool,
-    settings: LabelSettings,
-) -> pd.DataFrame:
-    """Statuses and distances of a batch.
+class _Estimates(NamedTuple):
+    """What is found of the images of a batch."""
+
+    labelled: np.ndarray
+    """Whether an image has distances, bool, shape (n,)."""
+    distances: np.ndarray
+    """Of all rounds, NaN where there are none, float32, shape (n, rounds)."""
+    comparisons: np.ndarray
+    """Intra and inter comparisons, int32, shape (n, 2)."""
+    truncated: np.ndarray
+    """Whether an image was compared with a part of its identity only, bool, shape (n,)."""
+
+
+def _packs_of(
+    batch: IdentityImages, estimates: _Estimates, earlier: set[int], known: KnownRanges | None
+) -> Iterator[pd.DataFrame]:
+    """Statuses and distances of a batch, as `round_distances` tells of them.
+
+    Parameters
+    ----------
+    earlier : set of int
+        Hashes of the identities of earlier batches; those of this one are added.
+    """
+    distances = estimates.distances
+    statuses = statuses_of(batch.rows)
+    statuses[(statuses == schemas.OK) & ~estimates.labelled] = schemas.TOO_FEW_IMAGES
+    sums = {
+        **counted(statuses, schemas.STATUSES, batch.list_rows, first_of_each_identity(batch.rows, earlier)),
+        schemas.INTRA_TRUNCATED: estimates.truncated,
+        schemas.BEYOND_RANGE: are_beyond(distances, known.of_rounds) if known else np.zeros(len(distances), bool),
+    }
+    means = distances.mean(axis=1, dtype=np.float64)
+    columns = _columns(batch.rows, statuses, estimates.comparisons, distances, means)
+    return packed(columns, sums, np.column_stack([distances, means]))
+
+
+def _columns(
+    rows: Rows, statuses: np.ndarray, comparisons: np.ndarray, distances: np.ndarray, means: np.ndarray
+) -> dict[str, pa.Array]:
+    """The columns of packs."""
+    texts = {name: rows.column(name) for name in (schemas.PATH, schemas.IDENTITY)} | {schemas.STATUS: statuses}
+    return {
+        **{name: pa.array(values, pa.string(), from_pandas=True) for name, values in texts.items()},
+        schemas.INTRA_COUNT: pa.array(comparisons[:, 0]),
+        schemas.INTER_COUNT: pa.array(comparisons[:, 1]),
+        schemas.DISTANCE: pa.array(means),
+        schemas.DISTANCE_STD: pa.array(distances.std(axis=1, dtype=np.float64)),
+        schemas.IDENTITY_KEY: pa.array(rows.column(schemas.IDENTITY_KEY)),
+        schemas.DISTANCES: pa.FixedSizeListArray.from_arrays(pa.array(distances.ravel()), distances.shape[1]),
+    }
+
+
+def _estimates_of(
+    batch: IdentityImages, mates: Mapping[int, FirstMates] | None, pool: Pool, settings: LabelSettings
+) -> _Estimates:
+    """Distances of the images of a batch.
 
     Parameters
     ----------
     mates : dict of int to FirstMates, or None
         Hash of each group to its mates; None where the batch holds whole groups, all of whose images are mates.
-    earlier : set of int
-        Hashes of the identities of earlier batches; those of this one are added.
-
-    Returns
-    -------
-    DataFrame of pandas
-        With the schema `schemas.distances`.
     """
     here, groups = batch.usable_sizes, batch.groups
     in_all = here
@@ -102,7 +155,8 @@ def _distances_of(
         in_all = np.array([mates[one].images if one in mates else 0 for one in groups.tolist()])
     enough = in_all >= settings.min_images
     labelled = batch.can_be_labelled & np.repeat(enough, batch.sizes)
-    estimated = None
+    distances = np.full((batch.rows.count, settings.rounds_computed), np.nan, np.float32)
+    comparisons = np.zeros((batch.rows.count, 2), np.int32)
     if labelled.any():
         # Of a spilled identity a batch may hold no usable image.
         chosen = enough & (here > 0)
@@ -112,9 +166,10 @@ def _distances_of(
         met = None if mates is None else _met(mates, groups[chosen], here[chosen], batch.places[labelled])
         # Images of the other half of an identity are no strangers.
         identities = batch.rows.column(schemas.IDENTITY_HASH)[batch.firsts[chosen]]
-        estimated = _estimated(embeddings, here[chosen], identities, met, pool, settings)
-    truncated = labelled & np.repeat(in_all > settings.max_intra, batch.sizes)
-    return _frame(batch, labelled, estimated, truncated, first_of_each_identity(batch.rows, earlier), settings)
+        found = _estimated(embeddings, here[chosen], identities, met, pool, settings)
+        distances[labelled], comparisons[labelled] = found
+    truncated = labelled & np.repeat(in_all > settings.max_intra, batch.sizes) & (settings.estimator == "exact")
+    return _Estimates(labelled, distances, comparisons, truncated)
 
 
 def _met(
@@ -180,39 +235,3 @@ def _own_mates(embeddings: np.ndarray, max_intra: int) -> tuple[np.ndarray, np.n
     """The mates of all images of a group in hash order, and the images' positions among them."""
     mates = embeddings[:max_intra]
     return mates, np.minimum(np.arange(len(embeddings)), len(mates))
-
-
-def _frame(
-    batch: IdentityImages,
-    labelled: np.ndarray,
-    estimated: tuple[np.ndarray, np.ndarray] | None,
-    truncated: np.ndarray,
-    first_images: list[int],
-    settings: LabelSettings,
-) -> pd.DataFrame:
-    """The frame that the pass yields: `estimated` are the distances and counts of the labelled images."""
-    rows = batch.rows
-    distances = np.full((rows.count, settings.rounds_computed), np.nan, np.float32)
-    counts = np.zeros((rows.count, 2), np.int32)
-    if estimated is not None:
-        distances[labelled], counts[labelled] = estimated
-    statuses = statuses_of(rows)
-    statuses[(statuses == schemas.OK) & ~labelled] = schemas.TOO_FEW_IMAGES
-    first_of_identity = np.zeros(rows.count, np.int32)
-    first_of_identity[first_images] = 1
-    return pd.DataFrame(
-        {
-            schemas.PATH: rows.column(schemas.PATH),
-            schemas.IDENTITY: rows.column(schemas.IDENTITY),
-            schemas.STATUS: statuses,
-            schemas.INTRA_COUNT: counts[:, 0],
-            schemas.INTER_COUNT: counts[:, 1],
-            schemas.DISTANCE: distances.mean(axis=1, dtype=np.float64),
-            schemas.DISTANCE_STD: distances.std(axis=1, dtype=np.float64),
-            schemas.IDENTITY_KEY: rows.column(schemas.IDENTITY_KEY),
-            schemas.LIST_ROWS: batch.list_rows,
-            schemas.FIRST_OF_IDENTITY: first_of_identity,
-            schemas.INTRA_TRUNCATED: (truncated & (settings.estimator == "exact")).astype(np.int32),
-            **{schemas.round_distance(number): distances[:, number] for number in range(distances.shape[1])},
-        }
-    )

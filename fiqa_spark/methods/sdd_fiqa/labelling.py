@@ -11,6 +11,7 @@ from fiqa_spark import schemas
 from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images
 from fiqa_spark.matching.join import Joined
+from fiqa_spark.matching.packs import facts_of
 from fiqa_spark.matching.sample import rows_to_draw_from
 from fiqa_spark.methods.labelling import Computed, images_beyond
 from fiqa_spark.methods.mate_groups import columns_of_groups, half_of_identity, with_mate_groups
@@ -18,15 +19,13 @@ from fiqa_spark.methods.pool import draw_pool
 from fiqa_spark.methods.references import Reference
 from fiqa_spark.methods.results import LABELS
 from fiqa_spark.methods.sdd_fiqa.distances import round_distances
-from fiqa_spark.methods.sdd_fiqa.labels import (
+from fiqa_spark.methods.sdd_fiqa.labels import scale_labels, was_beyond
+from fiqa_spark.methods.sdd_fiqa.ranges import (
     DistanceRanges,
     KnownRanges,
     distance_ranges,
-    labels_within,
     numbers_of,
-    ranges_of_labels,
-    scale_labels,
-    was_beyond,
+    ranges_of_reference,
 )
 from fiqa_spark.methods.sdd_fiqa.settings import LEARNED_WITH, LabelSettings
 from fiqa_spark.methods.updates import Counted, ToLabel
@@ -69,24 +68,14 @@ class SddFiqaMethod:
     def compute(self, joined: Joined, to_label: ToLabel, reference: Reference) -> Computed:
         """Compute distances, and scale them."""
         settings = self._settings
-        distances = round_distances(joined, reference.pool, settings)
-        labels, ranges = _scaled(distances, settings, reference, to_label)
+        known = KnownRanges.of(reference.numbers) if reference.numbers else None
+        packs = to_label.kept(round_distances(joined, reference.pool, settings, known))
+        facts = facts_of(packs)
+        ranges = ranges_of_reference(facts, known, to_label.taken) if known else distance_ranges(facts)
+        labels = scale_labels(packs, ranges, settings.normalize, cut=known is not None)
         if not reference.numbers:
             reference = reference._replace(numbers=numbers_of(ranges))
         return Computed(labels, ranges.counts, reference, _facts(ranges), tuple(_told(ranges, settings)))
-
-
-def _scaled(
-    distances: DataFrame, settings: LabelSettings, reference: Reference, to_label: ToLabel
-) -> tuple[DataFrame, DistanceRanges]:
-    """Labels of the images that are computed, and what those of all have in common."""
-    if not reference.numbers:
-        distances = to_label.kept(distances)
-        ranges = distance_ranges(distances, settings.rounds_computed)
-        return scale_labels(distances, ranges, settings.normalize), ranges
-    of_reference = KnownRanges.of(reference.numbers)
-    labels = to_label.kept(labels_within(distances, of_reference, settings.normalize))
-    return labels, ranges_of_labels(labels, of_reference, to_label.taken)
 
 
 def _facts(ranges: DistanceRanges) -> dict[str, Any]:

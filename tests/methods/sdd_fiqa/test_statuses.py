@@ -6,7 +6,8 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.image_list import with_identities
 from fiqa_spark.inputs.notebook_arguments import given_images
 from fiqa_spark.matching.status_counts import ImageCounts
-from fiqa_spark.methods.sdd_fiqa.labels import DistanceRanges, scale_labels
+from fiqa_spark.methods.sdd_fiqa.labels import scale_labels
+from fiqa_spark.methods.sdd_fiqa.ranges import DistanceRanges
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from tests.labelling import DIMENSION, embeddings_of, label_rows, paths_of
 
