@@ -92,10 +92,17 @@ LABELS = StructType(
         StructField(ROUND_LABELS, ArrayType(FloatType(), containsNull=False)),
     ]
 )
+
+
+def beside_identity_key(result: StructType) -> StructType:
+    """The columns of a result, and the number by which its rows lie where those of their identity do."""
+    return StructType([*result, StructField(IDENTITY_KEY, LongType(), nullable=False)])
+
+
 # The distances of all rounds, in the packs that the pass over the features yields.
 DISTANCES = "distances"
 
-# Margin labels, what becomes of an image there, and what the pass over the features knows beside.
+# Margin labels, and what becomes of an image there.
 MARGIN = "margin"
 MARGIN_STD = "margin_std"
 PRIOR = "prior"
@@ -118,17 +125,6 @@ MARGIN_LABELS = StructType(
 FOLD = "fold"
 MATE_GROUP = "mate_group"
 HALF = "half"
-# What the pass yields: `list_rows` sums up to the rows of the list, if no key has several features; `first_of_identity`
-# is 1 for one image of each identity, `intra_truncated` for an image that has more mates than count.
-MARGINS = StructType(
-    [
-        *MARGIN_LABELS,
-        StructField(IDENTITY_KEY, LongType(), nullable=False),
-        StructField(LIST_ROWS, LongType(), nullable=False),
-        StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
-        StructField(INTRA_TRUNCATED, IntegerType(), nullable=False),
-    ]
-)
 
 # Audit of identities: a row an image, a row an identity, a row for two identities that seem to be one person.
 MEMBERSHIP = "membership"
@@ -175,8 +171,8 @@ EVIDENCE_A = "evidence_a"
 EVIDENCE_B = "evidence_b"
 # What a pass over the features yields for an audit: `embedding` stands in the rows of images to be looked for among
 # other identities, `weight` is what an image counts in the centre; the numbers of its identity, and its `centre` where
-# there is enough evidence, stand in the row of one image of it, in which `first_of_identity` is 1; `list_rows` is as in
-# `MARGINS`.
+# there is enough evidence, stand in the row of one image of it, in which `first_of_identity` is 1; `list_rows` sums
+# up to the rows of the list, if no key has several features.
 EMBEDDING = "embedding"
 WEIGHT = "weight"
 CENTRE = "centre"
@@ -259,7 +255,7 @@ TEMPLATES = StructType(
 )
 
 # What a pass over the features yields for the scores: `template` and the numbers beside it stand in the row of one
-# image of each identity, in which `first_of_identity` is 1; `list_rows` is as in `MARGINS`; `other_length` is 1 for a
+# image of each identity, in which `first_of_identity` is 1; `list_rows` is as in `MEMBERS`; `other_length` is 1 for a
 # feature that has not the length of the centroid.
 SCORES = StructType(
     [

@@ -9,11 +9,13 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, BinaryType, DoubleType, LongType, StructField, StructType
 
+from fiqa_spark import schemas
+from fiqa_spark.matching.identity_batches import Rows
 from fiqa_spark.runtime.workers import in_worker
 
 # Some megabytes a pack, of which a few cross to Python at once.
 _ROWS_AT_MOST = 1 << 15
-_ROWS, _LEAST, _MOST = "rows", "least", "most"
+_PACK, _LEAST, _MOST = "pack", "least", "most"
 
 
 class PackFacts(NamedTuple):
@@ -32,12 +34,20 @@ def packs_schema(sums: Iterable[str]) -> StructType:
     bounds = ArrayType(DoubleType(), containsNull=False)
     return StructType(
         [
-            StructField(_ROWS, BinaryType(), nullable=False),
+            StructField(_PACK, BinaryType(), nullable=False),
             *(StructField(name, LongType(), nullable=False) for name in sums),
             StructField(_LEAST, bounds, nullable=False),
             StructField(_MOST, bounds, nullable=False),
         ]
     )
+
+
+def image_columns(rows: Rows, statuses: np.ndarray) -> dict[str, pa.Array]:
+    """What every result tells of images: path, identity, status and identity key."""
+    texts = {schemas.PATH: rows.column(schemas.PATH), schemas.IDENTITY: rows.column(schemas.IDENTITY)}
+    texts[schemas.STATUS] = statuses
+    columns = {name: pa.array(values, pa.string(), from_pandas=True) for name, values in texts.items()}
+    return {**columns, schemas.IDENTITY_KEY: pa.array(rows.column(schemas.IDENTITY_KEY))}
 
 
 def packed(
@@ -60,7 +70,7 @@ def packed(
         part = slice(first, first + _ROWS_AT_MOST)
         yield pd.DataFrame(
             {
-                _ROWS: [_as_bytes(rows.slice(first, _ROWS_AT_MOST))],
+                _PACK: [_as_bytes(rows.slice(first, _ROWS_AT_MOST))],
                 **{name: [int(column[part].sum())] for name, column in sums.items()},
                 _LEAST: [np.fmin.reduce(values[part], axis=0, initial=np.inf).astype(np.float64)],
                 _MOST: [np.fmax.reduce(values[part], axis=0, initial=-np.inf).astype(np.float64)],
@@ -77,7 +87,7 @@ def _as_bytes(rows: pa.RecordBatch) -> bytes:
 
 def facts_of(packs: DataFrame) -> PackFacts:
     """What is known of the rows of all packs; the packs themselves stay where they are."""
-    names = [name for name in packs.columns if name not in (_ROWS, _LEAST, _MOST)]
+    names = [name for name in packs.columns if name not in (_PACK, _LEAST, _MOST)]
     told = packs.select(*names, _LEAST, _MOST).collect()
     sums = {name: sum(row[name] for row in told) for name in names}
     if not told:
@@ -106,4 +116,4 @@ def unpacked(
                 with pa.ipc.open_stream(pack.as_buffer()) as stream:
                     yield pa.RecordBatch.from_arrays(list(of_rows(stream.read_next_batch())), names=schema.names)
 
-    return packs.select(_ROWS).mapInArrow(unpack, schema)
+    return packs.select(_PACK).mapInArrow(unpack, schema)

@@ -10,9 +10,10 @@ from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.matching.identity_sample import FirstIdentities, check_with_identities
 from fiqa_spark.matching.join import Joined
+from fiqa_spark.matching.packs import facts_of
 from fiqa_spark.methods.labelling import Computed, images_beyond
 from fiqa_spark.methods.margin.folds import with_folds
-from fiqa_spark.methods.margin.labels import LabelCounts, beyond, label_counts
+from fiqa_spark.methods.margin.labels import LabelCounts, beyond, label_counts, labels_in
 from fiqa_spark.methods.margin.learning import learn, learned_in, wanted_sample
 from fiqa_spark.methods.margin.margins import labelled_images
 from fiqa_spark.methods.margin.settings import MarginSettings
@@ -57,10 +58,10 @@ class MarginMethod:
     def compute(self, joined: Joined, to_label: ToLabel, reference: Reference) -> Computed:
         """Measure images by the reference."""
         learned = learned_in(reference)
-        labels = to_label.kept(labelled_images(joined, learned, self._settings))
-        counts = label_counts(labels, learned.reference, to_label.taken)
+        packs = to_label.kept(labelled_images(joined, learned, self._settings))
+        counts = label_counts(facts_of(packs), to_label.taken)
         told = tuple(_told(counts, reference, self._settings))
-        return Computed(labels, counts.listed, reference, _facts(counts), told)
+        return Computed(labels_in(packs), counts.listed, reference, _facts(counts), told)
 
 
 def _facts(counts: LabelCounts) -> dict[str, Any]:

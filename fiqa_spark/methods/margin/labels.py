@@ -1,17 +1,23 @@
 """What the labels of all images have in common."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import NothingUsableError
 from fiqa_spark.kernels.margin_reference import MarginReference
-from fiqa_spark.matching.status_counts import ImageCounts, count_columns, counts_in, listed_statuses
+from fiqa_spark.matching.packs import PackFacts, unpacked
+from fiqa_spark.matching.status_counts import ImageCounts, counts_in, listed_statuses
 from fiqa_spark.methods.updates import TakenOver
 
-_BELOW, _ABOVE = "below", "above"
+BELOW, ABOVE = "below", "above"
+"""What is counted: margins below that of label 0, and above that of label 100."""
+COLUMNS = schemas.beside_identity_key(schemas.MARGIN_LABELS)
+"""What is known of an image."""
 
 
 class LabelCounts(NamedTuple):
@@ -29,16 +35,16 @@ class LabelCounts(NamedTuple):
 def beyond(reference: MarginReference) -> dict[str, Column]:
     """Whether a margin is below that of label 0, and above that of label 100."""
     margin = F.col(schemas.MARGIN)
-    return {_BELOW: margin < reference.lo, _ABOVE: margin > reference.hi}
+    return {BELOW: margin < reference.lo, ABOVE: margin > reference.hi}
 
 
-def label_counts(labels: DataFrame, reference: MarginReference, taken: TakenOver | None = None) -> LabelCounts:
+def label_counts(facts: PackFacts, taken: TakenOver | None = None) -> LabelCounts:
     """Counts over labels.
 
     Parameters
     ----------
-    labels : DataFrame
-        With the schema `schemas.MARGINS`.
+    facts : PackFacts
+        Of packs from `labelled_images`.
     taken : TakenOver, optional
         Other labels, in which `beyond` was counted.
 
@@ -47,15 +53,11 @@ def label_counts(labels: DataFrame, reference: MarginReference, taken: TakenOver
     NothingUsableError
         If no image has a label.
     """
-    [totals] = labels.agg(
-        *count_columns(schemas.MARGIN_STATUSES),
-        F.sum(schemas.INTRA_TRUNCATED).alias("intra_truncated"),
-        *[F.count_if(column).alias(name) for name, column in beyond(reference).items()],
-    ).collect()
-    counts = counts_in(totals, schemas.MARGIN_STATUSES)
-    found = LabelCounts(counts, totals["intra_truncated"] or 0, totals[_BELOW], totals[_ABOVE])
+    sums = facts.sums
+    counts = counts_in(sums, schemas.MARGIN_STATUSES)
+    found = LabelCounts(counts, sums[schemas.INTRA_TRUNCATED], sums[BELOW], sums[ABOVE])
     if taken:
-        below, above = found.below + taken.counted[_BELOW], found.above + taken.counted[_ABOVE]
+        below, above = found.below + taken.counted[BELOW], found.above + taken.counted[ABOVE]
         found = LabelCounts(taken.added_to(counts), found.intra_truncated + taken.truncated, below, above)
     statuses = found.listed.statuses
     if not statuses[schemas.OK] + statuses[schemas.PREDICTED]:
@@ -64,3 +66,12 @@ def label_counts(labels: DataFrame, reference: MarginReference, taken: TakenOver
             remedy="check `id_key_index` and the features",
         )
     return found
+
+
+def labels_in(packs: DataFrame) -> DataFrame:
+    """The labels in packs from `labelled_images`: the columns `COLUMNS`."""
+
+    def of_pack(rows: pa.RecordBatch) -> Iterable[pa.Array]:
+        return rows.columns
+
+    return unpacked(packs, COLUMNS, of_pack)

@@ -17,7 +17,7 @@ from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
 from fiqa_spark.matching.identity_images import IdentityImages, LeadingKey, SpilledImages, identity_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.join import Joined
-from fiqa_spark.matching.packs import packed, packs_schema
+from fiqa_spark.matching.packs import image_columns, packed, packs_schema
 from fiqa_spark.matching.status_counts import counted, names_of_counts
 from fiqa_spark.methods.mate_groups import group_column
 from fiqa_spark.methods.pool import Pool
@@ -119,24 +119,15 @@ def _packs_of(
         schemas.BEYOND_RANGE: are_beyond(distances, known.of_rounds) if known else np.zeros(len(distances), bool),
     }
     means = distances.mean(axis=1, dtype=np.float64)
-    columns = _columns(batch.rows, statuses, estimates.comparisons, distances, means)
-    return packed(columns, sums, np.column_stack([distances, means]))
-
-
-def _columns(
-    rows: Rows, statuses: np.ndarray, comparisons: np.ndarray, distances: np.ndarray, means: np.ndarray
-) -> dict[str, pa.Array]:
-    """The columns of packs."""
-    texts = {name: rows.column(name) for name in (schemas.PATH, schemas.IDENTITY)} | {schemas.STATUS: statuses}
-    return {
-        **{name: pa.array(values, pa.string(), from_pandas=True) for name, values in texts.items()},
-        schemas.INTRA_COUNT: pa.array(comparisons[:, 0]),
-        schemas.INTER_COUNT: pa.array(comparisons[:, 1]),
+    columns = {
+        **image_columns(batch.rows, statuses),
+        schemas.INTRA_COUNT: pa.array(estimates.comparisons[:, 0]),
+        schemas.INTER_COUNT: pa.array(estimates.comparisons[:, 1]),
         schemas.DISTANCE: pa.array(means),
         schemas.DISTANCE_STD: pa.array(distances.std(axis=1, dtype=np.float64)),
-        schemas.IDENTITY_KEY: pa.array(rows.column(schemas.IDENTITY_KEY)),
         schemas.DISTANCES: pa.FixedSizeListArray.from_arrays(pa.array(distances.ravel()), distances.shape[1]),
     }
+    return packed(columns, sums, np.column_stack([distances, means]))
 
 
 def _estimates_of(

@@ -7,7 +7,6 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
@@ -15,7 +14,7 @@ from fiqa_spark.kernels.label_scale import NO_SPREAD, scaled_labels
 from fiqa_spark.matching.packs import unpacked
 from fiqa_spark.methods.sdd_fiqa.ranges import DistanceRanges, KnownRanges
 
-_SCHEMA = StructType([*schemas.LABELS, schemas.MARGINS[schemas.IDENTITY_KEY]])
+_SCHEMA = schemas.beside_identity_key(schemas.LABELS)
 
 
 def scale_labels(

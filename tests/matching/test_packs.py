@@ -1,0 +1,64 @@
+"""Packs: what goes in comes out, in order, and what is told of all rows is true of them."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
+
+from fiqa_spark.matching.packs import facts_of, packed, packs_schema, unpacked
+from fiqa_spark.runtime.workers import in_worker
+
+ROWS = 70_000
+SCHEMA = StructType(
+    [StructField("name", StringType()), StructField("number", LongType()), StructField("value", DoubleType())]
+)
+
+
+def packs_of(spark, counts):
+    """Packs of tasks with so many rows each, numbered through all of them; every third value is none."""
+    firsts = np.cumsum([0, *counts])
+
+    @in_worker
+    def compute(frames):
+        for frame in frames:
+            for task in frame["id"]:
+                numbers = np.arange(firsts[task], firsts[task + 1])
+                values = np.where(numbers % 3, numbers / 2, np.nan)
+                columns = {
+                    "name": pa.array([f"ü{number}" if number % 5 else None for number in numbers], pa.string()),
+                    "number": pa.array(numbers),
+                    "value": pa.array(values, from_pandas=True),
+                }
+                sums = {"images": np.ones(len(numbers), bool), "total": numbers}
+                yield from packed(columns, sums, np.column_stack([values, -values]))
+
+    return spark.range(0, len(counts), 1, len(counts)).mapInPandas(compute, packs_schema(("images", "total")))
+
+
+@pytest.fixture(scope="module")
+def packs(spark):
+    """Two tasks, of which the first makes several packs and the second a small one."""
+    return packs_of(spark, (ROWS, 2)).persist()
+
+
+def test_all_rows_come_out_in_their_partitions(packs):
+    def reversed_values(rows):
+        name, number, value = rows.columns
+        return name, number, pa.array(-value.to_numpy(zero_copy_only=False), from_pandas=True)
+
+    frame = unpacked(packs, SCHEMA, reversed_values).toPandas()
+    assert frame["number"].tolist() == list(range(ROWS + 2))
+    assert frame["name"][[0, 1, 5, 70_001]].tolist() == [None, "ü1", None, "ü70001"]
+    pd.testing.assert_series_equal(frame["value"].iloc[:4], pd.Series([np.nan, -0.5, -1, np.nan]), check_names=False)
+
+
+def test_sums_and_bounds_are_those_of_all_rows(packs):
+    facts = facts_of(packs)
+    assert facts.sums == {"images": ROWS + 2, "total": sum(range(ROWS + 2))}
+    assert (facts.least, facts.most) == ((0.5, -35_000.5), (35_000.5, -0.5))
+    assert packs.count() == 4
+
+
+def test_no_rows_have_no_bounds(packs):
+    assert facts_of(packs.limit(0)) == ({"images": 0, "total": 0}, (), ())
