@@ -13,8 +13,9 @@ import uuid
 
 from fiqa_spark.runtime.storage import Storage
 from tests.jobs.running import CLASSES, ONE_COLLECTOR, QUICK_JAVA, ROOT, environment
-from tests.processes import processes, program, variable
+from tests.processes import descendants, processes, program, variable
 from tests.yarn.hadoop import USER, Hadoop
+from tests.yarn.resource_manager import ResourceManager
 
 _JARS = next(pathlib.Path(sysconfig.get_path("purelib")).glob("pyspark/jars"))
 # Java takes the archive of classes where the class path begins as spark-submit's.
@@ -45,6 +46,8 @@ _SETTINGS = {
     "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
 }
 _RUN_SECONDS = 240
+# Of the number of names, which HDFS can limit too: QUOTA_DONT_SET of its HdfsConstants.
+_NO_CHANGE = (1 << 63) - 1
 
 
 class Cluster:
@@ -61,15 +64,23 @@ class Cluster:
     def __init__(self, folder, spark):
         self._spark, self._storage = spark, Storage(spark)
         self.hadoop = Hadoop(folder)
+        self.resource_manager = None
         self.home = f"{self.hadoop.hdfs}/user/{USER}"
 
     def start(self):
         """Start the daemons, give the user a home and put the environment there."""
         self.hadoop.start()
+        self.resource_manager = ResourceManager(self._spark, (self.hadoop.conf / "yarn-site.xml").as_uri())
         of_superuser, home = self._file_system(), self._path(self.home)
         of_superuser.mkdirs(home)
         of_superuser.setOwner(home, USER, None)
         self.put("apps/fiqa", ROOT / "dist" / "environment.tar.gz")
+
+    def stop(self):
+        """End the daemons and all that runs on them."""
+        if self.resource_manager:
+            self.resource_manager.stop()
+        self.hadoop.stop()
 
     def put(self, folder, *paths):
         """Copy local files and folders into a folder in the user's home, which is made if there is none."""
@@ -77,6 +88,17 @@ class Cluster:
         file_system.mkdirs(target)
         for path in paths:
             file_system.copyFromLocalFile(False, True, self._path(pathlib.Path(path).as_uri()), target)
+
+    def set_space_quota(self, folder, size):
+        """Bytes that all files below a folder in the user's home may take: ``hdfs dfsadmin -setSpaceQuota``."""
+        file_system = self._file_system()
+        file_system.setQuota(self._path(f"{self.home}/{folder}"), _NO_CHANGE, size)
+
+    def copy(self, folder, copy):
+        """Copy a folder in the user's home."""
+        of_user, files = self._file_system(USER), self._spark._jvm.org.apache.hadoop.fs.FileUtil
+        source, target = (self._path(f"{self.home}/{one}") for one in (folder, copy))
+        files.copy(of_user, source, of_user, target, False, of_user.getConf())
 
     def read(self, path):
         """Text of a file in the user's home."""
@@ -111,7 +133,7 @@ class Run:
     """One spark-submit, with what it printed once it has ended."""
 
     def __init__(self, cluster, program, arguments, mode, settings, *modules):
-        self._hadoop, self._tag = cluster.hadoop, f"run-{uuid.uuid4().hex[:8]}"
+        self._cluster, self._tag = cluster, f"run-{uuid.uuid4().hex[:8]}"
         self.returncode = self.stdout = self.stderr = None
         settings = _SETTINGS | {"spark.yarn.tags": f"fiqa-spark,{self._tag}"} | settings
         if mode == "client":
@@ -127,7 +149,7 @@ class Run:
         self._files = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - closed once they are read.
         self.process = subprocess.Popen(
             line,
-            env=environment(SPARK_SUBMIT_OPTS=f"{QUICK_JAVA} {CLASSES}", **self._hadoop.environment()),
+            env=environment(SPARK_SUBMIT_OPTS=f"{QUICK_JAVA} {CLASSES}", **cluster.hadoop.environment()),
             stdout=self._files[0],
             stderr=self._files[1],
             start_new_session=True,
@@ -149,14 +171,28 @@ class Run:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
+    def kill(self):
+        """Let YARN kill its application."""
+        self._cluster.resource_manager.kill(self._tag)
+
     def application(self):
-        """What the ResourceManager knows of it; None before it does. Of a session started again the last."""
-        found = self._hadoop.applications(applicationTags=self._tag)
-        return max(found, key=lambda application: application["id"], default=None)
+        """What YARN knows of it; None before it does."""
+        return self._cluster.resource_manager.application(self._tag)
 
     def driver_log(self):
         """What its driver wrote in cluster mode, and all other containers."""
-        return self._hadoop.logs(self.application()["id"])
+        return self._cluster.hadoop.logs(self.application().id)
+
+    def halt_driver(self):
+        """Let a driver on the cluster, its Java and its Python, stand still."""
+        number = self.application().id.removeprefix("application_")
+        [java] = [
+            pid
+            for pid in processes(b"deploy.yarn.ApplicationMaster")
+            if program(pid) == "java" and number in variable(pid, "CONTAINER_ID")
+        ]
+        for pid in descendants(java):
+            os.kill(pid, signal.SIGSTOP)
 
     def wait_for_worker(self):
         """Wait until one of its Python workers runs; returns the process id of the executor that it belongs to."""
@@ -171,7 +207,7 @@ class Run:
             if self.process.poll() is not None:
                 self.wait()
                 raise AssertionError(f"the run ended too soon: {self.stdout}{self.stderr}")
-            time.sleep(0.1)
+            time.sleep(0.25)
         self.signal(signal.SIGKILL)
         raise AssertionError("nothing happened")
 
@@ -180,7 +216,7 @@ class Run:
         application = self.application() if with_worker else None
         if application is None:
             return None
-        number = application["id"].removeprefix("application_")
+        number = application.id.removeprefix("application_")
         for pid in processes(b"YarnCoarseGrainedExecutorBackend"):
             name = variable(pid, "CONTAINER_ID")
             if program(pid) == "java" and number in name and name in with_worker:

@@ -10,58 +10,50 @@ from tests.jobs.planted_job import FLAGS, Planted
 from tests.jobs.recognizing import FACES, Recognizing
 from tests.jobs.running import options, run_in
 from tests.yarn.cluster import Cluster
-from tests.yarn.every_job import QUOTA, SeveralJobs, jobs_by_client, jobs_of, to_log_events
+from tests.yarn.every_job import QUOTA, SeveralJobs, jobs_of, to_log_events
 
 
-def as_binary(folder):
-    """Turn vectors to bytes, for which no Python worker is needed before the distances are computed."""
-    file = folder / "features" / "part-0.parquet"
-    table = pq.read_table(file)
-    vectors = [np.array(vector, "<f4").tobytes() for vector in table["feature"].to_pylist()]
-    pq.write_table(pa.table({"path": table["path"], "feature": pa.array(vectors, pa.binary())}), file)
+def write_other_forms(folder):
+    """Give the vectors in `features` two more forms.
 
-
-def as_tree(folder):
-    """Turn vectors to .npy files."""
-    file = folder / "features" / "part-0.parquet"
-    table = pq.read_table(file)
-    file.unlink()
-    for path, vector in zip(table["path"].to_pylist(), table["feature"].to_pylist(), strict=True):
-        place = folder / "features" / f"{path}.npy"
+    Bytes in Parquet, for which no Python worker is needed before the distances are computed, and a tree of .npy files.
+    """
+    table = pq.read_table(folder / "features" / "part-0.parquet")
+    vectors = [np.array(vector, "<f4") for vector in table["feature"].to_pylist()]
+    (folder / "bytes").mkdir()
+    as_bytes = pa.array([vector.tobytes() for vector in vectors], pa.binary())
+    pq.write_table(pa.table({"path": table["path"], "feature": as_bytes}), folder / "bytes" / "part-0.parquet")
+    for path, vector in zip(table["path"].to_pylist(), vectors, strict=True):
+        place = folder / "tree" / f"{path}.npy"
         place.parent.mkdir(parents=True, exist_ok=True)
-        np.save(place, np.array(vector, np.float32))
+        np.save(place, vector)
 
 
 class Faces:
-    """A planted data set in a folder of HDFS, and the same on the local disk.
+    """A planted data set of 280 images in a folder of HDFS, as bytes and as a tree, and the same on the local disk.
 
     Parameters
     ----------
     cluster : Cluster
     folder : path
         On the local disk.
-    name : str
-        Of the folder on HDFS.
-    write_features : function
-        Gives the features in `folder` their form.
-    flags : dict
-        Of every run.
     """
 
-    def __init__(self, cluster, folder, name, write_features, flags, **size):
-        self._cluster, self.name, self._flags = cluster, name, flags
-        self._planted = Planted(folder, **size)
-        write_features(folder)
-        cluster.put(name, folder / "images.txt", folder / "features")
+    name = "faces"
 
-    def arguments(self, destination, features="features", **changes):
+    def __init__(self, cluster, folder):
+        self._cluster, self._planted = cluster, Planted(folder)
+        write_other_forms(folder)
+        cluster.put(self.name, *(folder / name for name in ("images.txt", "bytes", "tree")))
+
+    def arguments(self, destination, features, **changes):
         """Flags of a run, but those that are None; a destination without a slash lies beside the data."""
         places = {
             "image_list_file": f"{self.name}/images.txt",
             "feature_root": f"{self.name}/{features}",
             "score_dst": destination if "/" in destination else f"{self.name}/{destination}",
         }
-        flags = {**places, **self._flags, **changes}
+        flags = {**places, **FLAGS, "partition_by": "bucket", **changes}
         return options(**{name: value for name, value in flags.items() if value is not None})
 
     def audit_arguments(self, destination, **changes):
@@ -93,7 +85,7 @@ class Faces:
             "image_list_file": self._planted.folder / "images.txt",
             "score_dst": self._planted.folder / destination,
         }
-        words = self.arguments(destination, feature_root=self._planted.folder / "features", **{**flags, **changes})
+        words = self.arguments(destination, "", feature_root=self._planted.folder / "features", **{**flags, **changes})
         result = run_in(spark, "generate_labels", *words)
         assert result.returncode == 0, result.stderr
         return self._planted.labels(spark, destination)
@@ -112,25 +104,18 @@ def cluster(spark, tmp_path_factory):
     started = Cluster(tmp_path_factory.mktemp("hadoop"), spark)
     started.start()
     yield started
-    started.hadoop.stop()
+    started.stop()
 
 
 @pytest.fixture(scope="session")
 def faces(cluster, tmp_path_factory):
-    """280 images."""
-    return Faces(cluster, tmp_path_factory.mktemp("faces"), "faces", as_tree, {**FLAGS, "partition_by": "bucket"})
+    return Faces(cluster, tmp_path_factory.mktemp("faces"))
 
 
 @pytest.fixture(scope="session")
-def many_faces(cluster, tmp_path_factory):
-    """12,000 images, compared with so many others that there is time to kill a process meanwhile."""
-    flags = {"id_key_index": -2, "pool_size": 5000, "estimator": "exact", "partition_by": "bucket"}
-    return Faces(cluster, tmp_path_factory.mktemp("many"), "many", as_binary, flags, identities=1100)
-
-
-@pytest.fixture(scope="session")
-def many_labels(spark, many_faces):
-    return many_faces.local_labels(spark)
+def labels_of_distances(spark, faces):
+    """Path to row as local mode labels them."""
+    return faces.local_labels(spark)
 
 
 @pytest.fixture(scope="session")
@@ -155,15 +140,8 @@ def events(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def every_job(cluster, faces, many_faces, scores, events):
+def every_job(cluster, faces, scores, events):
     """An application that runs every job; it goes on while other tests send theirs."""
     cluster.put("small")
-    cluster.hadoop.dfsadmin("-setSpaceQuota", str(QUOTA), "/user/alice/small")
-    return SeveralJobs(cluster, jobs_of(faces, many_faces), "cluster", **to_log_events(events))
-
-
-@pytest.fixture(scope="session")
-def by_client(cluster, faces, every_job):
-    """An application whose driver runs here, over what every job has left."""
-    every_job.run.wait()
-    return SeveralJobs(cluster, jobs_by_client(faces), "client")
+    cluster.set_space_quota("small", QUOTA)
+    return SeveralJobs(cluster, jobs_of(faces), **to_log_events(events))

@@ -1,4 +1,4 @@
-"""Jobs over files of HDFS: one application, whose driver runs them one after another, on the cluster or here."""
+"""Every job over files of HDFS: one application, whose driver on the cluster runs them one after another."""
 
 import json
 import types
@@ -7,26 +7,24 @@ from tests.jobs.running import options
 from tests.yarn.several_jobs import BETWEEN, RESULT
 
 # Flags that differ from those of all labelling runs.
-OF_METHOD = {"sdd-fiqa": {}, "margin": {"method": "margin", "rounds": None}}
-ONE_ROUND = {"estimator": "sampled", "rounds": 1}
+MARGIN = {"method": "margin", "rounds": None}
+LABELS = ["labels", "reference", "summary.json"]
 AUDITED = ["identities", "identity_pairs", "images", "reference"]
 # Of the labels of distances.
 CHOSEN = {"least_label": 40, "per_identity_most": 4, "most": 60, "per_identity_least": 2}
-# A block counts as full while it is written, one of 4 MiB of a small file and a larger one of labels.
+# A block counts as full while it is written, one of 4 MiB of a small file and one of 128 MiB of labels.
 QUOTA = 5 << 20
 
 
-def jobs_of(faces, many_faces):
+def jobs_of(faces):
     """What is run, to the job and its words, in this order."""
     scored = {"image_list_file": "scored/images.txt", "feature_root": "scored/features", "id_key_index": -2}
     scored["partition_by"] = "bucket"
     compared = {"labels": "compared/scores.txt", "judge": "own=scored/features", "id_key_index": -2}
-    margin = OF_METHOD["margin"]
     return {
-        "rounds": ("generate_labels", *many_faces.arguments("result", **ONE_ROUND)),
-        "import": ("import_features", *options(source="faces/features", dst="faces/store", id_key_index=-2)),
-        "distances": ("generate_labels", *faces.arguments("distances", "features")),
-        "margins": ("generate_labels", *faces.arguments("margins", "store", **margin)),
+        "import": ("import_features", *options(source="faces/tree", dst="faces/store", id_key_index=-2)),
+        "distances": ("generate_labels", *faces.arguments("distances", "tree")),
+        "margins": ("generate_labels", *faces.arguments("margins", "store", **MARGIN)),
         "audit": ("audit_identities", *faces.audit_arguments("audit")),
         "export": ("export_labels", *options(labels="faces/distances", format="csv", dst="faces/labels.csv")),
         "selection": ("select_images", *options(labels="faces/distances", dst="faces/chosen", **CHOSEN)),
@@ -36,16 +34,8 @@ def jobs_of(faces, many_faces):
             *options(**scored, score_dst="scored/given", ui_centroid="scored/known.npy"),
         ),
         "curves": ("evaluate_labels", *options(**compared, dst="compared/out", non_mated=2000, at_fmr=0.01)),
-        "no right": ("generate_labels", *faces.arguments("/user/labels")),
-        "no room": ("generate_labels", *many_faces.arguments("small/labels", **ONE_ROUND)),
-    }
-
-
-def jobs_by_client(faces):
-    """What a driver outside of the cluster runs once those of `jobs_of` have ended."""
-    return {
-        "audit": ("audit_identities", *faces.audit_arguments("audit-by-client")),
-        "selection": ("select_images", *options(labels="faces/distances", dst="faces/chosen-by-client", **CHOSEN)),
+        "no right": ("generate_labels", *faces.arguments("/user/labels", "store")),
+        "no room": ("generate_labels", *faces.arguments("small/labels", "store")),
     }
 
 
@@ -57,22 +47,21 @@ class SeveralJobs:
     cluster : Cluster
     jobs : dict
         As from `jobs_of`.
-    mode : {'cluster', 'client'}
     **settings
         Of Spark.
     """
 
-    def __init__(self, cluster, jobs, mode, **settings):
-        self._names, self._mode, self._results = list(jobs), mode, None
+    def __init__(self, cluster, jobs, **settings):
+        self._names, self._results = list(jobs), None
         words = [word for job in jobs.values() for word in (*job, BETWEEN)]
         # Its Python holds what all jobs import.
-        self.run = cluster.start_several(*words, mode=mode, **{"spark.driver.memoryOverhead": "1g"}, **settings)
+        self.run = cluster.start_several(*words, mode="cluster", **{"spark.driver.memoryOverhead": "1g"}, **settings)
 
     def result(self, name):
         """What became of a job, with `returncode`, `stdout` and `stderr`; waits for the application's end."""
         if self._results is None:
             self.run.wait()
-            printed = self.run.stdout if self._mode == "client" else self.run.driver_log()
+            printed = self.run.driver_log()
             lines = [line for line in printed.splitlines() if line.startswith(RESULT)]
             assert len(lines) == len(self._names), self.run.stderr + printed
             self._results = [types.SimpleNamespace(**json.loads(line.removeprefix(RESULT))) for line in lines]

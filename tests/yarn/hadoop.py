@@ -1,4 +1,4 @@
-"""A Hadoop of one machine: NameNode, DataNode, ResourceManager and two NodeManagers, real ones, on loopback only."""
+"""A Hadoop of one machine: NameNode, DataNode, ResourceManager and NodeManager, real ones, on loopback only."""
 
 import contextlib
 import json
@@ -24,13 +24,13 @@ _DAEMONS = {
     "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
     "resourcemanager": f"{_SERVER}.resourcemanager.ResourceManager",
-    "nodemanager-1": f"{_SERVER}.nodemanager.NodeManager",
-    "nodemanager-2": f"{_SERVER}.nodemanager.NodeManager",
+    # One, since a second on the same machine would have the same disk, processes and host name.
+    "nodemanager": f"{_SERVER}.nodemanager.NodeManager",
 }
 _PORTS = (
     *("namenode", "namenode_http", "datanode", "datanode_http", "datanode_ipc"),
     *("scheduler", "resourcemanager", "tracker", "admin", "resourcemanager_http"),
-    *(f"{name}_{number}" for name in ("nodemanager", "localizer", "nodemanager_http") for number in (1, 2)),
+    *("nodemanager", "localizer", "nodemanager_http"),
 )
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 _START_SECONDS = 90
@@ -61,9 +61,9 @@ class Hadoop:
     def start(self):
         """Start every daemon and wait until they know each other."""
         self.conf.mkdir(parents=True)
-        self._configure(self.conf, 1)
+        self._configure()
         try:
-            self._run("org.apache.hadoop.hdfs.server.namenode.NameNode", "-format", "-nonInteractive")
+            self._format()
             for name, main_class in _DAEMONS.items():
                 self._start(name, main_class)
             self._wait_until(self._is_ready)
@@ -83,7 +83,7 @@ class Hadoop:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         # The logs stay; blocks and unpacked environments are a gigabyte.
-        for place in ("datanode", "nodemanager-1/local", "nodemanager-2/local"):
+        for place in ("datanode", "nodemanager/local"):
             shutil.rmtree(self.folder / place, ignore_errors=True)
 
     @property
@@ -101,47 +101,23 @@ class Hadoop:
             "SPARK_LOCAL_HOSTNAME": HOST,
         }
 
-    def dfsadmin(self, *words):
-        """``hdfs dfsadmin``, as the superuser."""
-        return self._run("org.apache.hadoop.hdfs.tools.DFSAdmin", *words)
-
-    def kill_application(self, application):
-        """``yarn application -kill``."""
-        main_class = "org.apache.hadoop.yarn.client.cli.ApplicationCLI"
-        return self._run(main_class, "application", "-kill", application, user=USER)
-
-    def applications(self, **query):
-        """Applications as the ResourceManager lists them."""
-        words = "&".join(f"{key}={value}" for key, value in query.items())
-        found = self._get("resourcemanager_http", f"/ws/v1/cluster/apps?{words}")["apps"]
-        return found["app"] if found else []
-
-    def application(self, identifier):
-        """What the ResourceManager knows of one application."""
-        return self._get("resourcemanager_http", f"/ws/v1/cluster/apps/{identifier}")["app"]
-
-    def attempts(self, identifier):
-        """How often an application was started."""
-        path = f"/ws/v1/cluster/apps/{identifier}/appattempts"
-        return len(self._get("resourcemanager_http", path)["appAttempts"]["appAttempt"])
-
     def logs(self, application):
         """All that the containers of an application wrote."""
-        files = sorted(self.folder.glob(f"nodemanager-*/logs/{application}/*/*"))
+        files = sorted(self.folder.glob(f"nodemanager/logs/{application}/*/*"))
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
 
-    def _configure(self, conf, number):
-        """Write the configuration of the daemons, those of a NodeManager by its number, and of who uses them."""
-        for name, properties in self._sites(number).items():
-            (conf / f"{name}.xml").write_text(_as_xml(properties), encoding="utf-8")
-        (conf / "log4j.properties").write_text(_LOGGING, encoding="utf-8")
+    def _configure(self):
+        """Write the configuration of the daemons and of who uses them."""
+        for name, properties in self._sites().items():
+            (self.conf / f"{name}.xml").write_text(_as_xml(properties), encoding="utf-8")
+        (self.conf / "log4j.properties").write_text(_LOGGING, encoding="utf-8")
         # HDFS wants the folders of its web pages on the class path; the pages themselves are not in its archives.
         for name in ("hdfs", "datanode"):
-            (conf / "webapps" / name).mkdir(parents=True)
+            (self.conf / "webapps" / name).mkdir(parents=True)
 
-    def _sites(self, number):
-        """Name of a file to its properties; NodeManagers differ in folders and ports."""
-        port, node = self._ports, self.folder / f"nodemanager-{number}"
+    def _sites(self):
+        """Name of a file to its properties."""
+        port, node = self._ports, self.folder / "nodemanager"
         return {
             "core-site": {"fs.defaultFS": self.hdfs, "hadoop.tmp.dir": self.folder / "tmp"},
             "hdfs-site": {
@@ -158,6 +134,8 @@ class Hadoop:
                 "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
                 # A quota counts a whole block while it is written.
                 "dfs.blocksize": 4 << 20,
+                # Threads that look a hundred times a second whether there is work keep a core busy in the long run.
+                "dfs.namenode.block.deletion.unlock.interval.ms": 500,
             },
             "yarn-site": {
                 "yarn.resourcemanager.hostname": HOST,
@@ -169,13 +147,13 @@ class Hadoop:
                 "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 200,
                 "yarn.scheduler.minimum-allocation-mb": 128,
                 "yarn.nodemanager.hostname": HOST,
-                "yarn.nodemanager.address": f"{HOST}:{port[f'nodemanager_{number}']}",
-                "yarn.nodemanager.localizer.address": f"{HOST}:{port[f'localizer_{number}']}",
-                "yarn.nodemanager.webapp.address": f"{HOST}:{port[f'nodemanager_http_{number}']}",
+                "yarn.nodemanager.address": f"{HOST}:{port['nodemanager']}",
+                "yarn.nodemanager.localizer.address": f"{HOST}:{port['localizer']}",
+                "yarn.nodemanager.webapp.address": f"{HOST}:{port['nodemanager_http']}",
                 "yarn.nodemanager.local-dirs": node / "local",
                 "yarn.nodemanager.log-dirs": node / "logs",
-                "yarn.nodemanager.resource.memory-mb": 6144,
-                "yarn.nodemanager.resource.cpu-vcores": 8,
+                "yarn.nodemanager.resource.memory-mb": 12288,
+                "yarn.nodemanager.resource.cpu-vcores": 16,
                 "yarn.nodemanager.vmem-check-enabled": "false",
                 "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99.9,
             },
@@ -183,36 +161,40 @@ class Hadoop:
                 "yarn.scheduler.capacity.root.queues": "default",
                 "yarn.scheduler.capacity.root.default.capacity": 100,
                 "yarn.scheduler.capacity.maximum-am-resource-percent": 0.9,
+                # A container is given when a NodeManager tells that it lives, rather than looked for all the time.
+                "yarn.scheduler.capacity.schedule-asynchronously.enable": "false",
             },
         }
 
     def _start(self, name, main_class):
-        conf, number = self.conf, name.rpartition("-")[2]
-        if number == "2":
-            conf = self.folder / "conf-2"
-            conf.mkdir()
-            self._configure(conf, 2)
         with open(self.folder / f"{name}.log", "wb") as log:
             self._processes[name] = subprocess.Popen(
-                _java(main_class, conf), env=self._daemon_environment(), stdout=log, stderr=subprocess.STDOUT
+                self._java(main_class), env=_daemon_environment(), stdout=log, stderr=subprocess.STDOUT
             )
 
-    def _daemon_environment(self, user=None):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HADOOP_", "SPARK_"))}
-        return kept | ({"HADOOP_USER_NAME": user} if user else {})
-
-    def _run(self, main_class, *words, user=None):
-        line = [*_java(main_class, self.conf), *words]
+    def _format(self):
+        line = [*self._java(_DAEMONS["namenode"]), "-format", "-nonInteractive"]
         result = subprocess.run(
-            line, env=self._daemon_environment(user), capture_output=True, text=True, timeout=120, check=False
+            line, env=_daemon_environment(), capture_output=True, text=True, timeout=_START_SECONDS, check=False
         )
         assert result.returncode == 0, f"{line}: {result.stdout}{result.stderr}"
-        return result.stdout
+
+    def _java(self, main_class):
+        java = os.path.join(os.environ["JAVA_HOME"], "bin", "java")
+        small = ("-Xmx256m", *QUICK_JAVA.split(), ONE_COLLECTOR, "-Djava.net.preferIPv4Stack=true")
+        return [java, *small, "-cp", f"{self.conf}{os.pathsep}{JARS}/*", main_class]
 
     def _is_ready(self):
-        state = self._get("namenode_http", "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState")["beans"][0]
-        nodes = self._get("resourcemanager_http", "/ws/v1/cluster/metrics")["clusterMetrics"]["activeNodes"]
-        return state["NumLiveDataNodes"] == 1 and state["FSState"] == "Operational" and nodes == 2
+        files = self._metrics("NameNode", "FSNamesystemState")
+        nodes = self._metrics("ResourceManager", "ClusterMetrics")
+        is_open = files["NumLiveDataNodes"] == 1 and files["FSState"] == "Operational"
+        return is_open and nodes["NumActiveNMs"] == 1
+
+    def _metrics(self, daemon, name):
+        port = self._ports[f"{daemon.lower()}_http"]
+        address = f"http://{HOST}:{port}/jmx?qry=Hadoop:service={daemon},name={name}"
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return json.load(answer)["beans"][0]
 
     def _wait_until(self, condition):
         end = time.monotonic() + _START_SECONDS
@@ -228,10 +210,6 @@ class Hadoop:
             assert time.monotonic() < end, "Hadoop did not start: its daemons do not find each other"
             time.sleep(0.3)
 
-    def _get(self, port, path):
-        with urllib.request.urlopen(f"http://{HOST}:{self._ports[port]}{path}", timeout=20) as answer:
-            return json.load(answer)
-
 
 def _wait_or_kill(process, seconds):
     try:
@@ -241,10 +219,8 @@ def _wait_or_kill(process, seconds):
         process.wait()
 
 
-def _java(main_class, conf):
-    java = os.path.join(os.environ["JAVA_HOME"], "bin", "java")
-    small = ("-Xmx256m", *QUICK_JAVA.split(), ONE_COLLECTOR, "-Djava.net.preferIPv4Stack=true")
-    return [java, *small, "-cp", f"{conf}{os.pathsep}{JARS}/*", main_class]
+def _daemon_environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith(("HADOOP_", "SPARK_"))}
 
 
 def _as_xml(properties):

@@ -1,4 +1,4 @@
-"""The audit of identities by a driver on the cluster and by one here: what it finds is what local mode finds."""
+"""The audit of identities on the cluster: what it finds is what local mode finds."""
 
 import pytest
 
@@ -17,14 +17,12 @@ def tables(spark, folder):
         )
 
 
-def test_an_audit_is_that_of_local_mode_by_a_driver_there_and_here(spark, cluster, faces, every_job, by_client):
+def test_an_audit_is_that_of_local_mode(spark, cluster, faces, every_job):
     expected = list(tables(spark, faces.local_audit(spark)))
     assert len(expected[0][0]) >= 200
     every_job.assert_succeeded("audit")
-    by_client.assert_succeeded("audit")
-    assert "audit_identities: comparing identities: " in by_client.result("audit").stderr
-    for name in ("audit", "audit-by-client"):
-        assert cluster.names(f"faces/{name}") == [*AUDITED, "summary.json"]
-        for found, wanted in zip(tables(spark, f"{cluster.home}/faces/{name}"), expected, strict=True):
-            assert found[0] == wanted[0]
-            assert found[1] == pytest.approx(wanted[1], abs=1e-5)
+    assert "audit_identities: comparing identities: " in every_job.result("audit").stderr
+    assert cluster.names("faces/audit") == [*AUDITED, "summary.json"]
+    for found, wanted in zip(tables(spark, f"{cluster.home}/faces/audit"), expected, strict=True):
+        assert found[0] == wanted[0]
+        assert found[1] == pytest.approx(wanted[1], abs=1e-5)

@@ -2,14 +2,10 @@
 
 import pathlib
 
-import pytest
-
 from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import message
-from tests.yarn.every_job import CHOSEN, OF_METHOD, descriptions
+from tests.yarn.every_job import CHOSEN, LABELS, MARGIN, descriptions
 from tests.yarn.hadoop import JARS, USER
-
-RESULTS = {"sdd-fiqa": "distances", "margin": "margins"}
 
 
 def test_hadoop_is_of_the_version_of_sparks_own_client():
@@ -26,12 +22,17 @@ def test_features_are_imported(cluster, every_job):
     assert "_feature_store.json" in cluster.names("faces/store")
 
 
-@pytest.mark.parametrize("method", RESULTS, ids=["distances of a tree", "margins of a store"])
-def test_labels_are_those_of_local_mode(spark, cluster, faces, every_job, method):
-    expected = faces.local_labels(spark, **OF_METHOD[method])
-    every_job.assert_succeeded(RESULTS[method])
-    assert_same_labels(faces.labels(spark, RESULTS[method]), expected)
-    assert cluster.names(f"faces/{RESULTS[method]}") == ["labels", "reference", "summary.json"]
+def test_labels_of_a_tree_are_those_of_local_mode(spark, cluster, faces, every_job, labels_of_distances):
+    every_job.assert_succeeded("distances")
+    assert_same_labels(faces.labels(spark, "distances"), labels_of_distances)
+    assert cluster.names("faces/distances") == LABELS
+
+
+def test_margins_of_a_store_are_those_of_local_mode(spark, cluster, faces, every_job):
+    expected = faces.local_labels(spark, **MARGIN)
+    every_job.assert_succeeded("margins")
+    assert_same_labels(faces.labels(spark, "margins"), expected)
+    assert cluster.names("faces/margins") == LABELS
 
 
 def test_stages_tell_what_they_are_for(every_job, events):
@@ -48,14 +49,12 @@ def test_labels_are_exported(spark, cluster, faces, every_job):
     assert cluster.names("faces").count("labels.csv") == 1
 
 
-def test_images_are_selected_as_in_local_mode_by_a_driver_there_and_here(spark, cluster, faces, every_job, by_client):
+def test_images_are_selected_as_in_local_mode(spark, cluster, faces, every_job):
     every_job.assert_succeeded("selection")
-    by_client.assert_succeeded("selection")
     expected = faces.local_selection(spark, "distances", **CHOSEN)
     assert 30 < len(expected.splitlines()) <= CHOSEN["most"]
-    for name in ("chosen", "chosen-by-client"):
-        assert cluster.names(f"faces/{name}") == ["dropped", "list.txt", "summary.json"]
-        assert cluster.read(f"faces/{name}/list.txt") == expected
+    assert cluster.names("faces/chosen") == ["dropped", "list.txt", "summary.json"]
+    assert cluster.read("faces/chosen/list.txt") == expected
 
 
 def test_a_destination_that_may_not_be_written_is_told(cluster, every_job):
@@ -79,6 +78,6 @@ def test_a_quota_that_is_reached_while_labels_are_written_is_told(cluster, every
 
 def test_nothing_is_left_beside_the_results(cluster, every_job):
     every_job.run.wait()
-    assert every_job.run.application()["finalStatus"] == "SUCCEEDED"
+    assert every_job.run.application().final_status == "SUCCEEDED"
     for folder in ("faces", "scored", "compared"):
         assert not [name for name in cluster.names(folder) if name.startswith(".")]
