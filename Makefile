@@ -14,7 +14,8 @@ SOURCES := setup.py fiqa_spark/version.py Makefile
 MODULES := $(shell find fiqa_spark -name '*.py' -o -name '*.html' -o -name py.typed)
 HADOOP := build/hadoop
 # Python compiles what it imports; compiling all that is installed takes longer than a run.
-PIP_INSTALL := pip install --quiet --disable-pip-version-check --no-compile
+INSTALL := install --quiet --disable-pip-version-check --no-compile
+QUICK_JAVA := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m
 MAVEN ?= mvn
 
 # File names that are not ASCII need a locale that has them.
@@ -27,8 +28,9 @@ help: ## list the targets
 
 setup: $(VENV)/.installed $(JAVA_HOME_FILE) $(JAVA_CLASSES) ## build .venv with the package, and find or install Java
 
+# The run that leaves the archive of classes is the same, and shown instead where it was part of this very make.
 demo: setup ## label a small data set with planted quality and show what came out
-	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py
+	@$(if $(HAS_RUN_DEMO),cat $(JAVA_CLASSES).log,$(USE_JAVA) $(VENV)/bin/python tests/demo.py)
 
 # Tests run side by side, one a core; threads of BLAS beyond that wait for one another, and each keeps a core busy.
 test test-lowest test-yarn: export OPENBLAS_NUM_THREADS := 1
@@ -58,7 +60,7 @@ docs: setup ## write docs/options.md anew from the settings
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
-environment: setup $(VENV)/.tools-installed
+environment: $(VENV)/.tools-installed
 
 maven:
 	@command -v $(MAVEN) > /dev/null || { echo "test-yarn: error: $(MAVEN): no such program; Maven brings the Hadoop that these tests run on: install it, for example: sudo apt-get install maven" >&2; exit 2; }
@@ -70,7 +72,7 @@ $(JAVA_HOME_FILE): $(VENV)/bin/python
 	@home=$$($(PYTHON) -m fiqa_spark.runtime.machine java) && echo "$$home" > $@
 
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
-	@$(VENV)/bin/python -m $(PIP_INSTALL) --editable '.[recognizability,report,package]'
+	@$(VENV)/bin/python -m pip $(INSTALL) --editable '.[recognizability,report,package]'
 # Every process of a run imports PySpark from this file, and would compile it anew.
 	@for modules in $(VENV)/lib/python*/site-packages/pyspark/python/lib/pyspark.zip; do \
 		$(VENV)/bin/python -W ignore -m fiqa_spark.runtime.compiled_zip "$$modules" || exit 1; \
@@ -78,17 +80,19 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	@touch $@
 
 # The classes that a job loads, as conf/local.conf wants them: loaded from here, they spare a run its first two seconds.
+# A run that does so much beside its work is better off without Java's second compiler.
 $(JAVA_CLASSES): $(VENV)/.installed $(JAVA_HOME_FILE)
-	@sed 's/-XX:SharedArchiveFile=[^ ]*/-XX:ArchiveClassesAtExit=$(subst /,\/,$@)/' conf/local.conf > $@.conf
+	@sed 's|-XX:SharedArchiveFile=[^ ]*|-XX:ArchiveClassesAtExit=$@ $(QUICK_JAVA)|' conf/local.conf > $@.conf
 	@$(USE_JAVA) $(VENV)/bin/python tests/demo.py $@.conf > $@.log 2>&1 || { cat $@.log; exit 1; }
+	$(eval HAS_RUN_DEMO := yes)
 
 $(VENV)/.tools-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m $(PIP_INSTALL) --editable '.[test,lint]'
+	@$(VENV)/bin/python -m pip $(INSTALL) --editable '.[test,lint]'
 	@$(PYTHON) -m fiqa_spark.runtime.machine chromium
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.installed
-	@$(VENV)/bin/python -m $(PIP_INSTALL) --editable '.[bench]'
+	@$(VENV)/bin/python -m pip $(INSTALL) --editable '.[bench]'
 	@touch $@
 
 dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
@@ -97,11 +101,12 @@ dist/fiqa_spark.zip: $(MODULES) $(VENV)/.installed
 	@$(VENV)/bin/python -m fiqa_spark.runtime.compiled_zip --package $@
 
 # What the package needs on a node, in the versions that it is tested with; Spark brings PySpark itself. Every file costs
-# the nodes time when they unpack it, so that what nobody imports stays out.
+# the nodes time when they unpack it, so that what nobody imports stays out. What stays is compiled here, once.
 dist/environment.tar.gz: $(VENV)/.installed
 	@mkdir -p dist && $(PYTHON) -m venv --clear --without-pip build/environment
-	@$(VENV)/bin/python -m pip --python build/environment install --quiet --disable-pip-version-check $$($(VENV)/bin/python -c \
+	@$(VENV)/bin/python -m pip --python build/environment $(INSTALL) $$($(VENV)/bin/python -c \
 		'from importlib.metadata import version; print(*(f"{name}=={version(name)}" for name in ("numpy", "pandas", "pyarrow", "scipy", "matplotlib", "Jinja2", "Pillow")))')
+	@build/environment/bin/python -m compileall -q -x '/tests/' build/environment/lib
 	@$(VENV)/bin/venv-pack --quiet --force --prefix build/environment --output $@ --exclude '*/tests/*' --exclude '*/include/*' \
 		--exclude '*/mpl-data/sample_data/*' --exclude '*/mpl-data/images/*' --exclude '*/fonts/afm/*' --exclude '*/fonts/pdfcorefonts/*'
 	@chmod 644 $@
@@ -114,11 +119,11 @@ $(HADOOP)/.installed: tests/yarn/pom.xml $(VENV)/.installed $(JAVA_HOME_FILE)
 
 $(LOWEST)/bin/python:
 	@test -n '$(PYTHON310)' || { echo "test-lowest: error: no Python 3.10, the oldest that the package runs on: install it, for example: pyenv install 3.10, or name it: make test-lowest PYTHON310=/path/to/python3.10" >&2; exit 2; }
-	@$(PYTHON310) -m venv --clear $(LOWEST)
+	@$(PYTHON310) -m venv --clear --without-pip $(LOWEST)
 
 $(LOWEST)/.tests-installed: $(LOWEST)/bin/python $(VENV)/.installed tests/lowest_versions.py
 	@$(VENV)/bin/python tests/lowest_versions.py > $(LOWEST)/constraints.txt
-	@$(LOWEST)/bin/python -m $(PIP_INSTALL) --use-pep517 --constraint $(LOWEST)/constraints.txt --editable '.[recognizability,report,test]'
+	@$(VENV)/bin/python -m pip --python $(LOWEST) $(INSTALL) --use-pep517 --constraint $(LOWEST)/constraints.txt --editable '.[recognizability,report,test]'
 	@touch $@
 
 .PRECIOUS: %/bin/python

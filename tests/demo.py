@@ -19,7 +19,7 @@ def main():
     """Write the data, run the job, with other settings where a file of them is named, and show what came out."""
     properties = sys.argv[1] if len(sys.argv) > 1 else "conf/local.conf"
     shutil.rmtree(FOLDER, ignore_errors=True)
-    write_planted_data(FOLDER)
+    write_planted_data(FOLDER, identities=100)
     scripts = sysconfig.get_path("scripts")
     command = [
         *("spark-submit", "--properties-file", properties, "jobs/generate_labels.py"),

@@ -30,7 +30,7 @@ def test_without_maven_the_tests_on_hadoop_fail_and_say_so():
 def test_make_demo_shows_labels_that_follow_the_planted_quality():
     shown = make("demo")
     assert shown.returncode == 0, shown.stderr
-    assert "images of 300 identities" in shown.stdout
+    assert "images of 100 identities" in shown.stdout
     for status in ("ok", "missing_feature", "invalid_feature", "too_few_images"):
         count = re.search(rf"^  {status} +(\d+)$", shown.stdout, re.MULTILINE)
         assert int(count[1]) > 0, shown.stdout
