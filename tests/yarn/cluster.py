@@ -40,7 +40,9 @@ _SETTINGS = {
     "spark.yarn.scheduler.heartbeat.interval-ms": 500,
     # All nodes have the name localhost here: what excludes one would exclude all.
     "spark.excludeOnFailure.enabled": "false",
-    "spark.sql.shuffle.partitions": 4,
+    "spark.sql.shuffle.partitions": 2,
+    # Of several jobs in one application, plans of one are those of the next.
+    "spark.sql.codegen.cache.maxEntries": 5000,
     "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
     "spark.yarn.appMasterEnv.SPARK_LOCAL_HOSTNAME": "localhost",
     "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
