@@ -28,9 +28,10 @@ help: ## list the targets
 
 setup: $(VENV)/.installed $(JAVA_HOME_FILE) $(JAVA_CLASSES) ## build .venv with the package, and find or install Java
 
-# The run that leaves the archive of classes is the same, and shown instead where it was part of this very make.
+# The run that leaves the archive of classes is the same, and shown instead where it was part of this very make, with the
+# settings that the next one has.
 demo: setup ## label a small data set with planted quality and show what came out
-	@$(if $(HAS_RUN_DEMO),cat $(JAVA_CLASSES).log,$(USE_JAVA) $(VENV)/bin/python tests/demo.py)
+	@$(if $(HAS_RUN_DEMO),sed 's|$(JAVA_CLASSES).conf|conf/local.conf|' $(JAVA_CLASSES).log,$(USE_JAVA) $(VENV)/bin/python tests/demo.py)
 
 # Tests run side by side, one a core; threads of BLAS beyond that wait for one another, and each keeps a core busy.
 test test-lowest test-yarn: export OPENBLAS_NUM_THREADS := 1

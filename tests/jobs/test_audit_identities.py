@@ -64,11 +64,10 @@ def audit(run_job, folder, destination, images="images.parquet", features="featu
     return run_job("audit_identities", *options(**places, **flags))
 
 
-def audit_list(run_job, folder, destination, identities, **flags):
-    """Audit another list by what the first audit learned."""
-    write_list(folder / f"{destination}.parquet", identities)
-    result = audit(run_job, folder, destination, f"{destination}.parquet", reference=folder / "audit", **flags)
-    assert result.returncode == 0, result.stderr
+@pytest.fixture(scope="module")
+def whole(spark, folder):
+    """The tables of the first audit."""
+    return tables(spark, folder / "audit")
 
 
 def tables(spark, folder):
@@ -86,8 +85,8 @@ def assert_same(row, expected):
     assert numbers == pytest.approx({name: expected[name] for name in numbers}, abs=1e-5)
 
 
-def test_the_tables_and_what_is_told_agree(spark, folder, data):
-    images, identities, pairs = tables(spark, folder / "audit")
+def test_the_tables_and_what_is_told_agree(folder, data, whole):
+    images, identities, pairs = whole
     summary = json.loads((folder / "audit" / "summary.json").read_text(encoding="utf-8"))
     assert images.keys() == data.identities.keys()
     verdicts = [row["verdict"] for row in images.values()]
@@ -104,8 +103,8 @@ def test_the_tables_and_what_is_told_agree(spark, folder, data):
     assert "1 pairs of identities seem to be one person each: 2 names of 1 persons" in told
 
 
-def test_the_page_shows_who_is_meant(spark, folder, browser, data):
-    images, _, pairs = tables(spark, folder / "audit")
+def test_the_page_shows_who_is_meant(folder, browser, data, whole):
+    images, _, pairs = whole
     visit = Visit(browser, folder / "audit" / "report.html")
     assert visit.messages == []
     assert [url for url in visit.requests if not url.startswith("data:")] == [visit.address]
@@ -135,63 +134,54 @@ def case(visit, section, name):
     return found[0], [tuple(round(value, -1) for value in picture.getpixel((30, 30))) for picture in pictures]
 
 
-def test_the_images_of_one_identity_get_what_the_whole_run_gave_them(spark, folder, run_job, data):
-    images, identities, pairs = tables(spark, folder / "audit")
-    # One of two names of a person, and an image of somebody else.
-    own = {path: identity for path, identity in data.identities.items() if identity == "q18"}
-    audit_list(run_job, folder, "one", own)
-    some, found, named = tables(spark, folder / "one")
-    assert {row["verdict"] for row in some.values()} == {"own", "other"}
-    for path, row in some.items():
-        assert_same(row, images[path])
-    assert_same(found["q18"], identities["q18"])
-    assert named.keys() == {("p18", "q18")}
-    assert_same(named["p18", "q18"], pairs["p18", "q18"])
-
-
-def test_labels_are_measured_by_the_reference_of_an_audit_and_audits_by_that_of_labels(spark, folder, run_job):
+def test_labels_learn_the_reference_that_an_audit_learns(folder, run_job):
     places = {"image_list_file": folder / "images.parquet", "feature_root": folder / "features"}
-    for name, flags in (("labels", {"method": "margin"}), ("measured", {"reference": folder / "audit"})):
-        result = run_job("generate_labels", *options(**places, score_dst=folder / name, **flags))
-        assert result.returncode == 0, result.stderr
-    fingerprints = {
+    result = run_job("generate_labels", *options(**places, score_dst=folder / "labels", method="margin"))
+    assert result.returncode == 0, result.stderr
+    audited, labelled = (
         json.loads((folder / name / "summary.json").read_text(encoding="utf-8"))["reference"]["fingerprint"]
-        for name in ("audit", "labels", "measured")
-    }
-    assert len(fingerprints) == 1
-    assert audit(run_job, folder, "by-labels", reference=folder / "labels").returncode == 0
-    images, identities, pairs = tables(spark, folder / "audit")
-    again = tables(spark, folder / "by-labels")
-    for table, expected in zip(again, (images, identities, pairs), strict=True):
-        assert table.keys() == expected.keys()
-        for key, row in table.items():
-            assert_same(row, expected[key])
+        for name in ("audit", "labels")
+    )
+    assert audited == labelled
 
 
 @pytest.mark.lowest_versions
-def test_moving_one_image_changes_two_identities_and_no_others_and_a_tree_gives_what_parquet_gives(
-    spark, folder, run_job, data
+def test_by_the_first_audit_an_image_that_moves_changes_two_identities_and_no_others_whoever_is_listed(
+    spark, folder, run_job, data, whole
 ):
-    for path, vector in data.vectors.items():
+    """And a tree gives what Parquet gives."""
+    # A person under two names, of which one is not listed.
+    listed = {path: name for path, name in data.identities.items() if name != "p18"} | {"p9/0.jpg": "p12"}
+    for path in listed:
         file = folder / "tree" / f"{path.removesuffix('.jpg')}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file, vector)
-    images, identities, pairs = tables(spark, folder / "audit")
-    of_tree = {"features": "tree", "partition_by": "bucket"}
-    audit_list(run_job, folder, "one-moved", data.identities | {"p9/0.jpg": "p12"}, **of_tree)
-    moved, found, named = tables(spark, folder / "one-moved")
+        np.save(file, data.vectors[path])
+    write_list(folder / "moved.parquet", listed)
+    by_first = {"reference": folder / "audit", "partition_by": "bucket"}
+    result = audit(run_job, folder, "moved", "moved.parquet", "tree", **by_first)
+    assert result.returncode == 0, result.stderr
+    images, identities, pairs = whole
+    moved, found, named = tables(spark, folder / "moved")
     assert (moved["p9/0.jpg"]["verdict"], moved["p9/0.jpg"]["suggested_identity"]) == ("other", "p9")
-    assert moved.keys() == images.keys()
-    assert found.keys() == identities.keys()
-    assert named.keys() == pairs.keys()
+    assert moved.keys() == listed.keys()
+    assert found.keys() == identities.keys() - {"p18"}
     for path, row in moved.items():
         if row["identity"] not in ("p9", "p12"):
             assert_same(row, images[path])
     for identity, row in found.items():
         if identity not in ("p9", "p12"):
             assert_same(row, identities[identity])
-    for names, row in named.items():
-        assert_same(row, pairs[names])
+    assert named.keys() == pairs.keys() == {("p18", "q18")}
+    assert_same(named["p18", "q18"], pairs["p18", "q18"])
+
+
+def test_a_reference_measures_one_identity_too_and_no_images_of_another_model(folder, run_job, data):
+    write_list(folder / "alone.parquet", {path: name for path, name in data.identities.items() if name == "q18"})
+    write_features(folder / "short", {path: vector[:40] for path, vector in data.vectors.items()})
+    result = audit(run_job, folder, "refused", "alone.parquet", "short", reference=folder / "audit")
+    assert result.returncode == 2
+    # Of the list nothing is told.
+    assert "the reference has 64 values, and the features have 40" in message(result)
 
 
 @pytest.mark.parametrize(

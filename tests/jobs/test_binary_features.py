@@ -31,19 +31,18 @@ def binary(tmp_path, run_job):
     return BinaryInputs(tmp_path, run_job)
 
 
-@pytest.fixture(scope="module")
-def expected(spark, tmp_path_factory, run_job):
-    """Labels of the same features as float32."""
-    binary = BinaryInputs(tmp_path_factory.mktemp("float32"), run_job)
+def test_a_job_refuses_bytes_of_another_type_and_takes_them_by_its_name_which_does_a_store_no_harm(
+    spark, binary, tmp_path
+):
     binary.write_bytes("float32")
-    return binary.labels(spark)
-
-
-def test_a_job_refuses_bytes_of_another_type_and_takes_them_by_its_name(spark, binary, expected):
+    words = ["--source", binary.features, "--dst", tmp_path / "store", "--id-key-index", "-2"]
+    assert binary.run_job("import_features", *words).returncode == 0
     binary.write_bytes("float64")
     refused(binary, f"--feature-root {binary.features}: 'feature' is bytes", "--feature-type", "float64")
     binary.flags["feature_type"] = "float64"
-    assert binary.labels(spark) == pytest.approx(expected, abs=1e-3)
+    found = binary.labels(spark)
+    binary.features, binary.destination = tmp_path / "store", tmp_path / "of-store"
+    assert binary.labels(spark) == pytest.approx(found, abs=1e-3)
 
 
 @pytest.mark.parametrize("feature_type", ["float16", "npy"])
@@ -63,11 +62,3 @@ def test_an_import_refuses_them_too_and_keeps_what_they_hold_as_float32(binary, 
     assert stored == {
         key_of(path): vector.astype(kept).astype(np.float32).tobytes() for path, vector in VECTORS.items()
     }
-
-
-def test_a_store_knows_its_type_and_naming_another_does_no_harm(spark, binary, expected, tmp_path):
-    words = ["--source", binary.features, "--dst", tmp_path / "store", "--id-key-index", "-2"]
-    assert binary.run_job("import_features", *words).returncode == 0
-    binary.features = tmp_path / "store"
-    binary.flags["feature_type"] = "float64"
-    assert binary.labels(spark) == pytest.approx(expected, abs=1e-3)

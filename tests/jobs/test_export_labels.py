@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from fiqa_spark import read_labels, schemas
+from fiqa_spark.errors import InputError
 from fiqa_spark.methods.results import write_result
+from fiqa_spark.pipelines.text_formats import check_paths
 from tests.jobs.running import message, options
 
 PATHS = ["b/2.jpg", "a/1.jpg", 'c/"x", y.jpg', "é/漢 1.jpg", " d/1.jpg", "a/2.jpg"]
@@ -37,24 +39,20 @@ def export(run_job, folder, labels, text_format, *, destination=None, **changes)
     ), place
 
 
-def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_the_list(folder, run_job):
-    result, place = export(run_job, folder, "plain", "tface", image_root="/faces")
+def test_tface_lines_are_absolute_paths_and_scores_in_the_order_of_a_list_that_is_read_in_several_pieces(
+    folder, run_job
+):
+    # Small files are read in other pieces than alone.
+    others = [f"others/{number:040d}.jpg\n" for number in range(4000)]
+    lines = [*others[:3000], f"{PLAIN[2]}\n", *others[3000:], f"{PLAIN[0]}\n", "z/none.jpg\n", f"{PLAIN[1]}\n"]
+    (folder / "long.txt").write_text("".join(lines), encoding="utf-8")
+    changes = {"image_root": "/faces", "image_list_file": folder / "long.txt"}
+    result, place = export(run_job, folder, "plain", "tface", **changes)
     assert result.returncode == 0, result.stderr
-    lines = ["/faces/a/2.jpg\t20.000000", "/faces/a/1.jpg\t10.000000", "/faces/b/2.jpg\t0.000000"]
+    lines = ["/faces/a/2.jpg\t20.000000", "/faces/b/2.jpg\t0.000000", "/faces/a/1.jpg\t10.000000"]
     assert place.read_text(encoding="utf-8") == "".join(f"{line}\n" for line in lines)
     assert "4 images, 3 with a label and 1 without" in result.stdout
     assert not list(folder.glob(".plain*"))
-
-
-def test_a_list_that_is_read_in_several_pieces_sets_the_order(folder, run_job):
-    # Small files are read in other pieces than alone.
-    others = [f"others/{number:040d}.jpg\n" for number in range(4000)]
-    lines = [*others[:3000], f"{PLAIN[2]}\n", *others[3000:], f"{PLAIN[0]}\n", f"{PLAIN[1]}\n"]
-    (folder / "long.txt").write_text("".join(lines), encoding="utf-8")
-    changes = {"image_root": "/faces", "image_list_file": folder / "long.txt"}
-    result, place = export(run_job, folder, "plain", "tface", destination="long", **changes)
-    assert result.returncode == 0, result.stderr
-    assert [line.split("\t")[0] for line in place.read_text().splitlines()] == [f"/faces/{PLAIN[n]}" for n in (2, 0, 1)]
 
 
 def test_seed_is_a_file_a_round_and_one_of_labels(folder, run_job):
@@ -89,12 +87,10 @@ def test_json_lines_hold_every_column(folder, spark, run_job):
     assert objects == [stored[item["path"]] for item in objects]
 
 
-def test_a_path_with_white_space_is_refused_by_name_for_tface(folder, run_job):
-    result, place = export(run_job, folder, "all", "tface", image_root="/faces")
-    assert result.returncode == 2
-    assert "has white space" in message(result)
-    assert "'/faces/ d/1.jpg'" in message(result)
-    assert not place.exists()
+def test_a_path_with_white_space_is_refused_by_name(spark):
+    labels = spark.createDataFrame([(path,) for path in PATHS], "path string")
+    with pytest.raises(InputError, match=r"path ' d/1\.jpg' has white space"):
+        check_paths(labels, absolute=False)
 
 
 def test_a_relative_path_is_refused_for_tface(folder, run_job):

@@ -6,27 +6,33 @@ import unicodedata
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import functions as F
 
 from fiqa_spark import LabelSettings, read_labels
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.image_list import check_images, identified_images
-from fiqa_spark.inputs.repeated_keys import check_keys_differ
+from fiqa_spark.inputs.repeated_keys import check_keys_differ, facts_of_paths
 from tests.jobs.inputs import PATHS, refused
 from tests.labelling import embeddings_of, images_frame
 
+OF_ONE_KEY = ("p0/0.png", "./p0/0.jpg", "p0//0.jpg", "p0/./0.jpg", "/p0/0.jpg", "p0/0.JPG", "p0/0")
 
-@pytest.mark.parametrize(
-    "other", ["p0/0.png", "./p0/0.jpg", "p0//0.jpg", "p0/./0.jpg", "/p0/0.jpg", "p0/0.JPG", "p0/0"]
-)
-def test_two_paths_of_one_key_are_refused(spark, other):
-    first, second = sorted([other, "p0/0.jpg"])
-    error = refusal_of(spark, [*PATHS, other])
+
+def test_two_paths_of_one_key_make_a_list_that_is_looked_at_again(spark):
+    rows = [(other, path) for other in OF_ONE_KEY for path in (*PATHS, other)]
+    lists = keys.with_key(spark.createDataFrame(rows, "other string, path string"), "")
+    facts = lists.groupBy("other").agg(*facts_of_paths(), F.countDistinct("key").alias("keys")).collect()
+    assert {row.other: row["keys"] for row in facts} == dict.fromkeys(OF_ONE_KEY, len(PATHS))
+    for row in facts:
+        assert row.has_odd_path or row.first_form != row.last_form, row.other
+
+
+def test_such_keys_are_counted_and_two_paths_of_one_are_named(spark):
+    error = refusal_of(spark, [*PATHS, *OF_ONE_KEY])
     assert error.setting == "image_list_file"
-    assert error.text.startswith(f"1 key has several images, such as {first!r} and {second!r}")
+    assert error.text.startswith("1 key has several images, such as './p0/0.jpg' and '/p0/0.jpg'")
     assert "keep one image a key" in error.remedy
-
-
-def test_all_such_keys_are_counted(spark):
     assert refusal_of(spark, [*PATHS, "p0/0.png", "p1/1.png", "p1/1.bmp"]).text.startswith("2 keys have several images")
 
 
@@ -39,18 +45,13 @@ def refusal_of(spark, paths):
     return refusal.value
 
 
-def test_paths_below_the_root_and_without_it_are_one_key(inputs):
+def test_paths_below_the_root_and_without_it_are_one_key_of_two_identities_too(inputs):
     inputs.flags["image_root"] = "/photos"
-    inputs.write_list([*PATHS, "/photos/p0/0.jpg"])
+    table = {"path": [*PATHS, "/photos/p0/0.jpg"], "identity": [*(path[:2] for path in PATHS), "p3"]}
+    inputs.list = inputs.folder / "images.parquet"
+    pq.write_table(pa.table(table), inputs.list)
     said = "1 key has several images, such as '/photos/p0/0.jpg' and 'p0/0.jpg'"
     refused(inputs, f"--image-list-file {inputs.list}: {said}", "keep one image a key")
-
-
-def test_a_key_of_two_identities_is_refused_too(inputs):
-    table = {"path": [*PATHS, "p0/0.png"], "identity": [*(path[:2] for path in PATHS), "p3"]}
-    pq.write_table(pa.table(table), inputs.list.with_suffix(".parquet"))
-    inputs.list = inputs.list.with_suffix(".parquet")
-    refused(inputs, "1 key has several images, such as 'p0/0.jpg' and 'p0/0.png'")
 
 
 def test_a_list_of_uniform_paths_is_not_looked_at_again():

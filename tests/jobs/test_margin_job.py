@@ -23,7 +23,6 @@ def margins(tmp_path_factory, run_job):
     return planted, result
 
 
-@pytest.mark.lowest_versions
 def test_the_result_is_labels_a_reference_a_page_and_a_summary_that_tells_what_predictions_are_worth(spark, margins):
     planted, result = margins
     folder = planted.folder / "labels"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import read_labels
+from fiqa_spark import read_recognizability
 from tests.jobs.inputs import PATHS, key_of, stored_vectors
 from tests.jobs.running import message, options
 from tests.labelling import DIMENSION, embeddings_of
@@ -97,29 +97,14 @@ def test_a_file_with_a_colon_that_hadoop_would_read_is_named(files, place):
     assert not (files.folder / "out").exists()
 
 
-# Job, its flags, and what is odd of the names in them: what Java or the workers read past Hadoop, and folders, whose
-# files have names of their own, may have a colon; a line break may be anywhere.
-SOUND = {
-    "scores": (
-        "score_recognizability",
-        SCORE,
-        {"feature_root": (COLON, "matrix.npy"), "ui_centroid": (COLON, "centroid.npy"), "score_dst": (COLON, "out")},
-    ),
-    "page": (
-        "evaluate_labels",
-        EVALUATE,
-        {"feature_root": (LINE_BREAK, "features"), "pairs_file": (LINE_BREAK, "pairs.csv"), "dst": (COLON, "out")},
-    ),
-}
-
-
-@pytest.mark.parametrize("result_of_job", SOUND)
-def test_odd_names_that_hadoop_takes_or_does_not_see_do_their_work(files, result_of_job):
-    job, flags, odd = SOUND[result_of_job]
+# What Java or the workers read past Hadoop, and folders, whose files have names of their own, may have a colon; a line
+# break may be anywhere.
+def test_a_page_is_drawn_from_a_matrix_with_a_colon_and_pairs_with_a_line_break(files):
+    odd = {"feature_root": (COLON, "matrix.npy"), "pairs_file": (LINE_BREAK, "pairs.csv"), "dst": (COLON, "out")}
     names = {option: files.renamed(source, f"{name} {source}") for option, (name, source) in odd.items()}
-    result = files.run(job, **{**flags, **names})
+    result = files.run("evaluate_labels", **{**EVALUATE, "rows_list": "rows.txt", **names})
     assert result.returncode == 0, result.stderr
-    assert [path.name for path in files.folder.glob("*out")] == [names.get("score_dst") or names["dst"]]
+    assert [path.name for path in files.folder.glob("*out")] == [names["dst"]]
 
 
 @pytest.mark.parametrize("job", ["generate_labels", "import_features"])
@@ -138,22 +123,25 @@ def test_colons_in_a_tree_of_npy_files_and_in_its_own_name_and_line_breaks_anywh
     changes = {"p0/0.jpg": "p0/0:x.jpg", "p1/1.jpg": "p1/1:x.jpg"}
     listed = [changes.get(path, path).replace("p2", "p:2") for path in PATHS]
     files.write_text("images.txt", "".join(f"{path}\n" for path in listed))
-    places = {"image_list_file": "images.txt", "feature_root": "tree", "score_dst": "out"}
+    places = {"image_list_file": "images.txt", "score_dst": "out"}
     names = {option: files.renamed(source, f"{LINE_BREAK} {source}") for option, source in places.items()}
-    result = files.run("generate_labels", **{**LABEL, **names})
+    names |= {"feature_root": files.renamed("tree", f"{COLON} {LINE_BREAK} tree")}
+    names |= {"ui_centroid": files.renamed("centroid.npy", f"{COLON} centroid.npy")}
+    result = files.run("score_recognizability", **{**SCORE, **names})
     assert result.returncode == 0, result.stderr
     assert [path.name for path in files.folder.glob("*out")] == [names["score_dst"]]
-    rows = read_labels(spark, files.folder / names["score_dst"]).collect()
+    rows = read_recognizability(spark, files.folder / names["score_dst"]).collect()
     assert {row.path: row.status for row in rows} == dict.fromkeys(listed, "ok")
-    tree = files.renamed(names["feature_root"], f"{COLON} tree")
-    result = files.run("import_features", **{**IMPORT, "source": tree, "dst": f"{COLON} store"})
+    result = files.run("import_features", **{**IMPORT, "source": names["feature_root"], "dst": f"{COLON} store"})
     assert result.returncode == 0, result.stderr
     assert stored_vectors(files.folder / f"{COLON} store").keys() == {key_of(path) for path in listed}
 
 
 def test_folders_with_a_colon_give_labels_and_exported_ones_may_have_it_too(files, run_job):
-    places = {"image_list_file": "list", "feature_root": "features"}
-    names = {option: files.renamed(source, f"{COLON} {source}") for option, source in places.items()}
+    names = {
+        "image_list_file": files.renamed("list", f"{COLON} list"),
+        "feature_root": files.renamed("features", f"{COLON} {LINE_BREAK} features"),
+    }
     result = files.run("generate_labels", **{**LABEL, **names, "score_dst": f"{COLON} out"})
     assert result.returncode == 0, result.stderr
     assert (files.folder / f"{COLON} out").exists()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from fiqa_spark import read_audit, read_labels, read_recognizability
+from fiqa_spark.methods.identities.references import read_audit_reference, read_centres
 from fiqa_spark.pipelines.jobs import JOBS
 from fiqa_spark.runtime.settings import fields_of
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.evaluating import QUALITIES
 from tests.jobs.inputs import PATHS, Inputs, key_of, stored_vectors
 from tests.jobs.running import options
@@ -27,37 +29,38 @@ ROWS = {"feature_root": "features.npy", "rows_list": "rows.txt"}
 SELECTED = {"labels": "labels", "audit": "audit", "recognizability": "scores"}
 RUNS = {
     "labels": ("generate_labels", "score_dst", {**LISTED, "feature_root": "features"}),
-    "labels by a reference": (
+    "audited": ("audit_identities", "dst", {**LISTED, **ROWS, "reference": "labels"}),
+    "labels updated": (
         "generate_labels",
         "score_dst",
-        {**LISTED, "feature_root": "store", "reference": "labels"},
+        {**LISTED, **ROWS, "reference": "audited", "update": "labels"},
     ),
-    "labels updated": ("generate_labels", "score_dst", {**LISTED, **ROWS, "update": "labels"}),
     "scores by a list": (
         "score_recognizability",
         "score_dst",
-        {**LISTED, "feature_root": "tree", "ui_list_file": "known.txt"},
+        {**LISTED, "feature_root": "store", "ui_list_file": "known.txt"},
     ),
     "scores by a centroid": (
         "score_recognizability",
         "score_dst",
         {**LISTED, **ROWS, "ui_centroid": "centroid.npy"},
     ),
-    "curves": ("evaluate_labels", "dst", {**ROWS, "labels": ("labels", "scores.txt"), "pairs_file": "pairs.csv"}),
+    "curves": (
+        "evaluate_labels",
+        "dst",
+        {**ROWS, "labels": "labels", "pairs_file": "pairs.csv", "groups": "groups.csv"},
+    ),
     "curves by judges": (
         "evaluate_labels",
         "dst",
-        {"judge": ("features", "tree"), "labels": "scores.txt", "groups": "groups.csv"},
+        {"judge": ("features", "tree"), "labels": "scores.txt", "pairs_file": "pairs.csv"},
     ),
-    "audited": ("audit_identities", "dst", {**LISTED, "feature_root": "features"}),
-    "audited by a reference": ("audit_identities", "dst", {**LISTED, **ROWS, "reference": "audited"}),
-    "import": ("import_features", "dst", {"source": "features"}),
-    "import of a matrix": ("import_features", "dst", {"source": "features.npy", "rows_list": "rows.txt"}),
+    "import": ("import_features", "dst", {"source": "features.npy", "rows_list": "rows.txt"}),
     "export": ("export_labels", "dst", {**LISTED, "labels": "labels"}),
     "selection": ("select_images", "dst", {**LISTED, **SELECTED}),
 }
 FLAGS = {
-    "generate_labels": {"id_key_index": -2, "pool_size": 50, "estimator": "exact", "partition_by": "identity"},
+    "generate_labels": {"id_key_index": -2, "method": "margin", "partition_by": "identity"},
     "score_recognizability": {"id_key_index": -2},
     "audit_identities": {"id_key_index": -2},
     "evaluate_labels": {"id_key_index": -2, "at_fmr": 0.1},
@@ -152,7 +155,7 @@ def labels_of(spark, place):
 def test_labels_are_of_the_people_of_their_own_folder(spark, world):
     expected = labels_of(spark, world.run("labels"))
     assert sorted(expected) == PATHS
-    assert labels_of(spark, world.run("labels by a reference")) == expected
+    world.run("audited")
     updated = world.run("labels updated")
     assert labels_of(spark, updated) == expected
     assert summary_of(updated)["update"]["taken_over"]["images"] == len(PATHS)
@@ -172,29 +175,36 @@ def test_scores_are_of_the_people_of_their_own_folder(spark, world):
 
 
 def test_audits_are_of_the_people_of_their_own_folder(spark, world):
-    first, again = (
-        {row.path: (row.verdict, round(row.membership, 4)) for row in read_audit(spark, str(place)).images.collect()}
-        for place in map(world.run, ("audited", "audited by a reference"))
-    )
-    assert sorted(first) == PATHS
-    assert again == first
+    world.run("labels")
+    place = world.run("audited")
+    images = read_audit(spark, place).images.collect()
+    assert {row.path: row.verdict for row in images} == {**dict.fromkeys(PATHS, "own"), "p0/2.jpg": "unlike"}
+    labelled = summary_of(world.folder / "labels")["reference"]["fingerprint"]
+    assert summary_of(place)["reference"]["fingerprint"] == labelled
+    storage = Storage(spark)
+    margins, audit = read_audit_reference(storage, str(place))
+    assert margins.fingerprint == labelled
+    assert sorted(row.identity for row in read_centres(spark, storage, audit).collect()) == ["p0", "p1", "p2", "p3"]
 
 
 def test_curves_are_of_the_people_of_their_own_folder(world):
+    world.run("labels")
     by_pairs = summary_of(world.run("curves"))
     found = [by_pairs["pairs"][name] for name in ("images", "mated", "non_mated")]
     assert found == [len(PATHS), 25, 95]
-    assert [labels["statuses"] for labels in by_pairs["label_sets"]] == 2 * [{"ok": len(PATHS)}]
+    assert by_pairs["groups"]["images"] == len(PATHS)
+    assert {each["group"] for each in by_pairs["groups"]["labels"]} == {"x", "y"}
     by_judges = summary_of(world.run("curves by judges"))
     assert {each["judge"] for each in by_judges["comparisons"]} == {"features", "tree"}
-    assert (by_judges["pairs"]["images"], by_judges["groups"]["images"]) == (len(PATHS), len(PATHS))
-    assert {each["group"] for each in by_judges["groups"]["labels"]} == {"x", "y"}
+    assert by_judges["pairs"]["images"] == len(PATHS)
+    for curves in (by_pairs, by_judges):
+        assert [labels["statuses"] for labels in curves["label_sets"]] == [{"ok": len(PATHS)}]
 
 
-@pytest.mark.parametrize("name", ["import", "import of a matrix"])
-def test_stores_are_of_the_people_of_their_own_folder(world, name):
-    place = world.folder / "store" if name == "import" else world.run(name)
-    assert stored_vectors(place) == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
+def test_stores_are_of_the_people_of_their_own_folder(world):
+    assert stored_vectors(world.folder / "store") == {
+        key_of(path): vector.tobytes() for path, vector in VECTORS.items()
+    }
 
 
 def test_exports_are_of_the_people_of_their_own_folder(spark, world):

@@ -78,7 +78,9 @@ def test_templates_are_those_of_a_plain_loop(recognizing, full):
         assert row["recognizable_images"] == sum(full[0][path].recognizable for path in paths)
 
 
-def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_run(spark, recognizing, full, run_job):
+@pytest.fixture(scope="module")
+def later(recognizing, full, run_job):
+    """The folder of scores by the centroid of the full run of some images, which are not cut at 1."""
     some = FACES.paths[::5]
     flags = {
         "image_list_file": recognizing.write_list("some.txt", some),
@@ -86,40 +88,41 @@ def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_ru
         "ui_centroid": recognizing.folder / "full" / "ui_centroid.npy",
         "partition_by": "bucket",
     }
-    result = run_job("score_recognizability", *recognizing.arguments("later", **flags))
+    result = run_job("score_recognizability", *recognizing.arguments("later", "--no-clip", **flags))
     assert result.returncode == 0, result.stderr
-    assert recognizing.scores(spark, "later") == {path: full[0][path] for path in some}
-    assert list((recognizing.folder / "later" / "recognizability").glob("identity_bucket=*"))
     assert "sample" not in result.stdout
-    assert "templates" not in [path.name for path in (recognizing.folder / "later").iterdir()]
+    return recognizing.folder / "later"
+
+
+def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_run(spark, recognizing, full, later):
+    scores = recognizing.scores(spark, "later")
+    cut = {path: {**row.asDict(), "ers": min(row.ers, 1.0)} for path, row in scores.items()}
+    assert cut == {path: full[0][path].asDict() for path in FACES.paths[::5]}
+    assert max(row.ers for row in scores.values()) > 1
+    assert list((later / "recognizability").glob("identity_bucket=*"))
+    assert "templates" not in [path.name for path in later.iterdir()]
     first, again = (recognizing.folder / name / "ui_centroid.npy" for name in ("full", "later"))
     assert first.read_bytes() == again.read_bytes()
     assert recognizing.summary("later")["ui_centroid"]["path"] == f"file:{first}"
-    one = recognizing.write_list("one.txt", ["p1/0.jpg"])
-    flags = {**flags, "image_list_file": one, "feature_root": recognizing.folder / "features"}
-    result = run_job("score_recognizability", *recognizing.arguments("later", "--overwrite", **flags))
-    assert result.returncode == 0, result.stderr
-    assert recognizing.scores(spark, "later") == {"p1/0.jpg": full[0]["p1/0.jpg"]}
 
 
-@pytest.mark.parametrize("form", ["parquet", "tree"])
-def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing, full, run_job, form):
-    known, features = sorted(FACES.unrecognizable), recognizing.folder / "features"
-    clean = sorted(set(FACES.paths) - FACES.unrecognizable)
-    if form == "tree":
-        clean, features = clean[::10], recognizing.folder / "tree"
-        for path in [*clean, *known]:
-            file = (features / path).with_suffix(".npy")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, FACES.vectors[path])
+def test_known_unrecognizable_images_in_any_form_need_not_be_in_the_list(spark, recognizing, full, run_job):
+    known, features = sorted(FACES.unrecognizable), recognizing.folder / "tree"
+    clean = sorted(set(FACES.paths) - FACES.unrecognizable)[::10]
+    for path in [*clean, *known]:
+        file = (features / path).with_suffix(".npy")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, FACES.vectors[path])
+    insightface = [f"1\t/data/faces/{path}\t0" for path in [*known, known[3], "p0/unknown.jpg"]]
     flags = {
         "image_list_file": recognizing.write_list("clean.txt", clean),
-        "ui_list_file": recognizing.write_list("known.txt", [*known, known[3], "p0/unknown.jpg"]),
+        "ui_list_file": recognizing.write_list("known.lst", insightface),
+        "image_root": "/data/faces",
         "feature_root": features,
     }
-    result = run_job("score_recognizability", *recognizing.arguments(f"by-list-{form}", **flags))
+    result = run_job("score_recognizability", *recognizing.arguments("by-list", **flags))
     assert result.returncode == 0, result.stderr
-    scores = recognizing.scores(spark, f"by-list-{form}")
+    scores = recognizing.scores(spark, "by-list")
     assert sorted(scores) == clean
     # The cluster was found to hold the same images.
     for path, row in scores.items():
@@ -127,16 +130,21 @@ def test_known_unrecognizable_images_need_not_be_in_the_list(spark, recognizing,
     assert f"1 of 46 images in {flags['ui_list_file']} have no feature that can be used" in result.stderr
     assert "close to the mean" not in result.stderr
     assert "UI images  45 images of 45 identities, cohesion 0." in result.stdout
-    centroid = recognizing.summary(f"by-list-{form}")["ui_centroid"]
+    assert f"46 listed in {flags['ui_list_file']}" in result.stdout
+    centroid = recognizing.summary("by-list")["ui_centroid"]
     assert (centroid["source"], centroid["listed"], centroid["cluster"]["images"]) == ("list", 46, 45)
 
 
-def test_a_list_of_images_that_are_like_all_others_is_told(recognizing, full, run_job):
+def test_a_list_of_images_that_are_like_all_others_is_told(recognizing, run_job):
     ordinary = recognizing.write_list("ordinary.txt", FACES.paths)
-    result = run_job("score_recognizability", *recognizing.arguments("ordinary", ui_list_file=ordinary))
+    # Of those that are known most are not in the list.
+    flags = {"image_list_file": recognizing.write_list("few.txt", FACES.paths[::50]), "ui_list_file": ordinary}
+    result = run_job("score_recognizability", *recognizing.arguments("ordinary", **flags))
     assert result.returncode == 0, result.stderr
     assert "the UI centroid lies close to the mean of all embeddings" in result.stderr
     assert f"scores may say little, check {ordinary}" in result.stderr
+    centroid = recognizing.summary("ordinary")["ui_centroid"]
+    assert (centroid["listed"], centroid["cluster"]["images"]) == (540, 540)
 
 
 def test_scores_are_exported_in_every_format(recognizing, full, run_job):
@@ -167,15 +175,8 @@ def test_scores_are_exported_in_every_format(recognizing, full, run_job):
     assert {item["path"]: item["ers"] for item in objects} == scores
 
 
-def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing, full, run_job):
-    centroid = recognizing.folder / "full" / "ui_centroid.npy"
-    words = recognizing.arguments("unclipped", "--no-clip", ui_centroid=centroid)
-    assert run_job("score_recognizability", *words).returncode == 0
-    flags = {
-        "labels": recognizing.folder / "unclipped",
-        "image_root": "/faces",
-        "dst": recognizing.folder / "above.txt",
-    }
+def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing, later, run_job):
+    flags = {"labels": later, "image_root": "/faces", "dst": recognizing.folder / "above.txt"}
     result = run_job("export_labels", *options(format="tface", **flags))
     assert result.returncode == 2
     assert "has the score 1" in message(result)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from tests.labelling import embeddings_of, label_rows, paths_of
-from tests.on_lowest import on_lowest
 from tests.session_settings import session_with
 
 SCHEMA = pa.schema([("identity_key", pa.int64()), ("image_hash", pa.int64()), ("row", pa.int64())])
@@ -61,15 +60,15 @@ def test_rows_are_joined_in_any_order_and_as_few_as_wanted(sizes, data):
     np.testing.assert_array_equal(joined.usable, order % 3 > 0)
 
 
-@pytest.mark.parametrize("estimator", on_lowest(["sampled", "exact"], "exact"))
-def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(spark, monkeypatch, estimator):
+@pytest.mark.lowest_versions
+def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(spark, monkeypatch):
     paths = paths_of([60, 5, 2, 33])
     vectors = embeddings_of(paths)
     del vectors["p0/7.jpg"]
     vectors["p0/8.jpg"] = np.full(24, np.nan)
     # Repeated lines, one without a feature, one without an identity, one that stands alone.
     listed = [*paths, "p0/9.jpg", "p3/1.jpg", "p3/1.jpg", "alone.jpg", "p9/1.jpg"]
-    settings = {"estimator": estimator, "intra_pool_size": 9}
+    settings = {"estimator": "exact", "intra_pool_size": 9}
     expected = label_rows(spark, listed, vectors, **settings)
     monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
     with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "7"}):
@@ -79,5 +78,4 @@ def test_an_identity_that_waits_on_disk_gets_the_labels_that_it_gets_in_memory(s
         assert found[path].status == row.status
         assert (found[path].intra_count, found[path].inter_count) == (row.intra_count, row.inter_count)
         assert found[path].label == (None if row.label is None else pytest.approx(row.label, abs=1e-3))
-    if estimator == "exact":
-        assert {found[f"p0/{number}.jpg"].intra_count for number in range(7)} == {8}
+    assert {found[f"p0/{number}.jpg"].intra_count for number in range(7)} == {8}

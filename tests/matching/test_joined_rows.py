@@ -19,6 +19,7 @@ from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
 from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
+from tests.on_lowest import on_lowest
 
 SIZES = [120, 4, 6, 1, 30, 9]
 PATHS = paths_of(SIZES)
@@ -83,10 +84,12 @@ def assert_alike(found, expected, tolerance):
                 assert found[path][name] == value, (path, name)
 
 
-# The simplest, and the one that takes most columns of the images along.
+# The simplest, and the one that takes most columns of the images along: each with the precision of a store, and how far
+# labels may differ. Whole numbers move a similarity by some 1e-4 at 24 values.
+HALVES = MarginSettings(id_key_index=-2, half_mates=True, load_feature=True)
 METHODS = {
-    "sdd-fiqa": (SddFiqaMethod, LabelSettings(**SMALL)),
-    "loaded, margin of halves": (MarginMethod, MarginSettings(id_key_index=-2, half_mates=True, load_feature=True)),
+    "sdd-fiqa": (SddFiqaMethod, LabelSettings(**SMALL), "int16", 0.2),
+    "loaded, margin of halves": (MarginMethod, HALVES, "float32", 1e-4),
 }
 
 
@@ -97,18 +100,16 @@ def in_small_batches(monkeypatch):
         monkeypatch.setattr(module, "_BYTES_AT_ONCE", 40 * 24 * 4)
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", on_lowest(METHODS, "loaded, margin of halves"))
 @pytest.mark.usefixtures("in_small_batches")
 def test_a_store_gives_the_labels_of_plain_features(images, features, method):
-    expected, counts = labels_of(*METHODS[method], images, features["plain"])
+    label_method, settings, precision, tolerance = METHODS[method]
+    expected, counts = labels_of(label_method, settings, images, features["plain"])
     statuses = {row["status"] for row in expected.values()}
     assert {"ok", "missing_feature", "invalid_feature"} <= statuses
-    # Whole numbers move a similarity by some 1e-4 at 24 values.
-    for precision, tolerance in (("float32", 1e-4), ("int16", 0.2)):
-        found, found_counts = labels_of(*METHODS[method], images, features[precision])
-        assert_alike(found, expected, tolerance)
-        assert found_counts == counts
+    found, found_counts = labels_of(label_method, settings, images, features[precision])
+    assert_alike(found, expected, tolerance)
+    assert found_counts == counts
 
 
 @pytest.mark.usefixtures("in_small_batches")
@@ -116,15 +117,14 @@ def test_a_store_gives_the_scores_of_plain_features(spark, images, features):
     settings = RecognizabilitySettings(id_key_index=-2)
     centroid = given_centroid(np.arange(24, dtype=np.float32), {"source": "argument"}, setting="ui_centroid")
     found = []
-    for form in ("plain", "float32", "int16"):
+    for form in ("plain", "int16"):
         with planned_by_identity(spark):
             scoring = score_images(images, features[form], settings, Steps(spark), known=centroid, templates=True)
             rows = scoring.scores.select(*schemas.RECOGNIZABILITY.names, schemas.OTHER_LENGTH).collect()
         assert sum(row[schemas.OTHER_LENGTH] for row in rows) == 1
         found.append(({row.path: row.asDict() for row in rows}, scoring.counts.listed))
-    for one, counts in found[1:]:
-        assert_alike(one, found[0][0], 2e-3)
-        assert counts == found[0][1]
+    assert_alike(found[1][0], found[0][0], 2e-3)
+    assert found[1][1] == found[0][1]
 
 
 # Whatever the type of its values: keys are met before vectors are looked at.

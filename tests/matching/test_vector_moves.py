@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import LabelSettings, RecognizabilitySettings, schemas
+from fiqa_spark import LabelSettings, RecognizabilitySettings
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE, open_store, write_store
 from fiqa_spark.inputs.image_list import check_images, identified_images
@@ -18,13 +18,11 @@ from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.matching.join import Matching
 from fiqa_spark.methods.ers.scores import scored_images, templates_of
-from fiqa_spark.methods.labelling import Given, labelled
-from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
 from fiqa_spark.pipelines.jobs import GenerateLabelsSettings
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
-from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
+from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
 
 PATHS = paths_of([5, 4, 6, 1])
 
@@ -195,22 +193,20 @@ def test_a_store_is_read_by_duckdb_as_the_documents_say(store, tmp_path, monkeyp
     np.testing.assert_array_equal(vector, embeddings_of(PATHS)["p0/1.jpg"])
 
 
-def labels_from(spark, features):
-    settings, images = LabelSettings(**SMALL), images_frame(spark, PATHS)
-    with planned_by_identity(spark):
-        labelling = labelled(SddFiqaMethod(settings), images, features, settings, Steps(spark), Given())
-        return sorted(labelling.labels.select(*schemas.LABELS.names).collect())
-
-
 def test_a_store_of_an_earlier_version_is_read_an_image_a_row(spark, features, tmp_path, caplog):
     write_older(spark, tmp_path / "older")
     settings, storage = GenerateLabelsSettings(feature_root=str(tmp_path / "older"), id_key_index=-2), Storage(spark)
     paths = images_frame(spark, PATHS)
     older = open_features(spark, storage, paths, settings, str(tmp_path / "staging"), Steps(spark))
     assert "is of an earlier version, with a row an image; import it again" in caplog.text
-    labels = labels_from(spark, older)
-    assert labels == labels_from(spark, features["store"])
-    assert {row.status for row in labels} == {"ok", "too_few_images"}
+    assert (older.id_key_index, older.stored) == (-2, None)
+    # Whoever reads features takes it for plain ones.
+    found, expected = (
+        sorted(each.table.select("key", "identity_key", "key_hash", "feature").collect())
+        for each in (older, features["plain"])
+    )
+    assert found == expected
+    assert set(older.table.columns) == set(features["plain"].table.columns)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def test_a_list_that_has_not_changed_and_one_whose_changes_have_no_identity_are_
     assert [row.path for row in alone.images.collect()] == ["alone.jpg"]
 
 
+def test_where_all_have_changed_all_are_to_be_computed(spark):
+    new = {f"p9/{number}.jpg": "p9" for number in range(3)}
+    found = to_label(spark, new)
+    assert {row.path for row in found.images.collect()} == new.keys()
+    assert (found.few, found.listed.list_rows, found.taken.counts.images, found.taken.counts.identities) == (3, 3, 0, 0)
+
+
 def test_an_identity_that_a_key_does_not_tell_is_noticed(spark):
     found = to_label(spark, {**KNOWN, "p1/3.jpg": "p2"})
     assert not found.listed.identities_in_keys

@@ -1,6 +1,6 @@
 """Labels whose mates are those of an image's half of its identity, against a plain loop over all pairs of a half."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from tests.session_settings import session_with
 PATHS = paths_of([14, 5, 11, 2, 8, 7])
 SEED, COMPARISONS, ROUNDS, POOL = 7, 3, 3, 25
 VECTORS = embeddings_of(PATHS)
+# Images that a half needs.
+LEAST = {"exact": 3, "sampled": 2}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def rows_of(spark, monkeypatch, estimator):
     monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
     settings = {"seed": SEED, "fix_num": COMPARISONS, "rounds": ROUNDS, "pool_size": POOL, "estimator": estimator}
     with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "3"}):
-        return label_rows(spark, PATHS, VECTORS, half_mates=True, **settings)
+        return label_rows(spark, PATHS, VECTORS, half_mates=True, min_images=LEAST[estimator], **settings)
 
 
 def compared(image, mates, own, first, estimator):
@@ -55,11 +57,11 @@ def test_mates_are_those_of_the_half_and_strangers_those_of_other_identities(spa
     halves = defaultdict(list)
     for path in in_order:
         halves[path.split("/")[0], hashed[path][2]].append(path)
-    assert {1} < {len(mates) for mates in halves.values()}
+    assert {1, 2} < {len(mates) for mates in halves.values()}
     for (person, _), mates in halves.items():
         own = np.array([place for place, path in enumerate(pool) if path.startswith(f"{person}/")], np.intp)
         for image in mates:
-            if len(mates) == 1:
+            if len(mates) < LEAST[estimator]:
                 assert (rows[image].status, rows[image].label) == ("too_few_images", None)
                 continue
             distances = []
@@ -71,11 +73,9 @@ def test_mates_are_those_of_the_half_and_strangers_those_of_other_identities(spa
             assert rows[image].distance == pytest.approx(np.mean(distances), abs=2e-6)
 
 
-def test_an_image_has_the_mates_that_it_has_for_margins(spark):
-    of_distances = label_rows(spark, PATHS, VECTORS, estimator="exact", half_mates=True, min_images=3)
-    of_margins = margin_rows(spark, PATHS, VECTORS, half_mates=True)
-    assert {row.mates for row in of_margins.values()} > {1, 2}
-    for path, row in of_distances.items():
-        # Of whom there are too few is decided by the half too.
-        mates = of_margins[path].mates
-        assert (row.intra_count, row.status) == ((mates, "ok") if mates > 1 else (0, "too_few_images"))
+def test_margins_have_the_same_halves(spark, hashed):
+    sizes = Counter((path.split("/")[0], hashed[path][2]) for path in PATHS)
+    rows = margin_rows(spark, PATHS, VECTORS, half_mates=True, seed=SEED)
+    assert {path: row.mates for path, row in rows.items()} == {
+        path: sizes[path.split("/")[0], hashed[path][2]] - 1 for path in PATHS
+    }

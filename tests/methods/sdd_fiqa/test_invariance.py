@@ -1,7 +1,5 @@
 """Labels depend on seed, keys and identities alone."""
 
-import contextlib
-
 import numpy as np
 import pytest
 
@@ -29,47 +27,23 @@ def assert_same(rows, reference):
             np.testing.assert_allclose(row.round_labels, expected.round_labels, atol=TOLERANCE)
 
 
-@contextlib.contextmanager
-def in_partitions(spark, partitions, rows_at_once):
-    """Spark works in so many partitions, and rows cross to Python so many at a time."""
-    settings = {
-        "spark.sql.shuffle.partitions": partitions,
-        "spark.sql.execution.arrow.maxRecordsPerBatch": rows_at_once,
-    }
-    with pytest.MonkeyPatch.context() as patch, session_with(spark, settings):
-        patch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", partitions)
-        yield
-
-
-def test_one_partition_order_small_batches_and_features_that_no_image_has_change_nothing(spark, reference):
+def test_partitions_order_batches_scaling_and_features_that_no_image_has_change_nothing(spark, reference, monkeypatch):
+    """Neither do identities that wait on disk, nor features that are kept in memory."""
     random = np.random.default_rng(5)
-    vectors = embeddings_of(PATHS)
+    vectors = {path: vector * (number + 1) for number, (path, vector) in enumerate(embeddings_of(PATHS).items())}
     vectors["stranger/1.jpg"] = vectors["p0/0.jpg"]
     shuffled = {path: vectors[path] for path in random.permutation(list(vectors)).tolist()}
-    with in_partitions(spark, 1, 5):
-        images = images_frame(spark, random.permutation(PATHS).tolist()).coalesce(1)
-        assert_same(label_rows(spark, images, features_frame(spark, shuffled).coalesce(1)), reference)
+    settings = {"spark.sql.shuffle.partitions": 7, "spark.sql.execution.arrow.maxRecordsPerBatch": 5}
+    monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", 7)
+    monkeypatch.setattr("fiqa_spark.methods.sdd_fiqa.distances._BYTES_AT_ONCE", 4 * 24 * 8)
+    with session_with(spark, settings):
+        images = images_frame(spark, random.permutation(PATHS).tolist()).repartition(7)
+        features = features_frame(spark, shuffled).repartition(7)
+        assert_same(label_rows(spark, images, features, load_feature=True), reference)
 
 
-def test_many_partitions_scaling_and_keeping_features_in_memory_change_nothing(spark, reference):
-    vectors = {path: vector * (number + 1) for number, (path, vector) in enumerate(embeddings_of(PATHS).items())}
-    with in_partitions(spark, 7, 4096):
-        frames = images_frame(spark, PATHS).repartition(7), features_frame(spark, vectors).repartition(7)
-        assert_same(label_rows(spark, *frames, load_feature=True), reference)
-
-
-def test_another_seed_gives_another_draw(spark, reference):
-    rows = label_rows(spark, PATHS, embeddings_of(PATHS), seed=1)
-    assert any(abs(rows[path].label - reference[path].label) > 1 for path in PATHS if rows[path].label is not None)
-
-
-def test_the_exact_estimator_has_no_draw_of_its_own(spark):
-    vectors = embeddings_of(PATHS)
-    settings = {"estimator": "exact", "pool_size": 1000}
-    first = label_rows(spark, PATHS, vectors, **settings)
-    # Nor one among mates that are no more than count.
-    assert_same(label_rows(spark, PATHS, vectors, seed=9, intra_pool_size=30, **settings), first)
-    assert first["p0/0.jpg"].intra_count == 29
-    assert first["p0/0.jpg"].inter_count == len(PATHS) - 30
-    assert len(first["p0/0.jpg"].round_labels) == 1
-    assert first["p0/0.jpg"].distance_std == 0
+def test_one_partition_changes_nothing(spark, reference, monkeypatch):
+    monkeypatch.setattr("fiqa_spark.inputs.vectors._PARTITIONS_AT_LEAST", 1)
+    with session_with(spark, {"spark.sql.shuffle.partitions": 1}):
+        images, features = images_frame(spark, PATHS), features_frame(spark, embeddings_of(PATHS))
+        assert_same(label_rows(spark, images.coalesce(1), features.coalesce(1)), reference)

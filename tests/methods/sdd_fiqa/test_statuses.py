@@ -5,9 +5,10 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.image_list import with_identities
 from fiqa_spark.inputs.notebook_arguments import given_images
+from fiqa_spark.kernels.label_scale import are_beyond, scaled_labels
 from fiqa_spark.matching.status_counts import ImageCounts
-from fiqa_spark.methods.sdd_fiqa.labels import scale_labels
-from fiqa_spark.methods.sdd_fiqa.ranges import DistanceRanges
+from fiqa_spark.methods.sdd_fiqa.labels import scale_labels, was_beyond
+from fiqa_spark.methods.sdd_fiqa.ranges import DistanceRanges, KnownRanges
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from tests.labelling import DIMENSION, embeddings_of, label_rows, paths_of
 
@@ -19,22 +20,43 @@ def statuses(rows):
     return {path: row.status for path, row in rows.items()}
 
 
+MANY = [f"{copy}{path}" for copy in range(4) for path in PATHS]
+BROKEN = {
+    "0p2/0.jpg": None,
+    "0p2/3.jpg": np.full(DIMENSION, np.nan),
+    "1p2/3.jpg": np.r_[np.inf, np.ones(DIMENSION - 1)],
+    "2p2/3.jpg": np.zeros(DIMENSION),
+    "3p2/3.jpg": np.ones(DIMENSION - 1),
+    "3p4/3.jpg": np.ones(0),
+}
+
+
 @pytest.fixture(scope="module")
-def sound(spark):
-    """Rows of images of which each has what it needs."""
-    return label_rows(spark, PATHS, embeddings_of(PATHS))
+def rows(spark):
+    """Rows of images of which each has what it needs, but for features without direction or of another length."""
+    return label_rows(spark, MANY, {**embeddings_of(MANY), **BROKEN})
+
+
+@pytest.fixture(scope="module")
+def sound(rows):
+    """Rows of the images that are not broken."""
+    return {path: row for path, row in rows.items() if path not in BROKEN}
 
 
 def test_an_image_with_feature_mates_and_strangers_is_ok(sound):
-    rows = sound
-    assert set(statuses(rows).values()) == {"ok"}
-    for row in rows.values():
+    assert statuses(sound) == {path: schemas.OK for path in MANY if path not in BROKEN}
+    for row in sound.values():
         assert 0 <= row.label <= 100
         assert 0 <= row.distance <= 2
         assert row.distance_std >= 0
-        assert (row.intra_count, row.inter_count) == (min(4, SIZES[int(row.identity[1:])] - 1), 4)
+        assert (row.intra_count, row.inter_count) == (min(4, SIZES[int(row.identity[2:])] - 1), 4)
         assert len(row.round_labels) == 3
         assert np.mean(row.round_labels) == pytest.approx(row.label, abs=1e-4)
+
+
+def test_features_without_direction_or_of_another_length_are_invalid(rows):
+    for path in BROKEN:
+        assert (rows[path].status, rows[path].label, rows[path].round_labels) == (schemas.INVALID_FEATURE, None, None)
 
 
 def test_every_round_spans_0_to_100(sound):
@@ -68,20 +90,34 @@ def test_equal_mean_distances_cannot_be_scaled_once():
         scale_labels(None, ranges, "final")
 
 
-def test_features_without_direction_or_of_another_length_are_invalid(spark):
-    many = [f"{copy}{path}" for copy in range(4) for path in PATHS]
-    broken = {
-        "0p2/0.jpg": None,
-        "0p2/3.jpg": np.full(DIMENSION, np.nan),
-        "1p2/3.jpg": np.r_[np.inf, np.ones(DIMENSION - 1)],
-        "2p2/3.jpg": np.zeros(DIMENSION),
-        "3p2/3.jpg": np.ones(DIMENSION - 1),
-        "3p4/3.jpg": np.ones(0),
-    }
-    rows = label_rows(spark, many, {**embeddings_of(many), **broken})
-    assert statuses(rows) == {path: schemas.INVALID_FEATURE if path in broken else schemas.OK for path in many}
-    for path in broken:
-        assert (rows[path].label, rows[path].round_labels) == (None, None)
+BEYOND = {
+    "inside": ((0.3, 0.4, 0.5), False),
+    "at the ends": ((0.1, 0.6, 0.3), False),
+    "below": ((0.05, 0.4, 0.5), True),
+    "above": ((0.3, 0.4, 0.9), True),
+    "below all": ((0.0, 0.1, 0.2), True),
+    "without": ((np.nan, np.nan, np.nan), False),
+}
+"""Distances of three rounds, and whether one of them lies beyond the range of its round."""
+
+
+def test_labels_tell_whether_a_distance_lay_beyond_the_range_of_its_round(spark):
+    known = KnownRanges((0.1, 0.2, 0.3), (0.5, 0.6, 0.7), 0.2, 0.6)
+    distances = np.array([each for each, _ in BEYOND.values()], np.float32)
+    means, scale = distances.mean(axis=1, dtype=np.float64), (known.of_rounds, (known.mean_min, known.mean_max))
+    labels, round_labels = scaled_labels(distances, means, *scale, per_round=True, cut=True)
+    rows = [
+        (name, None, None) if np.isnan(label) else (name, mean, of_rounds)
+        for name, mean, label, of_rounds in zip(
+            BEYOND, means.tolist(), labels.tolist(), round_labels.tolist(), strict=True
+        )
+    ]
+    schema = f"path string, {schemas.DISTANCE} double, {schemas.ROUND_LABELS} array<float>"
+    taken_over = spark.createDataFrame(rows, schema).select("path", was_beyond(known)).collect()
+    expected = {name: beyond for name, (_, beyond) in BEYOND.items()}
+    # The job counts it of labels that it computes, and of those that it takes over.
+    assert dict(zip(BEYOND, are_beyond(distances, known.of_rounds).tolist(), strict=True)) == expected
+    assert dict(map(tuple, taken_over)) == expected
 
 
 @pytest.fixture(scope="module")
