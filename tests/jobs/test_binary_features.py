@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import read_labels
 from tests.jobs.inputs import PATHS, Inputs, key_of, refused, stored_vectors
 from tests.labelling import embeddings_of
+from tests.opened_features import opened, vectors_of
 from tests.vectors_as_bytes import AS_BYTES
 
 VECTORS = embeddings_of(PATHS)
@@ -20,29 +20,25 @@ class BinaryInputs(Inputs):
         content = pa.array([AS_BYTES[feature_type](vector) for vector in VECTORS.values()], pa.binary())
         pq.write_table(pa.table({"path": list(VECTORS), "feature": content}), self.features / "part-0.parquet")
 
-    def labels(self, spark):
-        result = self.run()
-        assert result.returncode == 0, result.stderr
-        return {row.path: row.label for row in read_labels(spark, str(self.destination)).collect()}
-
 
 @pytest.fixture
 def binary(tmp_path, run_job):
     return BinaryInputs(tmp_path, run_job)
 
 
-def test_a_job_refuses_bytes_of_another_type_and_takes_them_by_its_name_which_does_a_store_no_harm(
-    spark, binary, tmp_path
-):
+def test_a_job_refuses_bytes_of_another_type(binary):
+    binary.write_bytes("float64")
+    refused(binary, f"--feature-root {binary.features}: 'feature' is bytes", "--feature-type", "float64")
+
+
+def test_jobs_take_them_by_the_name_of_their_type_which_does_a_store_no_harm(spark, binary, tmp_path):
     binary.write_bytes("float32")
     words = ["--source", binary.features, "--dst", tmp_path / "store", "--id-key-index", "-2"]
     assert binary.run_job("import_features", *words).returncode == 0
     binary.write_bytes("float64")
-    refused(binary, f"--feature-root {binary.features}: 'feature' is bytes", "--feature-type", "float64")
-    binary.flags["feature_type"] = "float64"
-    found = binary.labels(spark)
-    binary.features, binary.destination = tmp_path / "store", tmp_path / "of-store"
-    assert binary.labels(spark) == pytest.approx(found, abs=1e-3)
+    for root in (binary.features, tmp_path / "store"):
+        features = opened(spark, PATHS, root, tmp_path / "staging", feature_type="float64")
+        assert vectors_of(features) == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
 
 
 @pytest.mark.parametrize("feature_type", ["float16", "npy"])

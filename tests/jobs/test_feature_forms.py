@@ -3,9 +3,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fiqa_spark import LabelSettings
+from fiqa_spark.inputs.image_list import identified_images, read_paths
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.inputs import stored_vectors
-from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.running import options
+from tests.opened_features import opened, vectors_of
 
 
 def features_of(planted):
@@ -28,7 +31,7 @@ def as_matrix(planted, folder):
     np.save(folder / "features.npy", np.array(features, np.float32))
     lines = "".join(f"/faces/{path}.jpg\t{number}\n" for number, path in enumerate(paths))
     (folder / "rows.txt").write_text(lines, encoding="utf-8")
-    return {"feature_root": folder / "features.npy", "rows_list": folder / "rows.txt"}
+    return {"root": folder / "features.npy", "rows_list": str(folder / "rows.txt")}
 
 
 def imported(run_job, folder, **flags):
@@ -37,33 +40,34 @@ def imported(run_job, folder, **flags):
     assert "features of length 16" in result.stdout
 
 
-def vectors_of(planted):
+def vectors_of_planted(planted):
     return {path: np.float32(feature).tobytes() for path, feature in zip(*features_of(planted), strict=True)}
 
 
 def test_parquet_gives_the_store_of_its_vectors(planted, run_job, tmp_path):
     imported(run_job, tmp_path, source=planted.folder / "features")
-    assert stored_vectors(tmp_path / "store") == vectors_of(planted)
+    assert stored_vectors(tmp_path / "store") == vectors_of_planted(planted)
 
 
 @pytest.mark.lowest_versions
 def test_a_tree_gives_the_same_store(planted, run_job, tmp_path):
     imported(run_job, tmp_path, source=as_tree(planted, tmp_path / "tree"))
-    assert stored_vectors(tmp_path / "store") == vectors_of(planted)
+    assert stored_vectors(tmp_path / "store") == vectors_of_planted(planted)
 
 
-def test_a_matrix_and_a_parquet_list_with_absolute_paths_give_the_same_labels(
-    spark, planted, reference, run_job, tmp_path
-):
+def test_a_matrix_and_a_parquet_list_with_absolute_paths_meet(spark, planted, tmp_path):
     paths = (planted.folder / "images.txt").read_text(encoding="utf-8").split()
     table = pa.table({"path": [f"/faces/{path}" for path in paths], "identity": [path.split("/")[0] for path in paths]})
     pq.write_table(table, tmp_path / "list.parquet")
-    flags = {"image_list_file": tmp_path / "list.parquet", "image_root": "/faces/", "id_key_index": 0}
-    flags |= as_matrix(planted, tmp_path / "matrix")
-    result = run_job("generate_labels", *planted.arguments("of_matrix", **flags))
-    assert result.returncode == 0, result.stderr
-    found = {path.removeprefix("/faces/"): row for path, row in planted.labels(spark, "of_matrix").items()}
-    assert_same_labels(found, reference[0])
+    listed = read_paths(spark, Storage(spark), str(tmp_path / "list.parquet"))
+    flags = {"image_root": "/faces/", "id_key_index": 0}
+    features = opened(spark, listed, staging=tmp_path / "staging", **flags, **as_matrix(planted, tmp_path / "matrix"))
+    assert vectors_of(features) == vectors_of_planted(planted)
+    images = identified_images(listed, LabelSettings(**flags), features.id_key_index)
+    meeting = images.join(features.table.select("key", "identity_key"), ["key", "identity_key"]).distinct().collect()
+    assert {(row.key, row.identity) for row in meeting} == {
+        (path, path.split("/")[0]) for path in vectors_of_planted(planted)
+    }
 
 
 @pytest.mark.lowest_versions

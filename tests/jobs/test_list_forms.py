@@ -4,11 +4,12 @@ import csv
 
 import pytest
 
-from fiqa_spark import LabelSettings, read_labels
+from fiqa_spark import LabelSettings
 from fiqa_spark.inputs.image_list import identified_images, read_paths
 from fiqa_spark.runtime.storage import Storage
 from tests.jobs.inputs import PATHS, key_of, refused, stored_vectors
 from tests.jobs.running import message, options
+from tests.jobs.selecting import write_labels
 from tests.labelling import embeddings_of
 
 INSIGHTFACE = "".join(f"1\t/data/faces/{path}\t{path[1]}\n" for path in PATHS)
@@ -51,22 +52,16 @@ def test_a_line_of_another_form_behind_the_look_is_refused(inputs):
     )
 
 
-def test_list_and_rows_of_a_matrix_may_have_any_form_and_labels_are_exported_in_that_order(spark, inputs):
+def test_rows_of_a_matrix_may_have_any_form_and_labels_are_exported_in_the_order_of_such_a_list(inputs):
     inputs.write_matrix(embeddings_of(PATHS))
-    rows = inputs.folder / "rows.lst"
+    rows, store = inputs.folder / "rows.lst", inputs.folder / "store"
     rows.write_text(INSIGHTFACE, encoding="utf-8")
-    inputs.list.write_text(FORMS["MXNet"][0], encoding="utf-8")
-    inputs.flags |= {"estimator": "exact", "rows_list": rows, "image_root": "/data/faces"}
-    result = inputs.run()
-    assert result.returncode == 0, result.stderr
-    labelled = read_labels(spark, str(inputs.destination)).collect()
-    assert {row.path: (row.identity, row.status) for row in labelled} == {path: (path[:2], "ok") for path in PATHS}
-    assert f"list read as insightface's .lst: path in column 2 ({rows})" in result.stderr
-    assert f"list read as MXNet's .lst: path in the last column ({inputs.list})" in result.stderr
-    store = inputs.folder / "store"
     flags = options(source=inputs.features, rows_list=rows, image_root="/data/faces", id_key_index=-2, dst=store)
-    assert inputs.run_job("import_features", *flags).returncode == 0
+    result = inputs.run_job("import_features", *flags)
+    assert result.returncode == 0, result.stderr
+    assert f"list read as insightface's .lst: path in column 2 ({rows})" in result.stderr
     assert stored_vectors(store) == {key_of(path): vector.tobytes() for path, vector in embeddings_of(PATHS).items()}
+    write_labels(inputs.destination, [(path, path[:2], 50.0) for path in PATHS], inputs.list)
     inputs.list.write_text("path,note\n" + "".join(f"{path} ,x\n" for path in PATHS[::-1]), encoding="utf-8")
     flags = options(
         labels=inputs.destination, format="csv", image_list_file=inputs.list, dst=inputs.folder / "labels.csv"

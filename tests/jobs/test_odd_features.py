@@ -7,11 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import read_labels
 from tests.jobs.inputs import PATHS, key_of, refused, stored_vectors
-from tests.jobs.planted_job import assert_same_labels
 from tests.jobs.selecting import write_labels
 from tests.labelling import embeddings_of
+from tests.opened_features import opened, vectors_of
 
 VECTORS = embeddings_of(PATHS)
 
@@ -57,15 +56,9 @@ def whole_names(inputs):
         np.save(file, VECTORS[path])
 
 
-def labels(spark, inputs, name):
-    inputs.destination = inputs.folder / name
-    result = inputs.run()
-    assert result.returncode == 0, result.stderr
-    return {row.path: row for row in read_labels(spark, str(inputs.destination)).collect()}, result
-
-
 # Each oddity by itself is held by the tests of the function that reads columns.
-STORED = (without_extension, two_endings_and_types, brotli_with_nanoseconds_and_paths_as_bytes, whole_names)
+STORED = (without_extension, two_endings_and_types, brotli_with_nanoseconds_and_paths_as_bytes)
+LABELLED = (brotli_with_nanoseconds_and_paths_as_bytes, whole_names)
 
 
 def spoil(inputs, form):
@@ -75,15 +68,12 @@ def spoil(inputs, form):
     return f"1 file of {inputs.features} is not read, such as part-1.pt"
 
 
-def test_features_as_people_have_them_give_the_same_labels(spark, inputs):
-    found = []
-    for form in (brotli_with_nanoseconds_and_paths_as_bytes, whole_names):
-        said = spoil(inputs, form)
-        rows, result = labels(spark, inputs, form.__name__)
-        assert said in result.stderr
-        found.append(rows)
-    assert {row.status for row in found[0].values()} == {"ok"}
-    assert_same_labels(*found)
+@pytest.mark.parametrize("form", LABELLED, ids=[form.__name__ for form in LABELLED])
+def test_features_as_people_have_them_are_the_same_vectors(spark, inputs, caplog, form):
+    said = spoil(inputs, form)
+    features = opened(spark, PATHS, inputs.features, inputs.folder / "staging")
+    assert said in caplog.text
+    assert vectors_of(features) == {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
 
 
 @pytest.mark.parametrize("form", STORED, ids=[form.__name__ for form in STORED])

@@ -10,9 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from fiqa_spark import read_recognizability
+from fiqa_spark.evaluation.listed_pairs import read_listed_pairs
+from fiqa_spark.inputs.image_list import read_paths
+from fiqa_spark.runtime.storage import Storage
 from tests.jobs.inputs import PATHS, key_of, stored_vectors
 from tests.jobs.running import message, options
 from tests.labelling import DIMENSION, embeddings_of
+from tests.opened_features import opened, vectors_of
 
 VECTORS = embeddings_of(PATHS)
 QUALITIES = {path: float(number) for number, path in enumerate(PATHS)}
@@ -99,12 +103,18 @@ def test_a_file_with_a_colon_that_hadoop_would_read_is_named(files, place):
 
 # What Java or the workers read past Hadoop, and folders, whose files have names of their own, may have a colon; a line
 # break may be anywhere.
-def test_a_page_is_drawn_from_a_matrix_with_a_colon_and_pairs_with_a_line_break(files):
-    odd = {"feature_root": (COLON, "matrix.npy"), "pairs_file": (LINE_BREAK, "pairs.csv"), "dst": (COLON, "out")}
-    names = {option: files.renamed(source, f"{name} {source}") for option, (name, source) in odd.items()}
-    result = files.run("evaluate_labels", **{**EVALUATE, "rows_list": "rows.txt", **names})
-    assert result.returncode == 0, result.stderr
-    assert [path.name for path in files.folder.glob("*out")] == [names["dst"]]
+def test_lists_pairs_and_features_of_other_odd_names_are_read(spark, files):
+    storage, staging = Storage(spark), files.folder / "staging"
+    listed = files.folder / files.renamed("images.txt", f"{LINE_BREAK} images.txt")
+    assert [row.path for row in read_paths(spark, storage, str(listed)).collect()] == PATHS
+    pairs = files.folder / files.renamed("pairs.csv", f"{LINE_BREAK} pairs.csv")
+    assert read_listed_pairs(spark, storage, str(pairs)).count() == 3
+    matrix = files.folder / files.renamed("matrix.npy", f"{COLON} matrix.npy")
+    folder = files.folder / files.renamed("features", f"{COLON} {LINE_BREAK} features")
+    rows = {"rows_list": str(files.folder / "rows.txt")}
+    expected = {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
+    assert vectors_of(opened(spark, PATHS, matrix, staging, **rows)) == expected
+    assert vectors_of(opened(spark, PATHS, folder, staging)) == expected
 
 
 @pytest.mark.parametrize("job", ["generate_labels", "import_features"])
@@ -117,39 +127,28 @@ def test_one_file_with_a_colon_among_good_ones_is_named(files, job):
     assert f"{files.folder}/features/part:1.parquet: has a colon in its name" in message(result)
 
 
-def test_colons_in_a_tree_of_npy_files_and_in_its_own_name_and_line_breaks_anywhere_are_read(files, spark):
+def test_a_tree_a_list_a_centroid_and_what_is_written_may_have_colons_and_line_breaks(files, spark):
     for path in ("tree/p0/0.npy", "tree/p1/1.npy", "tree/p2"):
         files.renamed(path, path.replace("p2", "p:2").replace(".npy", ":x.npy"))
     changes = {"p0/0.jpg": "p0/0:x.jpg", "p1/1.jpg": "p1/1:x.jpg"}
     listed = [changes.get(path, path).replace("p2", "p:2") for path in PATHS]
-    files.write_text("images.txt", "".join(f"{path}\n" for path in listed))
-    places = {"image_list_file": "images.txt", "score_dst": "out"}
-    names = {option: files.renamed(source, f"{LINE_BREAK} {source}") for option, source in places.items()}
-    names |= {"feature_root": files.renamed("tree", f"{COLON} {LINE_BREAK} tree")}
-    names |= {"ui_centroid": files.renamed("centroid.npy", f"{COLON} centroid.npy")}
+    pq.write_table(pa.table({"path": listed}), files.folder / "list" / "part-0.parquet")
+    places = {"image_list_file": "list", "feature_root": "tree", "ui_centroid": "centroid.npy", "score_dst": "out"}
+    names = {option: files.renamed(source, f"{COLON} {LINE_BREAK} {source}") for option, source in places.items()}
     result = files.run("score_recognizability", **{**SCORE, **names})
     assert result.returncode == 0, result.stderr
     assert [path.name for path in files.folder.glob("*out")] == [names["score_dst"]]
     rows = read_recognizability(spark, files.folder / names["score_dst"]).collect()
     assert {row.path: row.status for row in rows} == dict.fromkeys(listed, "ok")
+    for form in ("csv", "seed"):
+        place = files.folder / f"{form}:1"
+        flags = options(labels=files.folder / names["score_dst"], format=form, dst=place)
+        result = files.run_job("export_labels", *flags)
+        assert result.returncode == 0, result.stderr
+        assert place.exists()
     result = files.run("import_features", **{**IMPORT, "source": names["feature_root"], "dst": f"{COLON} store"})
     assert result.returncode == 0, result.stderr
     assert stored_vectors(files.folder / f"{COLON} store").keys() == {key_of(path) for path in listed}
-
-
-def test_folders_with_a_colon_give_labels_and_exported_ones_may_have_it_too(files, run_job):
-    names = {
-        "image_list_file": files.renamed("list", f"{COLON} list"),
-        "feature_root": files.renamed("features", f"{COLON} {LINE_BREAK} features"),
-    }
-    result = files.run("generate_labels", **{**LABEL, **names, "score_dst": f"{COLON} out"})
-    assert result.returncode == 0, result.stderr
-    assert (files.folder / f"{COLON} out").exists()
-    for form in ("csv", "seed"):
-        place = files.folder / f"{form}:1"
-        result = run_job("export_labels", *options(labels=files.folder / f"{COLON} out", format=form, dst=place))
-        assert result.returncode == 0, result.stderr
-        assert place.exists()
 
 
 @pytest.mark.parametrize(

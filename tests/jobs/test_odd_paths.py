@@ -17,6 +17,7 @@ from tests.jobs.inputs import PATHS, Inputs, key_of, stored_vectors
 from tests.jobs.running import options
 from tests.jobs.selecting import write_audit, write_labels, write_scores
 from tests.labelling import embeddings_of
+from tests.opened_features import opened, vectors_of
 
 ODD = "o[1]{a,b} c\\-*?%20'#é"
 MATCHING = "o1a c-xy%20'#é"
@@ -38,7 +39,7 @@ RUNS = {
     "scores by a list": (
         "score_recognizability",
         "score_dst",
-        {**LISTED, "feature_root": "store", "ui_list_file": "known.txt"},
+        {**LISTED, "feature_root": "tree", "ui_list_file": "known.txt"},
     ),
     "scores by a centroid": (
         "score_recognizability",
@@ -48,12 +49,10 @@ RUNS = {
     "curves": (
         "evaluate_labels",
         "dst",
-        {**ROWS, "labels": "labels", "pairs_file": "pairs.csv", "groups": "groups.csv"},
-    ),
-    "curves by judges": (
-        "evaluate_labels",
-        "dst",
-        {"judge": ("features", "tree"), "labels": "scores.txt", "pairs_file": "pairs.csv"},
+        {
+            **{"judge": "features.npy", "rows_list": "rows.txt", "labels": ("labels", "scores.txt")},
+            **{"pairs_file": "pairs.csv", "groups": "groups.csv"},
+        },
     ),
     "import": ("import_features", "dst", {"source": "features.npy", "rows_list": "rows.txt"}),
     "export": ("export_labels", "dst", {**LISTED, "labels": "labels"}),
@@ -158,7 +157,9 @@ def test_labels_are_of_the_people_of_their_own_folder(spark, world):
     world.run("audited")
     updated = world.run("labels updated")
     assert labels_of(spark, updated) == expected
-    assert summary_of(updated)["update"]["taken_over"]["images"] == len(PATHS)
+    summary = summary_of(updated)
+    assert summary["update"]["taken_over"]["images"] == summary["statuses"]["ok"] == len(PATHS)
+    assert summary["update"]["computed"] == {"images": 0, "identities": 0}
 
 
 def summary_of(place):
@@ -189,22 +190,18 @@ def test_audits_are_of_the_people_of_their_own_folder(spark, world):
 
 def test_curves_are_of_the_people_of_their_own_folder(world):
     world.run("labels")
-    by_pairs = summary_of(world.run("curves"))
-    found = [by_pairs["pairs"][name] for name in ("images", "mated", "non_mated")]
+    summary = summary_of(world.run("curves"))
+    found = [summary["pairs"][name] for name in ("images", "mated", "non_mated")]
     assert found == [len(PATHS), 25, 95]
-    assert by_pairs["groups"]["images"] == len(PATHS)
-    assert {each["group"] for each in by_pairs["groups"]["labels"]} == {"x", "y"}
-    by_judges = summary_of(world.run("curves by judges"))
-    assert {each["judge"] for each in by_judges["comparisons"]} == {"features", "tree"}
-    assert by_judges["pairs"]["images"] == len(PATHS)
-    for curves in (by_pairs, by_judges):
-        assert [labels["statuses"] for labels in curves["label_sets"]] == [{"ok": len(PATHS)}]
+    assert [labels["statuses"] for labels in summary["label_sets"]] == 2 * [{"ok": len(PATHS)}]
+    assert summary["groups"]["images"] == len(PATHS)
+    assert {each["group"] for each in summary["groups"]["labels"]} == {"x", "y"}
 
 
-def test_stores_are_of_the_people_of_their_own_folder(world):
-    assert stored_vectors(world.folder / "store") == {
-        key_of(path): vector.tobytes() for path, vector in VECTORS.items()
-    }
+def test_stores_are_of_the_people_of_their_own_folder(spark, world, tmp_path):
+    expected = {key_of(path): vector.tobytes() for path, vector in VECTORS.items()}
+    assert stored_vectors(world.folder / "store") == expected
+    assert vectors_of(opened(spark, PATHS, world.folder / "store", tmp_path)) == expected
 
 
 def test_exports_are_of_the_people_of_their_own_folder(spark, world):
@@ -228,7 +225,8 @@ def test_selections_are_of_the_people_of_their_own_folder(spark, world):
 
 def test_every_path_option_of_every_job_is_run_so():
     run = {(job, option) for job, where, entries in RUNS.values() for option in (where, *entries)}
-    assert run == {
+    # Features of a judge are read as the only ones are.
+    assert run | {("evaluate_labels", "feature_root")} == {
         (job, item.name)
         for job, settings_class in JOBS.items()
         for item in fields_of(settings_class)

@@ -1,7 +1,6 @@
 """Recognizability as a user runs it: what is written, what is told, and what a later run can go on with."""
 
 import csv
-import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -106,16 +105,19 @@ def test_a_centroid_of_an_earlier_run_gives_new_images_the_scores_of_the_full_ru
     assert recognizing.summary("later")["ui_centroid"]["path"] == f"file:{first}"
 
 
-def test_known_unrecognizable_images_in_any_form_need_not_be_in_the_list(spark, recognizing, full, run_job):
+def test_known_unrecognizable_images_need_not_be_in_the_list_and_either_may_have_any_form(
+    spark, recognizing, full, run_job
+):
     known, features = sorted(FACES.unrecognizable), recognizing.folder / "tree"
     clean = sorted(set(FACES.paths) - FACES.unrecognizable)[::10]
     for path in [*clean, *known]:
         file = (features / path).with_suffix(".npy")
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, FACES.vectors[path])
+    mxnet = [f"{number}\t0.000000\t{path}" for number, path in enumerate(clean)]
     insightface = [f"1\t/data/faces/{path}\t0" for path in [*known, known[3], "p0/unknown.jpg"]]
     flags = {
-        "image_list_file": recognizing.write_list("clean.txt", clean),
+        "image_list_file": recognizing.write_list("clean.lst", mxnet),
         "ui_list_file": recognizing.write_list("known.lst", insightface),
         "image_root": "/data/faces",
         "feature_root": features,
@@ -127,6 +129,7 @@ def test_known_unrecognizable_images_in_any_form_need_not_be_in_the_list(spark, 
     # The cluster was found to hold the same images.
     for path, row in scores.items():
         assert row.ers == pytest.approx(full[0][path].ers, abs=1e-6)
+    assert f"list read as MXNet's .lst: path in the last column ({flags['image_list_file']})" in result.stderr
     assert f"1 of 46 images in {flags['ui_list_file']} have no feature that can be used" in result.stderr
     assert "close to the mean" not in result.stderr
     assert "UI images  45 images of 45 identities, cohesion 0." in result.stdout
@@ -147,32 +150,32 @@ def test_a_list_of_images_that_are_like_all_others_is_told(recognizing, run_job)
     assert (centroid["listed"], centroid["cluster"]["images"]) == (540, 540)
 
 
-def test_scores_are_exported_in_every_format(recognizing, full, run_job):
-    def export(text_format, **changes):
+def test_scores_are_exported(recognizing, full, later, run_job):
+    def export(text_format, labels="full", **changes):
         place = recognizing.folder / f"out.{text_format}"
-        flags = options(labels=recognizing.folder / "full", format=text_format, dst=place, **changes)
+        flags = options(labels=recognizing.folder / labels, format=text_format, dst=place, **changes)
         result = run_job("export_labels", *flags)
         assert result.returncode == 0, result.stderr
-        assert "540 images, 540 with a score and 0 without" in result.stdout
-        return place
+        return place, result.stdout
 
     scores = {path: row.ers for path, row in full[0].items()}
-    for separator, place in (
-        ("\t", export("tface", image_root="/faces")),
-        (" ", export("seed", image_root="/faces") / "labels.txt"),
-    ):
+    tface, told = export("tface", image_root="/faces")
+    assert "540 images, 540 with a score and 0 without" in told
+    seed, _ = export("seed", image_root="/faces")
+    for separator, place in (("\t", tface), (" ", seed / "labels.txt")):
         lines = dict(line.split(separator) for line in place.read_text(encoding="utf-8").splitlines())
         assert lines.keys() == {f"/faces/{path}" for path in scores}
         for path, score in scores.items():
             assert float(lines[f"/faces/{path}"]) == pytest.approx(100 * score, abs=1e-5)
-    assert [path.name for path in (recognizing.folder / "out.seed").iterdir()] == ["labels.txt"]
-    with export("csv").open(encoding="utf-8", newline="") as file:
+    assert [path.name for path in seed.iterdir()] == ["labels.txt"]
+    # Readers of CSV know scores above 100 as well.
+    with export("csv", labels=later.name)[0].open(encoding="utf-8", newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
-    assert rows.keys() == scores.keys()
-    assert rows["p0/1.jpg"].keys() == {"path", "identity", "ers", "recognizable", "status"}
-    assert (rows["p0/1.jpg"]["recognizable"], float(rows["p0/1.jpg"]["ers"])) == ("false", scores["p0/1.jpg"])
-    objects = [json.loads(line) for line in export("jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {item["path"]: item["ers"] for item in objects} == scores
+    assert rows.keys() == set(FACES.paths[::5])
+    for path, row in rows.items():
+        assert row.keys() == {"path", "identity", "ers", "recognizable", "status"}
+        assert (row["recognizable"] == "true") == full[0][path].recognizable
+        assert min(float(row["ers"]), 1.0) == scores[path]
 
 
 def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing, later, run_job):
@@ -181,4 +184,3 @@ def test_scores_above_100_are_refused_where_readers_do_not_know_them(recognizing
     assert result.returncode == 2
     assert "has the score 1" in message(result)
     assert "its readers know 0 to 100; score again without --no-clip" in message(result)
-    assert run_job("export_labels", *options(format="csv", **flags)).returncode == 0
