@@ -64,8 +64,9 @@ def test_a_matrix_and_a_parquet_list_with_absolute_paths_meet(spark, planted, tm
     features = opened(spark, listed, staging=tmp_path / "staging", **flags, **as_matrix(planted, tmp_path / "matrix"))
     assert vectors_of(features) == vectors_of_planted(planted)
     images = identified_images(listed, LabelSettings(**flags), features.id_key_index)
-    meeting = images.join(features.table.select("key", "identity_key"), ["key", "identity_key"]).distinct().collect()
-    assert {(row.key, row.identity) for row in meeting} == {
+    identities = {(row.key, row.identity_key): row.identity for row in images.collect()}
+    meeting = {tuple(row) for row in features.table.select("key", "identity_key").collect()}
+    assert {(key, identities[key, identity_key]) for key, identity_key in meeting} == {
         (path, path.split("/")[0]) for path in vectors_of_planted(planted)
     }
 

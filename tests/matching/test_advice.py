@@ -33,7 +33,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("form", ["store", "tree", "matrix.npy"])
+@pytest.mark.parametrize("form", ["store", "matrix.npy"])
 def test_advice_to_import_anew_is_for_a_store_and_not_for_that_of_the_run_itself(spark, folder, caplog, form):
     if form == "store":
         imported = run_in(spark, "import_features", *options(source=folder / "tree", dst=folder / "store"))

@@ -13,13 +13,11 @@ from fiqa_spark.methods.ers.ui_centroid import given_centroid
 from fiqa_spark.methods.labelling import Given, labelled
 from fiqa_spark.methods.margin import margins
 from fiqa_spark.methods.margin.labelling import MarginMethod
-from fiqa_spark.methods.sdd_fiqa import distances
 from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
 from tests.labelling import SMALL, embeddings_of, features_frame, images_frame, paths_of
-from tests.on_lowest import on_lowest
 
 SIZES = [120, 4, 6, 1, 30, 9]
 PATHS = paths_of(SIZES)
@@ -84,31 +82,25 @@ def assert_alike(found, expected, tolerance):
                 assert found[path][name] == value, (path, name)
 
 
-# The simplest, and the one that takes most columns of the images along: each with the precision of a store, and how far
-# labels may differ. Whole numbers move a similarity by some 1e-4 at 24 values.
+# What takes most columns of the images along.
 HALVES = MarginSettings(id_key_index=-2, half_mates=True, load_feature=True)
-METHODS = {
-    "sdd-fiqa": (SddFiqaMethod, LabelSettings(**SMALL), "int16", 0.2),
-    "loaded, margin of halves": (MarginMethod, HALVES, "float32", 1e-4),
-}
 
 
 @pytest.fixture
 def in_small_batches(monkeypatch):
     """The largest identity is too large for a batch."""
-    for module in (distances, margins, scores):
+    for module in (margins, scores):
         monkeypatch.setattr(module, "_BYTES_AT_ONCE", 40 * 24 * 4)
 
 
-@pytest.mark.parametrize("method", on_lowest(METHODS, "loaded, margin of halves"))
+@pytest.mark.lowest_versions
 @pytest.mark.usefixtures("in_small_batches")
-def test_a_store_gives_the_labels_of_plain_features(images, features, method):
-    label_method, settings, precision, tolerance = METHODS[method]
-    expected, counts = labels_of(label_method, settings, images, features["plain"])
+def test_a_store_gives_the_labels_of_plain_features(images, features):
+    expected, counts = labels_of(MarginMethod, HALVES, images, features["plain"])
     statuses = {row["status"] for row in expected.values()}
     assert {"ok", "missing_feature", "invalid_feature"} <= statuses
-    found, found_counts = labels_of(label_method, settings, images, features[precision])
-    assert_alike(found, expected, tolerance)
+    found, found_counts = labels_of(MarginMethod, HALVES, images, features["float32"])
+    assert_alike(found, expected, 1e-4)
     assert found_counts == counts
 
 
@@ -123,6 +115,7 @@ def test_a_store_gives_the_scores_of_plain_features(spark, images, features):
             rows = scoring.scores.select(*schemas.RECOGNIZABILITY.names, schemas.OTHER_LENGTH).collect()
         assert sum(row[schemas.OTHER_LENGTH] for row in rows) == 1
         found.append(({row.path: row.asDict() for row in rows}, scoring.counts.listed))
+    # Whole numbers move a similarity by some 1e-4 at 24 values.
     assert_alike(found[1][0], found[0][0], 2e-3)
     assert found[1][1] == found[0][1]
 
