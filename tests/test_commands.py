@@ -27,13 +27,8 @@ def test_without_maven_the_tests_on_hadoop_fail_and_say_so():
     assert "test-yarn: error: /nowhere/mvn: no such program; Maven brings the Hadoop" in shown.stderr
 
 
-def test_make_demo_shows_labels_that_follow_the_planted_quality():
-    shown = make("demo")
-    assert shown.returncode == 0, shown.stderr
-    assert "images of 100 identities" in shown.stdout
-    for status in ("ok", "missing_feature", "invalid_feature", "too_few_images"):
-        count = re.search(rf"^  {status} +(\d+)$", shown.stdout, re.MULTILINE)
-        assert int(count[1]) > 0, shown.stdout
-    assert len(re.findall(r"^  person_\d+/\d+\.jpg ", shown.stdout, re.MULTILINE)) == 20
-    spearman = re.search(r"Spearman of labels and planted quality over \d+ images: (0\.\d+)", shown.stdout)
-    assert float(spearman[1]) > 0.85
+def test_make_demo_runs_the_demo():
+    # What the demo shows is tested by a run of it, with settings of its own; `.ci/run` runs it as users do.
+    planned = make("--dry-run", "demo")
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.rstrip().endswith(".venv/bin/python tests/demo.py")

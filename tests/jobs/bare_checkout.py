@@ -7,10 +7,18 @@ import venv
 from tests.jobs.running import ROOT, environment
 
 
-def bare_checkout(folder):
-    """Copy the jobs and the package to a folder; that of the copy, and the environment in which it is to run."""
+def bare_checkout(folder, *programs):
+    """Copy the jobs and the package to a folder; that of the copy, and the environment in which it is to run.
+
+    Parameters
+    ----------
+    folder : path
+    *programs : str
+        Files to copy beside.
+    """
     checkout = folder / "checkout"
-    for path in [*ROOT.glob("jobs/*.py"), *ROOT.glob("fiqa_spark/**/*.py"), *ROOT.glob("fiqa_spark/**/*.html")]:
+    package = [*ROOT.glob("fiqa_spark/**/*.py"), *ROOT.glob("fiqa_spark/**/*.html")]
+    for path in [*ROOT.glob("jobs/*.py"), *package, *(ROOT / name for name in programs)]:
         copy = checkout / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())

@@ -1,5 +1,9 @@
+"""The job's result and summary, and a run of the demo as a process of its own, from a bare checkout."""
+
 import json
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -9,14 +13,23 @@ import numpy as np
 import pytest
 from pyspark import SparkConf
 
+from fiqa_spark import read_labels
 from fiqa_spark.cli import parse_flags, resolved_settings
 from tests.jobs.bare_checkout import bare_checkout
 from tests.jobs.planted_job import assert_same_labels
-from tests.jobs.running import options
+from tests.jobs.running import CLASSES, ONE_COLLECTOR, QUICK_JAVA, options
 from tests.processes import LOOPBACK, descendants, listening_addresses
 
 ASKS_LINUX = os.path.exists("/proc/net/tcp")
-ON_TWO_CORES = ("spark.master=local[2]", "spark.sql.shuffle.partitions=4")
+CONFIGURATION = {
+    "spark.sql.shuffle.partitions": 4,
+    "spark.fiqa.process-num": 3,
+    "spark.fiqa.id-key-index": -1,
+    "spark.fiqa.fix-num": 20,
+    "spark.fiqa.partition-by": "identity",
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.compress": "false",
+}
 
 
 def test_every_image_has_one_row_with_label_or_reason(planted, reference):
@@ -67,8 +80,12 @@ def chmod(tmp_path_factory):
 
 
 class Configured(NamedTuple):
-    """A process of its own that labelled the planted data, some settings of which came from the configuration."""
+    """A process of its own, the demo, that labelled planted data; some of its settings came from the configuration."""
 
+    data: pathlib.Path
+    """Folder of the planted data, and of the labels."""
+    shown: str
+    """What the demo showed."""
     events: str
     """What Spark noted of it."""
     listening: set
@@ -76,45 +93,51 @@ class Configured(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def configured(planted, chmod, tmp_path_factory):
-    """The settings of the reference, from a checkout alone."""
-    checkout, changes = bare_checkout(tmp_path_factory.mktemp("bare"))
-    events, said = tmp_path_factory.mktemp("events"), tmp_path_factory.mktemp("said") / "stderr.txt"
-    of_the_job = ("spark.fiqa.rounds=2", "spark.fiqa.fix-num=24", "spark.fiqa.id-key-index=-2")
-    log = ("spark.eventLog.enabled=true", "spark.eventLog.compress=false", f"spark.eventLog.dir={events}")
-    conf = [word for entry in (*ON_TWO_CORES, *of_the_job, *log) for word in ("--conf", entry)]
-    flags = planted.arguments("configured", process_num=3, partition_by="identity")
-    del flags[flags.index("--id-key-index") : flags.index("--id-key-index") + 2]
-    line = ["spark-submit", *conf, "jobs/generate_labels.py", *map(str, flags)]
+def configured(chmod, tmp_path_factory):
+    """The demo from a checkout alone, by Spark's defaults but for what the configuration sets."""
+    checkout, changes = bare_checkout(tmp_path_factory.mktemp("bare"), "tests/demo.py", "tests/planted_data.py")
+    events, said = tmp_path_factory.mktemp("events"), tmp_path_factory.mktemp("said")
+    entries = {**CONFIGURATION, "spark.eventLog.dir": events}
+    (checkout / "own.conf").write_text("".join(f"{key} {value}\n" for key, value in entries.items()), encoding="utf-8")
     changes["PATH"] = f"{chmod}{os.pathsep}{changes['PATH']}"
+    changes["SPARK_SUBMIT_OPTS"] = f"{QUICK_JAVA} {ONE_COLLECTOR} {CLASSES}"
     listening = set()
-    with said.open("w") as stderr:
-        places = {"stdout": subprocess.DEVNULL, "stderr": stderr, "start_new_session": True}
-        process = subprocess.Popen(line, cwd=checkout, env=changes, **places)
+    with (said / "stdout").open("w") as stdout, (said / "stderr").open("w") as stderr:
+        places = {"stdout": stdout, "stderr": stderr, "start_new_session": True}
+        process = subprocess.Popen(["python", "tests/demo.py", "own.conf"], cwd=checkout, env=changes, **places)
         while process.poll() is None:
             listening |= set(listening_addresses(descendants(process.pid))) if ASKS_LINUX else set()
             time.sleep(1)
-    assert process.returncode == 0, said.read_text(encoding="utf-8")
+    assert process.returncode == 0, (said / "stderr").read_text(encoding="utf-8")
     texts = [path.read_text(encoding="utf-8") for path in events.rglob("*") if path.is_file()]
-    return Configured("".join(texts), listening)
+    shown = (said / "stdout").read_text(encoding="utf-8")
+    return Configured(checkout / "build" / "demo", shown, "".join(texts), listening)
 
 
-def test_from_a_bare_checkout_settings_come_from_flag_then_configuration_then_default(
-    spark, planted, reference, configured
-):
-    settings = json.loads((planted.folder / "configured" / "summary.json").read_text(encoding="utf-8"))["settings"]
-    assert settings["rounds"] == {"value": 4, "origin": "flag"}
-    assert settings["fix_num"] == {"value": 24, "origin": "configuration"}
-    assert settings["id_key_index"] == {"value": -2, "origin": "configuration"}
+def test_the_demo_shows_labels_that_follow_the_planted_quality(configured):
+    assert "images of 100 identities" in configured.shown
+    for status in ("ok", "missing_feature", "invalid_feature", "too_few_images"):
+        count = re.search(rf"^  {status} +(\d+)$", configured.shown, re.MULTILINE)
+        assert int(count[1]) > 0, configured.shown
+    assert len(re.findall(r"^  person_\d+/\d+\.jpg ", configured.shown, re.MULTILINE)) == 20
+    spearman = re.search(r"Spearman of labels and planted quality over \d+ images: (0\.\d+)", configured.shown)
+    assert float(spearman[1]) > 0.85
+
+
+def test_from_a_bare_checkout_settings_come_from_flag_then_configuration_then_default(configured):
+    settings = json.loads((configured.data / "labels" / "summary.json").read_text(encoding="utf-8"))["settings"]
+    assert settings["id_key_index"] == {"value": -2, "origin": "flag"}
+    assert settings["fix_num"] == {"value": 20, "origin": "configuration"}
     assert settings["min_images"] == {"value": 2, "origin": "default"}
-    assert_same_labels(planted.labels(spark, "configured"), reference[0])
 
 
-def test_no_process_is_started_for_the_folder_of_an_identity(planted, configured, chmod):
-    assert len(list((planted.folder / "configured" / "labels").glob("identity=*"))) == 30
+def test_no_process_is_started_for_the_folder_of_an_identity(configured, chmod):
+    identities = {path.split("/")[0] for path in (configured.data / "images.txt").read_text("utf-8").split()}
+    folders = {folder.name for folder in (configured.data / "labels" / "labels").glob("identity=*")}
+    assert folders == {f"identity={identity}" for identity in identities}
     calls = (chmod / "calls").read_text(encoding="utf-8")
     # Hadoop starts one for every folder and file that it makes itself.
-    assert ".configured" in calls
+    assert ".labels" in calls
     assert "identity=" not in calls
 
 
@@ -137,8 +160,14 @@ def test_load_feature_is_understood_in_all_its_forms(words, is_loaded):
     assert resolved_settings("generate_labels", flags, SparkConf(False)).load_feature is is_loaded
 
 
-def test_labels_are_the_same_where_features_are_loaded_and_in_buckets(spark, planted, reference, run_job):
-    result = run_job("generate_labels", *planted.arguments("loaded", partition_by="bucket"), "-load-feature")
+def test_labels_are_the_same_in_another_process_from_loaded_features_and_in_buckets(spark, configured, run_job):
+    data = configured.data
+    places = {"image_list_file": data / "images.txt", "feature_root": data / "features", "score_dst": data / "loaded"}
+    words = options(**places, id_key_index=-2, fix_num=20, partition_by="bucket")
+    result = run_job("generate_labels", *words, "-load-feature")
     assert result.returncode == 0, result.stderr
-    assert_same_labels(planted.labels(spark, "loaded"), reference[0])
-    assert list((planted.folder / "loaded" / "labels").glob("identity_bucket=*"))
+    found, expected = (
+        {row.path: row for row in read_labels(spark, str(data / name)).collect()} for name in ("loaded", "labels")
+    )
+    assert_same_labels(found, expected)
+    assert list((data / "loaded" / "labels").glob("identity_bucket=*"))
