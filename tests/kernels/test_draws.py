@@ -6,7 +6,7 @@ from scipy.stats import chisquare
 
 from fiqa_spark.kernels.draws import block_start, inter_positions, intra_positions, slots_to_drop
 
-SEEDS = 20_000
+SEEDS = 5_000
 IMPROBABLE = 1e-4
 
 

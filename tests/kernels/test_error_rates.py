@@ -18,8 +18,6 @@ from fiqa_spark.kernels.error_rates import (
     upper_bound,
 )
 
-pytestmark = pytest.mark.lowest_versions
-
 # Newcombe (1998), table I, method 4: errors, pairs, low, high.
 NEWCOMBE = [(81, 263, 0.2535, 0.3682), (15, 148, 0.0598, 0.1644), (0, 20, 0, 0.2005), (1, 29, 0.0018, 0.1963)]
 
@@ -50,6 +48,7 @@ def clustered(random, identities, pairs, rate, correlation):
     return random.uniform(size=len(of)) < random.beta(rate * spread, (1 - rate) * spread, identities)[of], of
 
 
+@pytest.mark.lowest_versions
 @pytest.mark.parametrize(("errors", "pairs", "low", "high"), NEWCOMBE)
 def test_published_intervals(errors, pairs, low, high):
     found = score_interval(errors, pairs, 1)
@@ -122,6 +121,7 @@ def test_design_effect_is_that_of_the_intraclass_correlation():
     assert found == pytest.approx(1 + 0.25 * (6 - 1), rel=0.05)
 
 
+@pytest.mark.lowest_versions
 @given(_pairs)
 def test_pairs_and_errors_left_are_those_of_a_loop(pairs):
     labels = [-1, 0, 1, 2.5, 4, 6, 7]
@@ -134,6 +134,7 @@ def test_pairs_and_errors_left_are_those_of_a_loop(pairs):
         assert company == pytest.approx(together / len(kept) if kept else 1)
 
 
+@pytest.mark.lowest_versions
 def test_each_cut_has_the_design_effect_of_the_pairs_left():
     random = np.random.default_rng(1)
     errors, identities = clustered(random, 500, 8, 0.2, 0.3)
@@ -191,6 +192,7 @@ def independent(labels, pairs, errors):
     return NestedRates(np.array(labels, float), np.array(pairs), np.array(errors), ones, ones, ones)
 
 
+@pytest.mark.lowest_versions
 def test_least_label_by_hand():
     # Bounds of 95 %: 0.0129, 0.0096, 0.0087, 0.0075.
     rates = independent([0, 10, 20, 30], [10_000, 9000, 8000, 7000], [110, 70, 55, 40])
