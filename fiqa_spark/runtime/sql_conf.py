@@ -38,6 +38,8 @@ _IDENTITY_ROWS_BYTES, _ROWS_KEY = 8 << 20, "spark.sql.execution.arrow.maxRecords
 # Rows of the largest size that a Spark which counts rows may meet at once: 64 MiB; and rows of some tens of KiB that a
 # reader takes from a file at once.
 _LARGE_ROWS_BYTES, _READ_KEY, _ROWS_READ = 64 << 20, "spark.sql.parquet.columnarReaderBatchSize", "32"
+# Spark 3.5 puts a key, which is a deep expression, into all that it infers of it: planning one join took two minutes.
+_WITHOUT_INFERENCE = {"spark.sql.constraintPropagation.enabled": "false"}
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -50,6 +52,11 @@ def planned_by_identity(spark: SparkSession) -> AbstractContextManager[None]:
 def planned_for_small_files(spark: SparkSession) -> AbstractContextManager[None]:
     """While files of a few kilobytes are read inside; the session's own settings come back afterwards."""
     return _planned(spark, _SMALL_FILES)
+
+
+def planned_without_inference(spark: SparkSession) -> AbstractContextManager[None]:
+    """While rows are joined inside by a key just made of paths; the session's own settings come back afterwards."""
+    return _planned(spark, _WITHOUT_INFERENCE)
 
 
 def planned_for_few_listings(spark: SparkSession) -> AbstractContextManager[None]:
