@@ -166,7 +166,6 @@ def test_a_file_that_is_not_there_is_refused(spark, tmp_path, name):
             "path,group\np0/0.jpg,x\n./p0/0.png,y\n",
             -2,
             "the key 'p0/0' has the groups 'x' and 'y'; keep one",
-            marks=ON_LOWEST,
         ),
         ("identity,group\np1,y\np1,x\n", -2, "the identity 'p1' has the groups 'x' and 'y'; keep one"),
         (

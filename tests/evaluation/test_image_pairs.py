@@ -209,7 +209,6 @@ def across(spark, images, features):
     return alike(pairs, features)[0], account
 
 
-@pytest.mark.lowest_versions
 def test_pairs_across_halves_are_those_that_labels_of_half_mates_have_not_seen(images, across):
     compared, account = across
     grouped = with_mate_groups(images.table.where("quality_1 is not null"), MarginSettings(half_mates=True, seed=SEED))
@@ -270,7 +269,6 @@ def test_listed_pairs_carry_the_same(spark, images, labels, path_of, features, t
     assert "kind" not in account
 
 
-@pytest.mark.lowest_versions
 def test_features_of_several_models_compare_the_same_pairs_one_after_the_other(of_other_model, compared, path_of):
     of_first = rows_of(compared[0])
     paths = {of_pair: tuple(path_of[image] for image in of_pair) for of_pair in of_first}
@@ -323,7 +321,6 @@ def stored(spark, vectors, folder, index):
     return open_store(spark, Storage(spark), str(folder))
 
 
-@pytest.mark.lowest_versions
 @pytest.mark.parametrize(("index", "ways"), [(-2, ("few", "numbered", "many")), (-1, ("few", "numbered"))])
 def test_vectors_in_buckets_meet_whether_or_not_the_buckets_are_by_identity(
     spark, drawn, compared, features, tmp_path, index, ways

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE, open_store, write_store
 from fiqa_spark.inputs.identity_rows import bits_for
 from fiqa_spark.runtime.storage import Storage
+from tests.on_lowest import on_lowest
 
 DIMENSION = 4
 SCHEMA = "path string, feature binary, problem string"
@@ -55,8 +56,7 @@ def assert_equal(table, vectors, precision="float32"):
         assert images[key][1] is None
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("precision", ["float32", "int16"])
+@pytest.mark.parametrize("precision", on_lowest(["float32", "int16"], "int16"))
 def test_images_of_an_identity_share_a_row_and_come_out_as_they_were(spark, tmp_path, precision):
     vectors = vectors_of([5, 1, 9, 2])
     features = written(spark, tmp_path / "store", sound(vectors), precision)
@@ -68,8 +68,7 @@ def test_images_of_an_identity_share_a_row_and_come_out_as_they_were(spark, tmp_
     assert_equal(features.table, vectors, precision)
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("precision", ["float32", "int16"])
+@pytest.mark.parametrize("precision", on_lowest(["float32", "int16"], "float32"))
 def test_vectors_of_other_lengths_and_none_keep_their_places(spark, tmp_path, precision):
     rows = [
         ("a/1", np.float32([1, 2, 3, 4]).tobytes(), None),
@@ -101,8 +100,7 @@ def test_vectors_of_other_lengths_and_none_keep_their_places(spark, tmp_path, pr
     assert dict(description["lengths"]) == {0: 3, 2: 2, 4: 2}
 
 
-@pytest.mark.lowest_versions
-@pytest.mark.parametrize("precision", ["float32", "int16"])
+@pytest.mark.parametrize("precision", on_lowest(["float32", "int16"], "int16"))
 def test_a_large_identity_is_cut_by_its_hashes_into_pieces_that_the_list_finds(spark, tmp_path, monkeypatch, precision):
     monkeypatch.setattr("fiqa_spark.inputs.feature_store._IMAGES_OF_A_ROW", 64)
     vectors = vectors_of([1000, 64, 65, 3])

@@ -33,7 +33,6 @@ FORMS = {
 
 
 # Of the forms, bytes and arrays of float32 alone cross to Python.
-@pytest.mark.lowest_versions
 def test_vectors_as_bytes_and_as_arrays_give_the_same_labels(spark):
     assert label_rows(spark, PATHS, FORMS["binary"](spark)) == label_rows(spark, PATHS, FORMS["vector"](spark))
 

@@ -63,7 +63,6 @@ def judged(tmp_path_factory, run_job):
     return planted
 
 
-@pytest.mark.lowest_versions
 def test_each_judge_says_what_it_says_alone(judged):
     folder = judged.folder
     result = judged.run(

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark import LabelSettings, MarginSettings, generate_labels, read_labels
+from fiqa_spark import LabelSettings, generate_labels, read_labels
 from fiqa_spark.errors import SettingsError
 from fiqa_spark.methods.pool import Pool
 from fiqa_spark.methods.references import Reference, write_reference
@@ -18,8 +18,7 @@ from tests.jobs.running import options
 from tests.labelling import images_frame
 from tests.planted_data import write_planted_data
 
-SETTINGS = {"sdd-fiqa": LabelSettings, "margin": MarginSettings}
-METHODS = tuple(SETTINGS)
+METHODS = ("sdd-fiqa", "margin")
 SHARED = {"id_key_index": -2, "pool_size": 150}
 OWN = {"sdd-fiqa": {"rounds": 3, "fix_num": 6}, "margin": {"reference_sample": 120, "prior_weight": 0.2}}
 
@@ -77,16 +76,14 @@ def test_lists_of_any_size_get_the_labels_of_the_whole_run_and_better_images_are
     assert len(at_most) > len(better) / 2 or method == "sdd-fiqa"
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_notebook_takes_a_reference_too_and_labels_one_person(spark, faces, method):
+def test_a_notebook_takes_a_reference_too_and_labels_one_person(spark, faces):
     folder, _ = faces
-    whole = rows_of(spark, folder / method)
+    whole = rows_of(spark, folder / "sdd-fiqa")
     features = spark.read.parquet(str(folder / "features" / "part-0.parquet"))
     one = next(row.identity for row in whole.values() if row.status == "ok")
     paths = [path for path in whole if path.startswith(one)]
-    # Either folder will do.
-    reference = {"sdd-fiqa": folder / "sdd-fiqa" / "reference", "margin": folder / "margin"}[method]
-    settings = SETTINGS[method](id_key_index=-2, reference=str(reference))
+    # The folder around it will do as well.
+    settings = LabelSettings(id_key_index=-2, reference=str(folder / "sdd-fiqa" / "reference"))
     rows = generate_labels(images_frame(spark, paths), features, settings).collect()
     assert sorted(row.path for row in rows) == sorted(paths)
     assert_labels_of(whole, {row.path: row for row in rows})

@@ -147,7 +147,7 @@ def assert_same_result(spark, places, summaries):
     assert summaries[0]["reference"]["fingerprint"] == summaries[1]["reference"]["fingerprint"]
 
 
-@pytest.mark.parametrize("way", on_lowest(METHODS, "margin"))
+@pytest.mark.parametrize("way", on_lowest(METHODS, "exact"))
 def test_an_updated_result_is_that_of_a_full_run_and_the_unchanged_are_not_computed(spark, folder, label, earlier, way):
     flags, place = {"id_key_index": -2, **METHODS[way]}, folder / f"{way}-updated"
     source, more = earlier(way), ()

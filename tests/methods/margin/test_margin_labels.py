@@ -71,7 +71,6 @@ def test_golden_margins_of_real_faces(spark):
         np.testing.assert_allclose(found, faces.expected[column], atol=0.2 if column == "label" else 1e-3)
 
 
-@pytest.mark.lowest_versions
 def test_margins_of_real_faces_are_those_of_the_plain_loop_whatever_their_norms(spark):
     paths = pd.read_csv(DATA / "lfw_sample.csv")["path"].tolist()[:140]
     features = np.load(DATA / "lfw_sample.npy", allow_pickle=False).astype(np.float32)[:140]

@@ -210,7 +210,7 @@ ALL_AT_ONCE = {
     [
         ("by labels, most of them the same", 1),
         ("by an audit", 3),
-        pytest.param("by everything", 5, marks=pytest.mark.lowest_versions),
+        ("by everything", 5),
     ],
 )
 def test_all_options_at_once_do_what_a_loop_does_however_rows_are_parted(spark, name, parts):
