@@ -1,4 +1,4 @@
-"""Label sets over pairs of real and made-up images: what Spark finds is what NumPy finds."""
+"""Label sets over pairs of real and made-up images: what is found is what NumPy finds."""
 
 import csv
 import itertools
@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation import few_images, numbered_images
 from fiqa_spark.evaluation.drawn_pairs import draw_mated
-from fiqa_spark.evaluation.evaluate import evaluate, evaluate_own_labels
+from fiqa_spark.evaluation.evaluate import evaluate
 from fiqa_spark.evaluation.label_sets import LabelSet
 from fiqa_spark.evaluation.labelled_images import labelled_images
 from fiqa_spark.evaluation.settings import EvaluationSettings
@@ -34,12 +33,10 @@ def set_of(spark, name, qualities, identities=None):
     return LabelSet(name, f"/{name}", "label", table)
 
 
-def evaluated(spark, sets, vectors, how=evaluate, **changes):
+def evaluated(spark, sets, vectors, **changes):
     features = keyed_features(features_frame(spark, vectors), -2)
     settings = EvaluationSettings(**{**SETTINGS, **changes})
-    sets = sets if how is evaluate else sets[0]
-    last = (lambda *_: features) if how is evaluate else features
-    return how(spark, Storage(spark), sets, settings, Steps(spark), last)
+    return evaluate(spark, Storage(spark), sets, settings, Steps(spark), lambda *_: features)
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +86,7 @@ def pairs_of(paths):
     return [*mated, *(non_mated[number] for number in chosen)]
 
 
-@pytest.fixture(params=["few", "many"])
-def few_or_many(request, monkeypatch):
-    """Whether the driver alone compares the pairs or Spark brings them together, by how many images count as few."""
-    if request.param == "many":
-        monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)
-
-
-def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path, few_or_many):
+def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path):
     vectors, degraded = sample
     listed = pairs_of(list(vectors))
     # A label of its own for three images in four; the others have none.
@@ -166,44 +156,6 @@ def drawn(spark, vectors, labels):
     return evaluated(spark, [set_of(spark, "a", labels)], vectors)
 
 
-def test_the_order_of_a_label_set_changes_nothing(spark, vectors, labels, drawn):
-    reversed_set = set_of(spark, "a", {path: labels[path] for path in PATHS[::-1]})
-    (drawn,), (again,) = drawn.judges, evaluated(spark, [reversed_set], vectors).judges
-    assert again.pairs == drawn.pairs
-    assert (drawn.pairs["mated"], drawn.pairs["non_mated"]) == (15 + 10 + 6 + 3, 60)
-    for first, other in zip(drawn.comparisons, again.comparisons, strict=True):
-        assert other[:-1] == first[:-1]
-        assert other.curves[0].areas == first.curves[0].areas
-    np.testing.assert_array_equal(again.similarities.non_mated, drawn.similarities.non_mated)
-
-
-def test_many_images_give_what_few_give(spark, sample, monkeypatch):
-    changes = {"non_mated": 1000, "error": ("fnmr", "fmr"), "mated_per_identity": 2}
-    vectors = dict(list(sample[0].items())[:200])
-    random = np.random.default_rng(8)
-    quality, other = ({path: random.uniform() for path in vectors} | {"alone.jpg": 0.5} for _ in range(2))
-    quality[list(quality)[9]] = None
-    sets = [set_of(spark, "one", quality), set_of(spark, "other", other)]
-    # No feature, one that is none, one of another length; an image without identity, and one without a label.
-    broken = {path: vector * np.nan if number == 3 else vector for number, (path, vector) in enumerate(vectors.items())}
-    broken[list(broken)[5]] = broken[list(broken)[5]][:9]
-    del broken[list(broken)[7]]
-    (few,) = evaluated(spark, sets, broken, **changes).judges
-    assert few.pairs["left_out"].keys() == {"missing_feature", "invalid_feature"}
-    # First the numbers of images are too many for the driver to compare them alone, then for it to know them at all.
-    for module in (few_images, numbered_images):
-        monkeypatch.setattr(module, "IMAGES_AT_MOST", 0)
-        (many,) = evaluated(spark, sets, broken, **changes).judges
-        assert few.pairs == many.pairs
-        np.testing.assert_array_equal(few.similarities.edges, many.similarities.edges)
-        for kind in ("mated", "non_mated"):
-            np.testing.assert_array_equal(getattr(few.similarities, kind), getattr(many.similarities, kind))
-        assert len(few.comparisons) == len(many.comparisons) >= 3
-        for one, other in zip(few.comparisons, many.comparisons, strict=True):
-            assert one[:-1] == other[:-1]
-            assert [curve.areas for curve in one.curves] == [curve.areas for curve in other.curves]
-
-
 def test_mated_pairs_alone_give_curves_of_fnmr(spark, vectors, qualities, tmp_path):
     pairs = write_pairs(tmp_path / "pairs.csv", [("p0/0.jpg", "p0/1.jpg", "True"), ("p1/0.jpg", "p1/1.jpg", "true")])
     found = evaluated(spark, [set_of(spark, "a", qualities)], vectors, pairs_file=pairs, at_fmr=())
@@ -229,6 +181,29 @@ def test_two_labels_of_one_key_are_refused(spark, qualities):
         labelled_images([set_of(spark, "a", {**qualities, "p0/0.png": -1.0})], EvaluationSettings(**SETTINGS))
 
 
+def test_sets_of_other_images_are_refused(spark, qualities):
+    sets = [
+        set_of(spark, "a", qualities),
+        set_of(spark, "b", {f"x/{path}": label for path, label in qualities.items()}),
+    ]
+    with pytest.raises(InputError) as refused:
+        labelled_images(sets, EvaluationSettings(**SETTINGS))
+    assert str(refused.value) == (
+        "labels: no image has a label in every set, keys are such as 'p0/0' in a, 'x/p0/0' in b; compare sets of the "
+        "same images, and set `image_root` so that the keys below it agree"
+    )
+
+
+def test_labels_that_differ_outside_of_all_pairs_are_refused(spark, vectors):
+    labels = {**dict.fromkeys(PATHS, 50.0), "alone.jpg": 60.0}
+    with pytest.raises(InputError) as refused:
+        evaluated(spark, [set_of(spark, "a", labels)], vectors)
+    assert str(refused.value) == (
+        "/a: the lower label of every pair is 50, by which nothing can be discarded; give labels that differ, or more "
+        "pairs"
+    )
+
+
 @pytest.mark.parametrize(
     ("label", "said"),
     [
@@ -242,16 +217,9 @@ def test_labels_that_tell_nothing_are_refused(spark, label, said):
     assert str(refused.value) == said
 
 
-def test_labels_just_computed_are_not_lost_where_no_pair_can_be_compared(spark, vectors, qualities):
-    one = {path: quality for path, quality in qualities.items() if path.startswith("p0/")}
-    found = evaluated(spark, [set_of(spark, "a", one)], vectors, how=evaluate_own_labels)
-    assert (found.judges[0].comparisons, found.judges[0].similarities) == ((), None)
-    assert "of one identity" in found.notes[0]
-    assert found.profiles[0].counts.sum() == len(one)
-
-
-def test_profile_tells_of_labels_and_identities(labels, drawn):
-    (profile,) = drawn.profiles
+def test_pairs_are_drawn_and_a_profile_tells_of_labels_and_identities(labels, drawn):
+    (judge,), (profile,) = drawn.judges, drawn.profiles
+    assert (judge.pairs["mated"], judge.pairs["non_mated"]) == (15 + 10 + 6 + 3, 60)
     assert profile.statuses == {"ok": len(PATHS) - 1, "too_few_images": 1}
     assert profile.counts.sum() == len(PATHS) - 1
     assert (profile.edges[0], profile.edges[-1]) == (0, 100)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from fiqa_spark.errors import InputError
-from fiqa_spark.evaluation import few_images
 from fiqa_spark.evaluation.evaluate import evaluate
 from fiqa_spark.evaluation.judge_table import sets_by_judges
-from fiqa_spark.evaluation.judges import MadeOf, named_judges
+from fiqa_spark.evaluation.judges import Judge, MadeOf, named_judges, naming
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.runtime.progress import Steps
@@ -19,7 +18,9 @@ from tests.labelling import embeddings_of, features_frame, paths_of
 
 SIZES = [7, 6, 5, 5, 4, 4, 3, 2, 1]
 PATHS = paths_of(SIZES)
-FMRS = (0.2, 0.1)
+UNSURE = 0.001
+"""An FMR that the pairs cannot carry."""
+FMRS = (0.2, 0.1, UNSURE)
 DISCARDS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
@@ -76,26 +77,21 @@ def judged(spark, sets, vectors, **changes):
     )
 
 
-@pytest.fixture(scope="module", params=["few", "many"])
-def several(request, spark, vectors, qualities, pairs_file, groups_file):
-    """Findings of two sets by two judges, by the driver and by Spark."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "many":
-            patch.setattr(few_images, "IMAGES_AT_MOST", 0)
-        judges = ("first=/first", "second=/second")
-        return judged(
-            spark, qualities, vectors, judge=judges, pairs_file=pairs_file, target_fnmr=(0.6,), groups=groups_file
-        )
+@pytest.fixture(scope="module")
+def several(spark, vectors, qualities, pairs_file, groups_file):
+    """Findings of two sets by two judges."""
+    judges = ("first=/first", "second=/second")
+    return judged(spark, qualities, vectors, judge=judges, pairs_file=pairs_file, target_fnmr=(0.6, 0.9),
+                  groups=groups_file)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def alone(spark, vectors, qualities, pairs_file):
-    """Findings of the same sets by each judge alone."""
-    settings = {"pairs_file": pairs_file, "target_fnmr": (0.6,)}
-    return {
-        name: judged(spark, qualities, {name: of_judge}, judge=(f"{name}=/x",), **settings)
-        for name, of_judge in vectors.items()
-    }
+    """Findings of the same sets by the second judge alone."""
+    of_second = {"second": vectors["second"]}
+    found = judged(spark, qualities, of_second, judge=("second=/x",), pairs_file=pairs_file, target_fnmr=(0.6, 0.9))
+    [judge] = found.judges
+    return judge
 
 
 def similarities(vectors):
@@ -113,14 +109,15 @@ def thresholds(of_pairs):
 
 
 def test_several_judges_say_what_each_says_alone(several, alone):
-    for judge in several.judges:
-        [own] = alone[judge.name].judges
-        for field in ("pairs", "cuts", "targets", "expected", "mistakes"):
-            if field != "mistakes" or judge is several.judges[0]:
-                assert getattr(judge, field) == getattr(own, field), field
-        for one, other in zip(judge.comparisons, own.comparisons, strict=True):
-            assert [curve.areas for curve in one.curves] == [curve.areas for curve in other.curves]
-    assert several.judges[0].comparisons[0].threshold != several.judges[1].comparisons[0].threshold
+    first, second = several.judges
+    for field in ("pairs", "cuts", "targets", "expected"):
+        assert getattr(second, field) == getattr(alone, field), field
+    for one, other in zip(second.comparisons, alone.comparisons, strict=True):
+        assert [curve.areas for curve in one.curves] == [curve.areas for curve in other.curves]
+    assert first.pairs == second.pairs
+    assert first.comparisons[0].threshold != second.comparisons[0].threshold
+    # The mistakes are those of the first.
+    assert alone.mistakes
 
 
 def test_a_judge_is_known_to_have_made_a_set(several):
@@ -139,6 +136,20 @@ def test_judges_that_are_not_named_are_refused(spark, entries, said):
     with pytest.raises(InputError) as refused:
         named_judges(Storage(spark), EvaluationSettings(judge=entries))
     assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"judge": ("a=/first", "b=/second")}, ("judge", "/second", "give the features")),
+        ({"feature_root": "/second"}, ("feature_root", None, "give `feature_root`")),
+    ],
+)
+def test_what_is_wrong_with_features_is_told_of_the_judge_where_judges_are_named(given, told):
+    error = InputError("no vectors", setting="feature_root", remedy="give `feature_root`")
+    with pytest.raises(InputError) as refused, naming(Judge("b", "/second"), EvaluationSettings(**given)):
+        raise error
+    assert (refused.value.setting, refused.value.path, refused.value.remedy) == told
 
 
 def test_table_of_sets_by_judges(several):
@@ -175,7 +186,8 @@ def test_cuts_are_those_of_the_definition(several, vectors, qualities):
                     assert rate.threshold == pytest.approx(threshold, abs=1e-6)
                     assert (rate.pairs, rate.errors) == (len(mated), sum(value < threshold for value in mated))
                     assert rate.rate == pytest.approx(rate.errors / rate.pairs)
-                    assert rate.interval.low <= rate.rate <= rate.interval.high
+                    assert (rate.interval is None) == (rate.fmr == UNSURE)
+                    assert rate.interval is None or rate.interval.low <= rate.rate <= rate.interval.high
 
 
 def test_a_label_read_as_an_error(several, vectors, qualities):
@@ -217,24 +229,23 @@ def test_mistakes_are_the_errors_of_highest_quality(several, vectors, qualities)
 
 def test_labels_that_tell_have_a_smaller_part_of_chance(several):
     for judge in several.judges:
-        good, chance = (curve.areas[-1] for curve in judge.comparisons[-1].curves)
+        good, chance = (curve.areas[-1] for curve in judge.comparisons[-2].curves)
         assert good.of_chance_interval.low <= good.of_chance <= good.of_chance_interval.high
         assert good.of_chance_interval.high < chance.of_chance
 
 
-def test_an_fmr_that_the_pairs_cannot_carry_has_no_intervals(spark, vectors, qualities, pairs_file):
-    found = judged(spark, qualities, {"first": vectors["first"]}, judge=("first=/first",), pairs_file=pairs_file,
-                   at_fmr=(0.2, 0.001), target_fnmr=(0.9,))  # fmt: skip
-    [judge] = found.judges
-    non_mated = judge.pairs["non_mated"]
-    sure, unsure = (each for each in judge.comparisons if each.operating_point.fixed_by == "fmr")
-    assert sure.curves[0].areas[0].interval is not None
-    for area in unsure.curves[1].areas:
-        assert (area.interval, area.of_chance_interval, area.delta_to_first_interval) == (None, None, None)
-    assert [rate.interval is None for rate in judge.cuts[0].rates[0]] == [False, True]
-    assert judge.targets[1].label is None
-    [note] = [note for note in found.notes if "0.001" in note]
-    assert f"{0.001 * non_mated:.4g} of {non_mated} non-mated pairs" in note
+def test_an_fmr_that_the_pairs_cannot_carry_has_no_intervals(several):
+    for judge in several.judges:
+        non_mated = judge.pairs["non_mated"]
+        sure, *_, unsure = (each for each in judge.comparisons if each.operating_point.fixed_by == "fmr")
+        assert unsure.operating_point.value == UNSURE
+        assert sure.curves[0].areas[0].interval is not None
+        for area in unsure.curves[1].areas:
+            assert (area.interval, area.of_chance_interval, area.delta_to_first_interval) == (None, None, None)
+        reached = {(target.fmr, target.label is not None) for target in judge.targets if target.target == 0.9}
+        assert reached == {(0.2, True), (0.1, True), (UNSURE, False)}
+    [note] = [note for note in several.notes if f"{UNSURE}" in note]
+    assert f"{UNSURE * non_mated:.4g} of {non_mated} non-mated pairs" in note
     assert f"resolve an FMR of {30 / non_mated:.2g}" in note
 
 
