@@ -8,7 +8,13 @@ from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation import drawn_pairs
-from fiqa_spark.evaluation.drawn_pairs import draw_mated, draw_non_mated, players_across, players_of_match
+from fiqa_spark.evaluation.drawn_pairs import (
+    candidates_for,
+    draw_mated,
+    draw_non_mated,
+    players_across,
+    players_of_match,
+)
 from fiqa_spark.evaluation.numbered_pairs import draw_numbers
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.keys import seeded_hash
@@ -122,17 +128,26 @@ def test_non_mated_pairs_are_of_two_identities_and_exactly_as_many_as_asked_for(
     assert Counter(few).most_common(1)[0][1] <= 2
 
 
-def test_pairs_depend_on_the_seed_and_on_nothing_else(spark, mated, non_mated):
-    def drawn(seed, partitions):
-        images = images_of(spark, paths_of(SIZES)[::-1], seed, partitions).persist()
-        pairs = draw_mated(images, COLUMNS, 20)[0], draw_non_mated(images, COLUMNS, 37)
-        return tuple(set(keys_of(each.collect())) for each in pairs)
+def test_pairs_depend_on_neither_the_order_of_images_nor_their_partitions(spark, mated, non_mated):
+    images = images_of(spark, paths_of(SIZES)[::-1], partitions=7).persist()
+    assert set(keys_of(draw_mated(images, COLUMNS, 20)[0].collect())) == set(keys_of(mated[0]))
+    assert set(keys_of(draw_non_mated(images, COLUMNS, 37).collect())) == set(keys_of(non_mated))
 
-    first = set(keys_of(mated[0])), set(keys_of(non_mated))
-    assert drawn(0, 7) == first
-    other_mated, other_non_mated = drawn(1, 2)
-    assert other_mated != first[0]
-    assert len(other_non_mated & first[1]) < 18
+
+def test_images_of_other_hashes_are_drawn_in_other_pairs():
+    def drawn(seed):
+        order = np.random.default_rng(seed).permutation(sum(SIZES))
+        persons = np.repeat(np.arange(len(SIZES)), SIZES)[order]
+        known = {"identity_hash": persons, "image_hash": np.arange(len(order)) - len(order)}
+        settings = EvaluationSettings(feature_root="x", mated_per_identity=20, non_mated=37)
+        (a, b), mated, _ = draw_numbers(known, np.arange(len(order), dtype=np.int32), persons, settings)
+        pairs = [frozenset(pair) for pair in zip(order[a].tolist(), order[b].tolist(), strict=True)]
+        return set(pairs[: mated.sum()]), set(pairs[mated.sum() :])
+
+    (mated, non_mated), (other_mated, other_non_mated) = drawn(0), drawn(1)
+    assert other_mated != mated
+    assert len(non_mated) == 37
+    assert len(other_non_mated & non_mated) < 18
 
 
 @pytest.mark.parametrize("kind", ["any", "across-halves"])
@@ -157,6 +172,13 @@ def test_of_too_many_mated_pairs_identities_are_drawn_and_the_driver_draws_the_s
     names = frame["key"].to_numpy()
     assert met == {frozenset(pair) for pair in zip(names[a[mated]], names[b[mated]], strict=True)}
     assert len(met) == mated.sum()
+
+
+def test_images_without_identity_have_no_pair():
+    with pytest.raises(InputError, match="no image with a label in every set has an identity") as refused:
+        candidates_for(0, 0, 10)
+    assert refused.value.setting == "id_key_index"
+    assert refused.value.remedy == "use -2 for the parent folder, or give `pairs_file`"
 
 
 def test_images_of_one_identity_have_no_non_mated_pair(spark):
