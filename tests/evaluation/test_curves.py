@@ -82,7 +82,8 @@ def test_interval_is_that_of_the_spread_over_samples_of_identities(compared):
 
 
 @pytest.mark.parametrize("convention", ["fixed", "recomputed"])
-def test_order_of_pairs_and_monotone_maps_of_the_quality_change_nothing(pairs, convention):
+def test_order_of_pairs_and_monotone_maps_of_the_quality_change_nothing(pairs, convention, monkeypatch):
+    monkeypatch.setattr(curves, "RESAMPLES", 40)
     settings = dataclasses.replace(SETTINGS, convention=convention)
     order = np.random.default_rng(1).permutation(len(pairs.mated))
     mapped = tuple(np.exp(qualities[order]) for qualities in pairs.qualities)
@@ -113,12 +114,16 @@ def test_intervals_hardly_depend_on_how_fine_the_levels_of_resamples_are(pairs, 
                 assert of_coarse == pytest.approx(of_fine, abs=0.1 * (own.interval.high - own.interval.low))
 
 
-def test_the_recomputed_convention_has_curves_at_fmrs_only_and_no_best(pairs):
+def test_the_recomputed_convention_has_curves_at_fmrs_only_and_no_best(pairs, compared, monkeypatch):
+    monkeypatch.setattr(curves, "RESAMPLES", 100)
     settings = dataclasses.replace(SETTINGS, convention="recomputed", at_fmr=(0.01, 0.1))
     found = compare(pairs, NAMES, settings)
     assert [(*comparison.operating_point, comparison.pairs) for comparison in found] == [
         ("fnmr", "fmr", fmr, 9000) for fmr in (0.01, 0.1)
     ]
+    # They start where those of a fixed threshold do.
+    assert found[0].threshold == compared[1].threshold
+    assert found[0].starting_error == compared[1].starting_error
     areas = [area for comparison in found for curve in comparison.curves for area in curve.areas]
     assert all(area.delta_to_best is None for area in areas)
     of_random = [area for comparison in found for area in comparison.curves[1].areas]

@@ -1,6 +1,10 @@
 """Label sets in every form in which they may come."""
 
+import functools
+
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
@@ -51,6 +55,26 @@ def test_csv_with_whatever_columns_it_has(spark, tmp_path):
     assert rows_of(named) == {"ä/1.jpg": (None, 3.0, "ok"), "ä/2.jpg": (None, None, "no_score")}
 
 
+def rows_of_each(sets):
+    """Name of a set to what `rows_of` gives, in one job."""
+    columns = ("path", "identity", "quality", "status")
+    named = [labels.table.select(F.lit(labels.name).alias("name"), *columns) for labels in sets]
+    found = {labels.name: {} for labels in sets}
+    for row in functools.reduce(DataFrame.union, named).collect():
+        found[row.name][row.path] = (row.identity, row.quality, row.status)
+    return found
+
+
+def read_each(spark, folder, contents, name):
+    """Label sets of files of these contents, named by their numbers."""
+    entries = []
+    for number, content in enumerate(contents):
+        entries.append(f"{number}={folder}/{number}/{name}")
+        (folder / str(number)).mkdir()
+        (folder / str(number) / name).write_bytes(content.encode())
+    return read(spark, *entries)
+
+
 OFIQ = "Filename;UnifiedQualityScore;Sharpness;UnifiedQualityScore.scalar;Sharpness.scalar;assessment_time_in_ms"
 
 
@@ -72,23 +96,20 @@ def test_scores_of_ofiq_are_its_scalars_and_none_where_it_could_not_assess(spark
     }
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        'path, quality, identity\n"p0/a, b.jpg", 1.5, 0042\np0/1.jpg , 2 , 7\n',
-        'Path;"Quality";IDENTITY;\n"p0/a, b.jpg";1.5;0042;\np0/1.jpg;2;7;\n',
-        "identity\timage_path\tSCORE\n0042\tp0/a, b.jpg\t1.5\n7\tp0/1.jpg\t2\n",
-        "quality|File Name|identity|note\r\n1.5|p0/a, b.jpg|0042|x\r\n2|p0/1.jpg\u00a0|7|\r\n",
-        pytest.param(
-            '\ufeff"image","label","identity","score"\n"p0/a, b.jpg","1.5","0042","9"\n"p0\\1.jpg","2","7","9"\n',
-            marks=ON_LOWEST,
-        ),
-    ],
-)
-def test_csv_of_any_separator_and_header(spark, tmp_path, content):
-    (tmp_path / "scores.csv").write_bytes(content.encode())
-    (labels,) = read(spark, tmp_path / "scores.csv")
-    assert rows_of(labels) == {"p0/a, b.jpg": ("0042", 1.5, "ok"), "p0/1.jpg": ("7", 2.0, "ok")}
+CSV_FILES = [
+    'path, quality, identity\n"p0/a, b.jpg", 1.5, 0042\np0/1.jpg , 2 , 7\n',
+    'Path;"Quality";IDENTITY;\n"p0/a, b.jpg";1.5;0042;\np0/1.jpg;2;7;\n',
+    "identity\timage_path\tSCORE\n0042\tp0/a, b.jpg\t1.5\n7\tp0/1.jpg\t2\n",
+    "quality|File Name|identity|note\r\n1.5|p0/a, b.jpg|0042|x\r\n2|p0/1.jpg\u00a0|7|\r\n",
+    '\ufeff"image","label","identity","score"\n"p0/a, b.jpg","1.5","0042","9"\n"p0\\1.jpg","2","7","9"\n',
+]
+
+
+@ON_LOWEST
+def test_csv_of_any_separator_and_header(spark, tmp_path):
+    found = rows_of_each(read_each(spark, tmp_path, CSV_FILES, "scores.csv"))
+    expected = {"p0/a, b.jpg": ("0042", 1.5, "ok"), "p0/1.jpg": ("7", 2.0, "ok")}
+    assert found == {str(number): expected for number in range(len(CSV_FILES))}
 
 
 def test_of_several_scores_the_one_that_is_read_is_told(spark, tmp_path, caplog):
@@ -99,24 +120,26 @@ def test_of_several_scores_the_one_that_is_read_is_told(spark, tmp_path, caplog)
     assert caplog.messages == [f"of {tmp_path}/scores.csv the column 'score' is the score; 'quality' is not read"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "p0/a b.jpg 1.5\np0/1.jpg\t2\n",
-        "path score\np0/a b.jpg 1.5\np0/1.jpg 2\n",
-        "path\tscore\np0/a b.jpg\t1.5\np0/1.jpg\t2\n",
-        '"p0/a b.jpg";1.5\np0/1.jpg; 2\n',
-        "p0/a b.jpg,1.5\r\np0/1.jpg,2\r\n",
-        "D:\\p0\\a b.jpg 1.5\nD:\\p0\\1.jpg 2\n",
-        pytest.param("\ufeffp0/a b.jpg\u00a01.5 \n\u00a0p0/1.jpg 2\u3000\n", marks=ON_LOWEST),
-    ],
-)
-def test_text_of_any_separator(spark, tmp_path, content):
-    (tmp_path / "scores").write_bytes(content.encode())
-    (labels,) = read(spark, tmp_path / "scores")
-    found = {path.removeprefix("D:/"): row for path, row in rows_of(labels).items()}
-    assert found == {"p0/a b.jpg": (None, 1.5, "ok"), "p0/1.jpg": (None, 2.0, "ok")}
-    assert {row.identity for row in with_identity(labels, -2).collect()} == {"p0"}
+TEXT_FILES = [
+    "p0/a b.jpg 1.5\np0/1.jpg\t2\n",
+    "path score\np0/a b.jpg 1.5\np0/1.jpg 2\n",
+    "path\tscore\np0/a b.jpg\t1.5\np0/1.jpg\t2\n",
+    '"p0/a b.jpg";1.5\np0/1.jpg; 2\n',
+    "p0/a b.jpg,1.5\r\np0/1.jpg,2\r\n",
+    "\ufeffp0/a b.jpg\u00a01.5 \n\u00a0p0/1.jpg 2\u3000\n",
+    "D:\\p0\\a b.jpg 1.5\nD:\\p0\\1.jpg 2\n",
+]
+
+
+@ON_LOWEST
+def test_text_of_any_separator(spark, tmp_path):
+    sets = read_each(spark, tmp_path, TEXT_FILES, "scores")
+    *others, of_windows = rows_of_each(sets).values()
+    expected = {"p0/a b.jpg": (None, 1.5, "ok"), "p0/1.jpg": (None, 2.0, "ok")}
+    assert others == [expected] * (len(TEXT_FILES) - 1)
+    assert of_windows == {f"D:/{path}": row for path, row in expected.items()}
+    identities = [with_identity(labels, -2).select("identity") for labels in sets]
+    assert {row.identity for row in functools.reduce(DataFrame.union, identities).collect()} == {"p0"}
 
 
 @ON_LOWEST
