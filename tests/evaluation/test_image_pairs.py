@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
@@ -12,7 +13,7 @@ from fiqa_spark.evaluation import few_images, numbered_images
 from fiqa_spark.evaluation.image_pairs import image_pairs
 from fiqa_spark.evaluation.labelled_images import labelled_images
 from fiqa_spark.evaluation.numbered_pairs import compared_numbers
-from fiqa_spark.evaluation.pair_similarities import flat_pairs
+from fiqa_spark.evaluation.pair_similarities import ManyPairs, flat_pairs
 from fiqa_spark.evaluation.settings import EvaluationSettings
 from fiqa_spark.inputs.feature_store import open_store, write_store
 from fiqa_spark.inputs.parquet_features import keyed_features
@@ -40,18 +41,24 @@ def settings_of(**given):
 
 @pytest.fixture(scope="module")
 def labels():
-    """Path to label in two sets; an image lacks one."""
+    """Path to label in two sets; an image lacks one, and another has no identity."""
     random = np.random.default_rng(4)
-    first, second = ({path: random.uniform(0, 3) for path in PATHS} for _ in range(2))
+    first, second = ({path: random.uniform(0, 3) for path in (*PATHS, "alone.jpg")} for _ in range(2))
     return first, {**second, PATHS[10]: None}
+
+
+def labelled(spark, labels):
+    return labelled_images([set_of(spark, f"set {number}", each) for number, each in enumerate(labels)], settings_of())
 
 
 @pytest.fixture(scope="module")
 def images(spark, labels):
     """Labelled images, with their groups."""
-    found = labelled_images([set_of(spark, f"set {number}", each) for number, each in enumerate(labels)], settings_of())
+    found = labelled(spark, labels)
     groups = spark.createDataFrame(list(GROUPS.items()), "path string, group_number int")
-    return found._replace(table=found.table.join(groups, "path", "left").persist())
+    table = found.table.join(groups, "path", "left")
+    # Plans of pairs are short where that of the images is.
+    return found._replace(table=spark.createDataFrame(table.collect(), table.schema).persist())
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +76,14 @@ def features(spark):
     return features_of(spark, embeddings_of(PATHS))
 
 
+def stored(spark, vectors, folder, index):
+    """Features of a store that is written of a table of vectors, in buckets by such a part of the key."""
+    keyed = vectors.select(F.col("key").alias("path"), "feature", "problem")
+    sizes = {"rows": len(PATHS), "dimension": 8, "precision": "float32"}
+    write_store(Storage(spark), keyed, str(folder), index=index, **sizes)
+    return open_store(spark, Storage(spark), str(folder))
+
+
 WAYS = {"few": (20_000, 4_000_000), "numbered": (0, 4_000_000), "many": (0, 0)}
 """How many images the driver alone compares the pairs of, and of how many it draws them."""
 
@@ -80,11 +95,10 @@ def at_most(patch, way):
     patch.setattr(numbered_images, "IMAGES_AT_MOST", numbered)
 
 
-def all_ways(spark, images, settings):
+def by_ways(spark, images, settings, ways=WAYS):
     """Pairs by the driver, by workers and by Spark, and the account of them."""
     found = {}
-    # Of listed pairs the driver alone knows numbers.
-    for way in ("few", "many") if settings.pairs_file else WAYS:
+    for way in ways:
         with pytest.MonkeyPatch.context() as patch:
             at_most(patch, way)
             found[way] = image_pairs(spark, Storage(spark), images, NAMES, settings)
@@ -105,9 +119,9 @@ def rows_of(compared):
     return rows
 
 
-def alike(pairs, features):
-    """Compared pairs, the same by any way, and why some are left out."""
-    compared, left_out = zip(*(each.compared(features) for each in pairs.values()), strict=True)
+def alike(pairs, *features):
+    """Pairs that each way has compared by its features, the same by any way, and why some are left out."""
+    compared, left_out = zip(*(each.compared(own) for each, own in zip(pairs, features, strict=True)), strict=True)
     for found, without in zip(compared[1:], left_out[1:], strict=True):
         assert rows_of(found) == rows_of(compared[0])
         assert without == left_out[0]
@@ -122,7 +136,7 @@ def alike(pairs, features):
 @pytest.fixture(scope="module")
 def drawn(spark, images):
     """Pairs drawn by each way, and the account of them."""
-    return all_ways(spark, images, settings_of(pair_quality="mean"))
+    return by_ways(spark, images, settings_of(pair_quality="mean"))
 
 
 OTHER = {path: vector[:9] for path, vector in embeddings_of(PATHS, seed=9).items()}
@@ -131,18 +145,31 @@ MISSING, USELESS = set(PATHS[:2]), {PATHS[5], PATHS[9], PATHS[11]}
 
 @pytest.fixture(scope="module")
 def of_other_model(spark, drawn):
-    """Pairs by shorter features, of which two are missing and three of no use, and why some are left out."""
+    """Pairs by shorter features, of which two are missing and three of no use, and why some are left out.
+
+    Features of other images have the hash of one.
+    """
     vectors = {**OTHER, PATHS[5]: None, PATHS[9]: OTHER[PATHS[9]] * np.nan, PATHS[11]: OTHER[PATHS[11]][:4]}
     present = {path: vector for path, vector in vectors.items() if path not in MISSING}
-    return alike(drawn[0], features_of(spark, present))
+    features = features_of(spark, present)
+    one = features.table.where(F.col("key") == "p0/3").withColumn("feature", F.reverse("feature"))
+    first, last = (one.withColumn("key", F.lit(name)) for name in ("stranger", "another"))
+    table = first.unionByName(features.table).unionByName(last)
+    return alike(drawn[0].values(), *3 * [features._replace(table=table)])
 
 
 @pytest.fixture(scope="module")
-def compared(drawn, of_other_model, features):
-    """The same pairs by the features of all images, after those of another model have been there."""
-    found, left_out = alike(drawn[0], features)
+def compared(spark, drawn, of_other_model, features, tmp_path_factory):
+    """The same pairs by the features of a store, after those of another model have been there."""
+    store = stored(spark, features.table, tmp_path_factory.mktemp("store") / "features", -2)
+    assert store.stored.buckets > 1
+    # Spark looks the features up as the driver does, and then compares as without a store.
+    pairs = [drawn[0][way] for way in ("few", "numbered")]
+    found, left_out = alike(pairs, store, store)
     assert left_out == {}
-    assert {len(each.mated) for each in found} == {sum(pairs.counts.values()) for pairs in drawn[0].values()}
+    assert {len(each.mated) for each in found} == {sum(each.counts.values()) for each in pairs}
+    # Vectors of a bucket stay where they lie; those of pairs across buckets move.
+    assert found[0].mated.any() and not found[0].mated.all()
     return found
 
 
@@ -181,10 +208,12 @@ def test_the_driver_gives_pairs_the_quality_that_is_asked_for(how):
         assert (lower is own) == (how == "min")
 
 
+IMAGE = "struct<path string, key string, identity_hash long, image_hash long, quality_0 double, quality_1 double>"
+
+
 def test_spark_gives_pairs_the_quality_that_is_asked_for(spark):
-    image = "struct<path string, key string, identity_hash long, image_hash long, quality_0 double, quality_1 double>"
     a, b = ("a", "a", 1, 1, 0.25, 2.5), ("b", "b", 2, 2, 1.5, 0.75)
-    pair = spark.createDataFrame([(False, a, b)], f"same boolean, a {image}, b {image}")
+    pair = spark.createDataFrame([(False, a, b)], f"same boolean, a {IMAGE}, b {IMAGE}")
     found = {how: flat_pairs(pair, NAMES, how) for how in QUALITY}
     lower = [f"lower_{name}" for name in NAMES]
     # The lower label is not held twice.
@@ -202,11 +231,17 @@ PER_IDENTITY = 8
 
 
 @pytest.fixture(scope="module")
-def across(spark, images, features):
-    """Pairs across halves by each way, of images without groups, and the account of them."""
+def across(spark, images, features, tmp_path_factory):
+    """Pairs across halves by workers and by Spark, of images without groups, and the account of them.
+
+    Workers compare features of a store whose buckets are of no identity. The driver draws as workers have it drawn.
+    """
     ungrouped = images._replace(table=images.table.drop("group_number"))
-    pairs, account = all_ways(spark, ungrouped, settings_of(pairs="across-halves", mated_per_identity=PER_IDENTITY))
-    return alike(pairs, features)[0], account
+    settings = settings_of(pairs="across-halves", mated_per_identity=PER_IDENTITY)
+    pairs, account = by_ways(spark, ungrouped, settings, ("numbered", "many"))
+    store = stored(spark, features.table, tmp_path_factory.mktemp("store") / "features", -1)
+    assert store.stored.buckets > 1
+    return alike(pairs.values(), store, features)[0], account
 
 
 def test_pairs_across_halves_are_those_that_labels_of_half_mates_have_not_seen(images, across):
@@ -239,9 +274,20 @@ def test_without_groups_there_are_none_and_the_lower_label_is_not_held_twice(acr
         assert all(low is own for low, own in zip(found.lower, found.qualities, strict=True))
 
 
-def test_non_mated_pairs_are_the_same_across_halves(compared, across):
-    of_any, of_halves = (np.stack(found[0].images)[:, ~found[0].mated] for found in (compared, across[0]))
-    np.testing.assert_array_equal(of_any, of_halves)
+@pytest.mark.lowest_versions
+def test_non_mated_pairs_are_the_same_across_halves_and_of_whatever_features(compared, across):
+    for column in (lambda found: np.stack(found.images, axis=1), lambda found: found.similarities):
+        of_any, of_halves = (column(found[0])[~found[0].mated] for found in (compared, across[0]))
+        np.testing.assert_array_equal(of_any, of_halves)
+
+
+def test_pairs_do_not_depend_on_the_order_of_a_label_set(spark, images, labels):
+    """What the driver knows of images, and so what it draws."""
+    other = labelled(spark, [dict(reversed(each.items())) for each in labels])
+    first = images._replace(table=images.table.drop("group_number"))
+    for known in (few_images.few_images, numbered_images.numbered_images):
+        of_either = (known(each, NAMES, settings_of(pairs="across-halves")) for each in (first, other))
+        pd.testing.assert_frame_equal(*of_either)
 
 
 def test_listed_pairs_carry_the_same(spark, images, labels, path_of, features, tmp_path):
@@ -249,8 +295,9 @@ def test_listed_pairs_carry_the_same(spark, images, labels, path_of, features, t
     with open(tmp_path / "pairs.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path_a", "path_b", "same"), *listed])
     settings = settings_of(pairs_file=str(tmp_path / "pairs.csv"), pair_quality="max")
-    pairs, account = all_ways(spark, images, settings)
-    compared, _ = alike(pairs, features)
+    # Of listed pairs the driver alone knows numbers.
+    pairs, account = by_ways(spark, images, settings, ("few", "many"))
+    compared, _ = alike(pairs.values(), features, features)
     for found in compared:
         rows = [
             (path_of[a], path_of[b], *rest)
@@ -286,18 +333,18 @@ def test_features_of_several_models_compare_the_same_pairs_one_after_the_other(o
             assert others[of_pair] == (similarity(OTHER, *of_images), *rest)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_where_no_identity_has_images_in_both_halves_that_is_said(spark, monkeypatch, way):
-    at_most(monkeypatch, way)
-    alone = {f"p{number}/0.jpg": float(number) for number in range(5)}
+def test_where_no_identity_has_images_in_both_halves_that_is_said(spark):
     settings = settings_of(pairs="across-halves")
-    images = labelled_images([set_of(spark, "a", alone)], settings)
-    with pytest.raises(InputError) as refused:
-        image_pairs(spark, Storage(spark), images, ["quality_0"], settings)
-    assert str(refused.value) == (
-        "pairs 'across-halves': no identity has labelled images in both of its halves, so that there is no mated pair "
-        "across them; set `id_key_index` so that identities have several images, or use any"
-    )
+    images = labelled_images([set_of(spark, "a", {f"p{number}/0.jpg": float(number) for number in range(5)})], settings)
+    # Workers are given the pairs that the driver has drawn.
+    for way in ("few", "many"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError) as refused:
+            at_most(patch, way)
+            image_pairs(spark, Storage(spark), images, ["quality_0"], settings)
+        assert str(refused.value) == (
+            "pairs 'across-halves': no identity has labelled images in both of its halves, so that there is no mated "
+            "pair across them; set `id_key_index` so that identities have several images, or use any"
+        )
 
 
 def test_labels_below_0_are_not_multiplied(spark, labels):
@@ -313,41 +360,12 @@ def test_labels_below_0_are_not_multiplied(spark, labels):
     labelled_images(sets, settings_of(pair_quality="mean"))
 
 
-def stored(spark, vectors, folder, index):
-    """Features of a store that is written of a table of vectors, in buckets by such a part of the key."""
-    keyed = vectors.select(F.col("key").alias("path"), "feature", "problem")
-    sizes = {"rows": len(PATHS), "dimension": 8, "precision": "float32"}
-    write_store(Storage(spark), keyed, str(folder), index=index, **sizes)
-    return open_store(spark, Storage(spark), str(folder))
-
-
-@pytest.mark.parametrize(("index", "ways"), [(-2, ("few", "numbered", "many")), (-1, ("few", "numbered"))])
-def test_vectors_in_buckets_meet_whether_or_not_the_buckets_are_by_identity(
-    spark, drawn, compared, features, tmp_path, index, ways
-):
-    store = stored(spark, features.table, tmp_path / "store", index)
-    assert store.stored.buckets > 1
-    for way in ways:
-        found, left_out = drawn[0][way].compared(store)
-        assert (rows_of(found), left_out) == (rows_of(compared[0]), {})
-    # Vectors of a bucket stay where they lie; those of pairs across buckets move.
-    assert compared[0].mated.any() and not compared[0].mated.all()
-
-
 def test_an_image_of_several_features_is_refused(spark, drawn, features, tmp_path):
-    twice = features.table.union(features.table.where(F.col("key") == "p0/3"))
-    repeated = features._replace(table=twice), stored(spark, twice, tmp_path / "store", -2)
-    # Few images and many fetch their features by the same call.
-    for way, features_twice in (("few", repeated), ("numbered", repeated), ("many", repeated[:1])):
-        for each in features_twice:
-            with pytest.raises(InputError, match="2 features have the key 'p0/3'"):
-                drawn[0][way].compared(each)
-
-
-def test_a_feature_of_the_same_hash_and_another_key_is_left_alone(drawn, compared, features):
-    first, last = (
-        features.table.where(F.col("key") == "p0/3").withColumn("key", F.lit(name)) for name in ("stranger", "another")
-    )
-    changed = first.union(features.table).union(last)
-    found, _ = drawn[0]["numbered"].compared(features._replace(table=changed))
-    assert rows_of(found) == rows_of(compared[0])
+    twice = features._replace(table=features.table.union(features.table.where(F.col("key") == "p0/3")))
+    in_store = stored(spark, twice.table, tmp_path / "store", -2)
+    sides = [(f"{key}.jpg", key, 1, number, 0.5, 0.5) for number, key in enumerate(("p0/3", "p0/4"))]
+    pair = spark.createDataFrame([(True, *sides)], f"same boolean, a {IMAGE}, b {IMAGE}")
+    many = ManyPairs(pair, NAMES, "min")
+    for pairs, features_twice in ((drawn[0]["few"], in_store), (drawn[0]["numbered"], twice), (many, twice)):
+        with pytest.raises(InputError, match="2 features have the key 'p0/3'"):
+            pairs.compared(features_twice)

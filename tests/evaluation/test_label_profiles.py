@@ -39,7 +39,7 @@ def random_rows(seed):
     return [rows[place] for place in random.permutation(len(rows))]
 
 
-@pytest.mark.parametrize("quantity", on_lowest(["label", "ERS", "score"], "label"))
+@pytest.mark.parametrize("quantity", on_lowest(["label", "score"], "label"))
 def test_the_driver_finds_what_spark_finds(spark, monkeypatch, quantity):
     rows = random_rows(len(quantity))
     few, many = (profiled(spark, rows, monkeypatch, at_most, quantity) for at_most in (10_000, 3))
