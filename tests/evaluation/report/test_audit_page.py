@@ -81,15 +81,25 @@ KINDS = ("own", "others", "centres")
 UNREADABLE = best_of("ordinary")[1]
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Files of the page with pictures (True) and without them (False)."""
+    folder, with_pictures = tmp_path_factory.mktemp("audit"), made_up()
+    return {
+        True: write(folder / "pictures.html", with_pictures),
+        False: write(folder / "plain.html", with_pictures._replace(pictures={})),
+    }
+
+
 def write(path, findings):
     path.write_text(audit_page(findings, title=TITLE, facts=FACTS), encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="module")
-def visit(browser, tmp_path_factory):
+def visit(browser, written):
     browser.set_window_size(1000, 1000)
-    return Visit(browser, write(tmp_path_factory.mktemp("audit") / "report.html", made_up()))
+    return Visit(browser, written[True])
 
 
 def shown_in(visit, section):
@@ -182,12 +192,11 @@ def test_every_case_tells_its_numbers(visit):
 
 @pytest.mark.parametrize("has_pictures", [True, False])
 @pytest.mark.parametrize("width", [1000, 400])
-def test_nothing_sticks_out(browser, tmp_path, width, has_pictures):
-    findings = made_up() if has_pictures else made_up()._replace(pictures={})
+def test_nothing_sticks_out(browser, written, width, has_pictures):
     view = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 1000}
     try:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-        visit = Visit(browser, write(tmp_path / "report.html", findings))
+        visit = Visit(browser, written[has_pictures])
         assert visit.ask("innerWidth") == width
         assert visit.ask("document.documentElement.scrollWidth") <= width
         assert (
@@ -212,8 +221,8 @@ def test_page_prints(visit):
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 3
 
 
-def test_page_without_pictures_has_tables(browser, tmp_path):
-    visit = Visit(browser, write(tmp_path / "report.html", made_up()._replace(pictures={})))
+def test_page_without_pictures_has_tables(browser, written):
+    visit = Visit(browser, written[False])
     assert_quiet(visit)
     assert visit.ask("document.images.length") == 2
     assert visit.ask("document.querySelectorAll('.picture').length") == 0
@@ -246,8 +255,9 @@ def test_page_of_an_audit_that_found_nothing_says_so(browser, tmp_path):
     assert visit.ask("document.querySelector('nav').innerText").count("names") == 1
 
 
-def test_page_is_the_same_every_time():
-    assert audit_page(made_up(), title=TITLE, facts=FACTS) == audit_page(made_up(), title=TITLE, facts=FACTS)
+def test_page_is_the_same_every_time(written):
+    again = audit_page(made_up(), title=TITLE, facts=FACTS)
+    assert again == written[True].read_text(encoding="utf-8")
 
 
 def texts(svg):

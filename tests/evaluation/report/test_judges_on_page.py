@@ -113,9 +113,10 @@ def test_pairs_are_counted_by_judge_and_their_kind_is_told(visit, findings):
     assert counts["no feature"] == ["", "7", "7"]
     assert "have seen" not in visit.ask("document.getElementById('pairs').innerText")
     assert "made without these pairs" in visit.ask("document.getElementById('pairs').innerText")
-    seen = page(bare(findings, pairs={"kind": "any", "mated": 5}), title="t", facts={})
+    few = {"expected": (), "mistakes": ()}
+    seen = page(bare(findings, pairs={"kind": "any", "mated": 5}, **few), title="t", facts={})
     assert "made from the very pairs that judge them here, which flatters" in seen
-    listed = page(bare(findings, pairs={"source": "a.csv", "mated": 5}), title="t", facts={})
+    listed = page(bare(findings, pairs={"source": "a.csv", "mated": 5}, **few), title="t", facts={})
     assert "flatters them" not in listed
     assert "without these pairs" not in listed
 
@@ -244,7 +245,9 @@ def test_pictures_are_seen_on_the_screen(visit):
 
 def test_one_judge_needs_no_table_of_judges_but_is_marked(findings):
     comparisons = findings.judges[1].comparisons[:1]
-    shown = page(by_one(findings, 1, comparisons=comparisons, mistakes=()), title="t", facts={})
+    without = {"similarities": None, "expected": (), "mistakes": ()}
+    marked = by_one(findings, 1, comparisons=comparisons, **without)._replace(profiles=findings.profiles[:2])
+    shown = page(marked, title="t", facts={})
     assert 'id="judges"' not in shown
     assert "By EdgeFace" not in shown
     areas = shown.split('id="curves"')[1].split("</section>")[0]
@@ -261,12 +264,14 @@ def test_one_judge_needs_no_table_of_judges_but_is_marked(findings):
 
 def test_parts_that_nobody_asked_for_are_not_there(findings):
     nothing = dict.fromkeys(("comparisons", "cuts", "targets", "expected", "groups", "mistakes"), ())
-    empty = by_one(findings, similarities=None, **nothing)._replace(cuts=(), groups=None)
+    empty = by_one(findings, similarities=None, **nothing)._replace(
+        cuts=(), groups=None, profiles=findings.profiles[:1]
+    )
     shown = page(empty, title="t", facts={})
     assert re.findall(r'<section(?: class="profile")? id="([^"]+)"', shown) == [
-        "pairs", *(f"labels-{place}" for place in (1, 2, 3)), "facts",
+        "pairs", "labels-1", "facts",
     ]  # fmt: skip
-    without_targets = page(bare(findings, targets=(), mistakes=()), title="t", facts={})
+    without_targets = page(bare(findings, targets=(), expected=(), mistakes=()), title="t", facts={})
     assert "least label" not in without_targets
     assert 'id="mistakes"' not in without_targets
 
@@ -274,7 +279,7 @@ def test_parts_that_nobody_asked_for_are_not_there(findings):
 def test_a_set_without_mistakes_and_mistakes_without_pictures(findings):
     pair = Mistake("a.jpg", "b.jpg", None, 0.75, 0.25)
     sets = (Mistakes("margin", 0.3, "FMR 0.01", 1, (pair,)), Mistakes(SETS[2], 0.3, "FMR 0.01", 0, ()))
-    shown = page(bare(findings, mistakes=sets)._replace(pair_quality="product"), title="t", facts={})
+    shown = page(bare(findings, mistakes=sets, expected=())._replace(pair_quality="product"), title="t", facts={})
     part = shown.split('id="mistakes"')[1].split("</section>")[0]
     assert "the product of the labels of its two images" in part
     assert "All 1 mated pairs" not in part
@@ -312,8 +317,10 @@ def test_what_the_pairs_cannot_carry_is_no_number(findings):
         )
         for curve in comparison.curves
     )
-    judges = [each._replace(comparisons=(comparison._replace(curves=curves),)) for each in findings.judges[:2]]
-    shown = page(findings._replace(judges=tuple(judges)), title="t", facts={})
+    without = {"similarities": None, "expected": (), "mistakes": ()}
+    shown_curves = (comparison._replace(curves=curves),)
+    judges = tuple(each._replace(comparisons=shown_curves, **without) for each in findings.judges[:2])
+    shown = page(findings._replace(judges=judges, profiles=findings.profiles[:2]), title="t", facts={})
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", shown, flags=re.DOTALL)
     assert not re.search(r"\bnan\b", text)
     assert text.count("no interval") > 20
