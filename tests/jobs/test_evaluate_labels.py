@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tests.browsing import Visit
@@ -27,9 +28,15 @@ def evaluating(tmp_path, run_job):
 
 @pytest.fixture(scope="module")
 def planted_sets(tmp_path_factory, run_job):
-    """The planted data with labels of every form: of the main job, as text, as CSV, and ERS by a made-up centroid."""
+    """The planted data with labels of every form: of the main job, as text, as CSV, and ERS by a made-up centroid.
+
+    Its features lie in a matrix as well.
+    """
     planted = Planted(tmp_path_factory.mktemp("compared"))
     folder = planted.folder
+    features = pq.read_table(folder / "features" / "part-0.parquet")
+    np.save(folder / "matrix.npy", np.array(features["feature"].to_pylist(), np.float32))
+    (folder / "rows.txt").write_text("".join(f"{path}\n" for path in features["path"].to_pylist()), encoding="utf-8")
     np.save(folder / "centroid.npy", np.eye(16)[0])
     quality = pd.read_csv(folder / "quality.csv")
     quality.to_csv(folder / "planted.txt", sep=" ", header=False, index=False)
@@ -54,7 +61,8 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser, run_job):
     sets = [f"sdd={folder}/labels", f"planted={folder}/planted.txt", f"{folder}/chance.csv"]
     sets.append(f"{folder}/ers")
     places = options(feature_root=folder / "features", dst=folder / "compared", id_key_index=-2, non_mated=5000)
-    result = run_job("evaluate_labels", "--labels", *sets, *places, "--error", "fnmr", "fmr", "--at-fmr", "0.01")
+    points = ("--error", "fnmr", "fmr", "--at-fmr", "0.01", "--starting-error", "0.1")
+    result = run_job("evaluate_labels", "--labels", *sets, *places, *points)
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
     compared = folder / "compared"
@@ -67,23 +75,19 @@ def test_sets_of_every_form_side_by_side(planted_sets, browser, run_job):
     assert summary["pairs"]["non_mated"] == 5000
     assert summary["settings"]["error"] == {"value": ["fnmr", "fmr"], "origin": "flag"}
     points = [(each["error"], each["start"], each["at"]) for each in summary["comparisons"]]
-    assert points == [
-        *(("fnmr", "error", at) for at in (0.05, 0.1)),
-        ("fnmr", "fmr", 0.01),
-        *(("fmr", "error", at) for at in (0.05, 0.1)),
-    ]
+    assert points == [("fnmr", "error", 0.1), ("fnmr", "fmr", 0.01), ("fmr", "error", 0.1)]
     for comparison in summary["comparisons"]:
         assert list(comparison["label_sets"]) == names
         assert {frozenset(area) for each in comparison["label_sets"].values() for area in each["areas"]} == {
             frozenset(AREA)
         }
-    mated = summary["comparisons"][1]["label_sets"]
+    mated = summary["comparisons"][0]["label_sets"]
     areas = {name: mated[name]["areas"][0] for name in names}
     # Labels that follow the planted quality take errors away, chance does not.
     assert areas["chance.csv"]["interval_minus_first"][0] > 0
     assert areas["planted"]["pauc"] < 0.8 * areas["chance.csv"]["pauc"]
     low, high = areas["chance.csv"]["interval"]
-    assert low <= 0.2 * summary["comparisons"][1]["starting_error"] <= high
+    assert low <= 0.2 * summary["comparisons"][0]["starting_error"] <= high
 
     curves = pd.read_parquet(compared / "edc.parquet")
     text = pd.read_csv(compared / "edc.csv")
@@ -116,25 +120,18 @@ def pictured(tmp_path_factory, run_job):
     evaluating.write_images([*PATHS, HOSTILE])
     (evaluating.folder / "images" / "p1" / "text.jpg").write_text("no image")
     evaluating.write_tree(embeddings_of(PATHS))
+    evaluating.words = ("--convention", "recomputed")
     result = evaluating.run()
     assert result.returncode == 0, result.stderr
     return evaluating
 
 
 @pytest.mark.lowest_versions
-def test_features_of_other_forms_and_the_recomputed_convention(evaluating, pictured):
-    at_fmr = pictured.summary()["comparisons"][2]
-    evaluating.write_labels(pictured.qualities)
-    evaluating.write_matrix(embeddings_of(PATHS))
-    evaluating.words = ("--rows-list", str(evaluating.list), "--convention", "recomputed")
-    result = evaluating.run()
-    assert result.returncode == 0, result.stderr
-    assert evaluating.summary()["pairs"] == pictured.summary()["pairs"]
-    (comparison,) = evaluating.summary()["comparisons"]
-    assert (comparison["start"], comparison["at"]) == (at_fmr["start"], at_fmr["at"]) == ("fmr", 0.1)
-    assert comparison["threshold"] == pytest.approx(at_fmr["threshold"], abs=1e-6)
-    assert comparison["starting_error"] == at_fmr["starting_error"]
+def test_the_recomputed_convention_has_no_best(pictured):
+    (comparison,) = pictured.summary()["comparisons"]
+    assert (comparison["start"], comparison["at"]) == ("fmr", 0.1)
     assert comparison["label_sets"]["scores.txt"]["areas"][0]["pauc_minus_best"] is None
+    assert pictured.summary()["pairs"]["left_out"]["missing_feature"] > 0
 
 
 def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(pictured, browser):
@@ -158,6 +155,10 @@ def test_contact_sheets_of_image_files_below_the_root_and_of_no_others(pictured,
     labels = [float(text.split()[0].replace("\N{MINUS SIGN}", "-")) for text, _ in one]
     assert len(labels) > 2
     assert labels == sorted(labels)
+    # Errors in spite of high labels are shown, too.
+    [found] = pictured.summary()["judges"][0]["errors_of_high_labels"]
+    assert found["errors"] >= len(found["pairs"]) > 0
+    assert visit.ask("document.querySelectorAll('#mistakes [role=img]').length") == 2 * len(found["pairs"])
 
 
 def test_labels_with_their_own_page(planted_sets, browser, run_job):
@@ -175,12 +176,16 @@ def test_labels_with_their_own_page(planted_sets, browser, run_job):
     visit = Visit(browser, folder / "labels" / "report.html")
     assert visit.messages == []
     assert visit.ask("document.querySelector('h1').innerText") == "Quality labels"
-    # The same pairs as an evaluation of its own draws, and so the same figures.
-    places = options(feature_root=folder / "features", dst=folder / "again", id_key_index=-2)
-    again = run_job("evaluate_labels", "--labels", folder / "labels", *places)
+    comparisons = summary["evaluation"]["comparisons"]
+    points = [(each["error"], each["start"], each["at"]) for each in comparisons]
+    assert points == [("fnmr", "error", 0.05), ("fnmr", "error", 0.1), ("fnmr", "fmr", 0.01), ("fnmr", "fmr", 0.001)]
+    # The same pairs as an evaluation of its own draws, and so the same figures, by features of another form.
+    places = options(feature_root=folder / "matrix.npy", rows_list=folder / "rows.txt", dst=folder / "again")
+    again = run_job("evaluate_labels", "--labels", folder / "labels", *places, *options(id_key_index=-2))
     assert again.returncode == 0, again.stderr
     other = json.loads((folder / "again" / "summary.json").read_text(encoding="utf-8"))
-    assert other["comparisons"] == summary["evaluation"]["comparisons"]
+    assert other["pairs"] == summary["evaluation"]["pairs"]
+    assert [{**each, "judge": "features"} for each in other["comparisons"]] == comparisons
 
 
 def test_labels_that_allow_no_curve_still_come_with_a_page(evaluating):
@@ -190,5 +195,10 @@ def test_labels_that_allow_no_curve_still_come_with_a_page(evaluating):
     result = evaluating.run_job("generate_labels", *options(**places, **flags), "--report")
     assert result.returncode == 0, result.stderr
     assert "There are no curves: " in result.stderr
-    assert "of one identity" in evaluating.summary()["evaluation"]["notes"][0]
-    assert "There are no curves" in (evaluating.destination / "report.html").read_text(encoding="utf-8")
+    evaluation = evaluating.summary()["evaluation"]
+    assert evaluation["comparisons"] == []
+    assert "of one identity" in evaluation["notes"][0]
+    assert evaluation["label_sets"][0]["statuses"] == {"ok": 4, "too_few_images": 2}
+    page = (evaluating.destination / "report.html").read_text(encoding="utf-8")
+    assert "There are no curves" in page
+    assert 'id="labels-1"' in page
