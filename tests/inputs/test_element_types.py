@@ -1,7 +1,11 @@
 """Features that are bytes: read by the type that is named, and refused where they cannot be float32."""
 
+import functools
+
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.element_types import as_float32, check_are_float32
@@ -12,31 +16,51 @@ VECTORS = embeddings_of(paths_of([4, 3]))
 VALUES = np.random.default_rng(3).standard_normal((80, 64))
 
 
-@pytest.mark.parametrize("feature_type", AS_BYTES)
-def test_bytes_of_every_type_become_float32(spark, feature_type):
-    rows = [(path, AS_BYTES[feature_type](vector)) for path, vector in VECTORS.items()]
-    table = as_float32(spark.createDataFrame(rows, "path string, feature binary"), feature_type)
-    for row in table.collect():
-        tolerance = 2e-3 if feature_type == "float16" else 0
+def as_rows(spark, contents):
+    """Rows of bytes that are read by their types, in one job; `contents` is type to path to bytes."""
+    read = []
+    for feature_type, rows in contents.items():
+        table = as_float32(spark.createDataFrame(list(rows.items()), "path string, feature binary"), feature_type)
+        # Bytes of float32 are left as they are, and whatever is wrong with them is told later.
+        problem = F.col("problem") if "problem" in table.columns else F.lit(None).cast("string").alias("problem")
+        read.append(table.select(F.lit(feature_type).alias("type"), "path", "feature", problem))
+    return functools.reduce(DataFrame.union, read).collect()
+
+
+def test_bytes_of_every_type_become_float32(spark):
+    contents = {
+        name: {path: to_bytes(vector) for path, vector in VECTORS.items()} for name, to_bytes in AS_BYTES.items()
+    }
+    rows = as_rows(spark, contents)
+    assert {(row.type, row.path) for row in rows} == {(name, path) for name in AS_BYTES for path in VECTORS}
+    for row in rows:
+        tolerance = 2e-3 if row.type == "float16" else 0
         np.testing.assert_allclose(np.frombuffer(row.feature, "<f4"), VECTORS[row.path], rtol=tolerance)
 
 
-@pytest.mark.parametrize(
-    ("feature_type", "content", "problem"),
-    [
-        ("float64", b"123456789012", "12 bytes are no whole number of float64 values"),
-        ("float16", b"123", "3 bytes are no whole number of float16 values"),
-        ("npy", b"1234", "feature: not a .npy file, or truncated"),
-        ("npy", saved(np.arange(3)), "feature: dtype int64; expected float16, float32 or float64"),
-        ("npy", saved(np.array([{}], object)), "feature: holds pickled objects, which are never loaded"),
-    ],
-)
-def test_bytes_that_are_no_vector_of_the_type_say_why(spark, feature_type, content, problem):
-    table = spark.createDataFrame([("a/0", content), ("a/1", None)], "path string, feature binary")
-    broken, missing = as_float32(table, feature_type).orderBy("path").collect()
-    assert broken.feature is None
-    assert broken.problem.startswith(problem)
-    assert (missing.feature, missing.problem) == (None, None)
+# Type to bytes that are no vector of it, and why.
+PROBLEMS = {
+    "float64": {b"123456789012": "12 bytes are no whole number of float64 values"},
+    "float16": {b"123": "3 bytes are no whole number of float16 values"},
+    "npy": {
+        b"1234": "feature: not a .npy file, or truncated",
+        saved(np.arange(3)): "feature: dtype int64; expected float16, float32 or float64",
+        saved(np.array([{}], object)): "feature: holds pickled objects, which are never loaded",
+    },
+}
+
+
+def test_bytes_that_are_no_vector_of_the_type_say_why(spark):
+    expected = {name: {f"a/{n}": why for n, why in enumerate(each.values())} for name, each in PROBLEMS.items()}
+    contents = {name: {f"a/{n}": content for n, content in enumerate(each)} for name, each in PROBLEMS.items()}
+    rows = as_rows(spark, {name: {**each, "missing": None} for name, each in contents.items()})
+    assert len(rows) == sum(len(each) + 1 for each in PROBLEMS.values())
+    for row in rows:
+        assert row.feature is None
+        if row.path == "missing":
+            assert row.problem is None
+        else:
+            assert row.problem.startswith(expected[row.type][row.path])
 
 
 @pytest.mark.parametrize(

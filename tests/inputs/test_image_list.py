@@ -1,3 +1,4 @@
+import functools
 import gzip
 import os
 import re
@@ -8,6 +9,8 @@ import pytest
 from chispa import assert_df_equality
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
@@ -107,28 +110,33 @@ def test_a_byte_order_mark_and_a_last_line_without_end_do_no_harm(spark, tmp_pat
     assert [row.path for row in found.collect()] == ["a/1.jpg", "a/2.jpg"]
 
 
-@pytest.mark.parametrize(
-    ("path", "root", "key"),
-    [
-        (r"D:\faces\anna\0.jpg", "D:\\faces", "anna/0"),
-        (r"D:\faces\anna\0.jpg", "d:/faces/", "anna/0"),
-        (r"D:/faces\anna/0.jpg", "D:\\faces\\", "anna/0"),
-        (r"D:\faces\anna\0.jpg", "D:", "faces/anna/0"),
-        (r"D:\faces\anna\0.jpg", "D:\\face", "D:/faces/anna/0"),
-        (r"\\server\faces\anna\0.jpg", r"\\server\faces", "anna/0"),
-        (r"faces\anna\0.jpg", "faces", "anna/0"),
-        (r"data\faces\anna\0.jpg", r"data\faces", "anna/0"),
-        (r"/odd\name/anna/0.jpg", "/odd\\name", "anna/0"),
-        (r"anna/we\ird.jpg", "", r"anna/we\ird"),
-        ("\u00a0anna/0.jpg \u3000\x0c", "", "anna/0"),
-        ("\ufeff/faces/anna/0.npy\u200b", "/faces", "anna/0"),
-        ("漢 字/é 1.jpg", "", "漢 字/é 1"),
-        ("anna/0 .jpg", "", "anna/0 "),
-    ],
-)
-def test_keys_of_paths_of_windows_and_of_paths_with_blanks_around_them(spark, path, root, key):
-    table = spark.createDataFrame([(path,), (None,)], "path string")
-    assert [row.key for row in keys.with_key(table, root).collect()] == [key, None]
+# Path, root and key.
+PATHS_OF_WINDOWS = [
+    (r"D:\faces\anna\0.jpg", "D:\\faces", "anna/0"),
+    (r"D:\faces\anna\0.jpg", "d:/faces/", "anna/0"),
+    (r"D:/faces\anna/0.jpg", "D:\\faces\\", "anna/0"),
+    (r"D:\faces\anna\0.jpg", "D:", "faces/anna/0"),
+    (r"D:\faces\anna\0.jpg", "D:\\face", "D:/faces/anna/0"),
+    (r"\\server\faces\anna\0.jpg", r"\\server\faces", "anna/0"),
+    (r"faces\anna\0.jpg", "faces", "anna/0"),
+    (r"data\faces\anna\0.jpg", r"data\faces", "anna/0"),
+    (r"/odd\name/anna/0.jpg", "/odd\\name", "anna/0"),
+    (r"anna/we\ird.jpg", "", r"anna/we\ird"),
+    ("\u00a0anna/0.jpg \u3000\x0c", "", "anna/0"),
+    ("\ufeff/faces/anna/0.npy\u200b", "/faces", "anna/0"),
+    ("漢 字/é 1.jpg", "", "漢 字/é 1"),
+    ("anna/0 .jpg", "", "anna/0 "),
+]
+
+
+def test_keys_of_paths_of_windows_and_of_paths_with_blanks_around_them(spark):
+    keyed = []
+    for number, (path, root, _) in enumerate(PATHS_OF_WINDOWS):
+        table = spark.createDataFrame([(path,), (None,)], "path string")
+        keyed.append(keys.with_key(table, root).select(F.lit(number).alias("number"), "path", "key"))
+    found = {(row.number, row.path): row.key for row in functools.reduce(DataFrame.union, keyed).collect()}
+    expected = {(number, path): key for number, (path, _, key) in enumerate(PATHS_OF_WINDOWS)}
+    assert found == expected | {(number, None): None for number in range(len(PATHS_OF_WINDOWS))}
 
 
 LONG = "a-person-with-a-long-name"

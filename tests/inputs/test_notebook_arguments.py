@@ -78,8 +78,12 @@ def test_what_is_no_spark_dataframe_is_refused_with_the_way_to_make_one(images, 
         assert line.startswith(f"{name} {said}" if said.startswith("/") else f"{name}: {said}")
 
 
-def test_the_ways_out_are_ones_and_other_types_give_the_same_labels(spark, features):
-    """Frames of pandas with bytes for paths, with identities that it turned to fractions, and with rows left out."""
+@pytest.mark.lowest_versions
+def test_the_ways_out_are_ones_and_other_types_give_the_same_labels(spark):
+    """Frames of pandas with bytes for paths, with identities that it turned to fractions, and with rows left out.
+
+    Vectors are lists in the one and bytes in the other, the two forms in which they cross to Python.
+    """
     numbers = [int(path[1]) for path in PATHS]
     strays = [None, b"", b"p9/0.jpg"]
     frame = pd.DataFrame({"path": [*map(str.encode, PATHS), *strays], "identity": [*numbers, 1, 2, None]})
@@ -91,6 +95,8 @@ def test_the_ways_out_are_ones_and_other_types_give_the_same_labels(spark, featu
     assert {row.identity for row in rows.values()} == {"0", "1", "2", "3", None}
     whole = spark.createDataFrame(list(zip(PATHS, map(str, numbers), strict=True)), "path string, identity string")
     # A number of another image in the place of its own would be told by the index.
+    as_bytes = [(path, bytearray(vector.astype("<f4").tobytes())) for path, vector in VECTORS.items()]
+    features = spark.createDataFrame(as_bytes, "path string, feature binary")
     expected = label_rows(spark, whole, features, id_key_index=-3)
     assert {path: row for path, row in rows.items() if row.identity} == expected
 

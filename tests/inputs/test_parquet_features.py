@@ -10,7 +10,7 @@ from pyspark.sql.types import BinaryType
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
 from fiqa_spark.inputs.vectors import stack_vectors, vector_lengths, with_binary_vectors
-from tests.labelling import embeddings_of, features_frame, label_rows, paths_of
+from tests.labelling import embeddings_of, features_frame, paths_of
 
 PATHS = paths_of([5, 4, 6])
 
@@ -30,11 +30,6 @@ FORMS = {
     ),
     "binary": as_binary,
 }
-
-
-# Of the forms, bytes and arrays of float32 alone cross to Python.
-def test_vectors_as_bytes_and_as_arrays_give_the_same_labels(spark):
-    assert label_rows(spark, PATHS, FORMS["binary"](spark)) == label_rows(spark, PATHS, FORMS["vector"](spark))
 
 
 @pytest.mark.lowest_versions

@@ -74,7 +74,6 @@ def test_labels_of_half_mates_are_shown_by_pairs_that_they_have_not_seen(judged)
     assert not any("both halves" in note for note in judged.own_page["notes"])
 
 
-@pytest.mark.lowest_versions
 def test_cuts_are_written_and_labels_that_tell_leave_fewer_errors(judged):
     folder = judged.folder / "all"
     cuts, text = pd.read_parquet(folder / "cuts.parquet"), pd.read_csv(folder / "cuts.csv")
