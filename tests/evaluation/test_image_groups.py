@@ -31,10 +31,13 @@ def read(spark, tmp_path, content, root=""):
     return read_groups(spark, Storage(spark), settings)
 
 
-def grouped(images, tmp_path, content, root=""):
+def grouped(spark, tmp_path, content, root=""):
     """Name of the group of every labelled image, by key."""
-    groups = read(images.sparkSession, tmp_path, content, root)
-    rows = check_groups(with_groups(images, groups), groups).select("key", "group_number").collect()
+    groups = read(spark, tmp_path, content, root)
+    settings = EvaluationSettings(feature_root="f", image_root=root, id_key_index=-2)
+    table = labelled_images([set_of(spark, "a", QUALITIES)], settings, groups).table
+    assert dict(table.dtypes)["group_number"] == "int"
+    rows = table.select("key", "group_number").collect()
     return {row.key: None if row.group_number is None else groups.names[row.group_number] for row in rows}
 
 
@@ -52,15 +55,15 @@ def test_groups_by_path_meet_the_keys_of_images(spark, tmp_path, content):
 
 
 @ON_LOWEST
-def test_images_without_a_group_of_their_path_have_none(images, tmp_path):
-    found = grouped(images[-2], tmp_path, "path,group\n/d/p0/0.png,x\np1/1.jpg,y\n", root="/d")
+def test_images_without_a_group_of_their_path_have_none(spark, tmp_path):
+    found = grouped(spark, tmp_path, "path,group\n/d/p0/0.png,x\np1/1.jpg,y\n", root="/d")
     assert found == dict.fromkeys(found) | {"p0/0": "x", "p1/1": "y"}
     assert len(found) == len(QUALITIES)
 
 
 @ON_LOWEST
-def test_groups_by_identity_are_those_of_all_its_images(images, tmp_path):
-    found = grouped(images[-2], tmp_path, "group|Identity\nold|p2\nnew|p0\nnew|p0\nold|p9\n")
+def test_groups_by_identity_are_those_of_all_its_images(spark, tmp_path):
+    found = grouped(spark, tmp_path, "group|Identity\nold|p2\nnew|p0\nnew|p0\nold|p9\n")
     names = {"p0": "new", "p1": None, "p2": "old"}
     assert found == {key: names[key.split("/")[0]] for key in found}
 
@@ -74,13 +77,11 @@ def test_groups_have_the_numbers_of_their_sorted_names(spark, tmp_path):
     }
 
 
-@ON_LOWEST
 def test_groups_that_were_read_are_told_with_their_labels(spark, tmp_path):
     groups = read(spark, tmp_path, "path,group\np0/0.jpg,x\np1/0.jpg,x\np1/1.jpg,y\n")
     images = labelled_images(
         [set_of(spark, "a", QUALITIES)], EvaluationSettings(feature_root="f", id_key_index=-2), groups
     )
-    assert dict(images.table.dtypes)["group_number"] == "int"
     found = image_facts(images, ["quality_0"], ["a"], groups).groups
     assert (found.images, found.without_group) == (3, 3)
     assert [(each.group, each.images, each.mean, each.interval is None) for each in found.labels] == [
