@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from fiqa_spark import MarginSettings
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation import few_images, numbered_images
+from fiqa_spark.evaluation.drawn_pairs import draw_mated
 from fiqa_spark.evaluation.image_pairs import image_pairs
 from fiqa_spark.evaluation.labelled_images import labelled_images
 from fiqa_spark.evaluation.numbered_pairs import compared_numbers
@@ -336,15 +337,15 @@ def test_features_of_several_models_compare_the_same_pairs_one_after_the_other(o
 def test_where_no_identity_has_images_in_both_halves_that_is_said(spark):
     settings = settings_of(pairs="across-halves")
     images = labelled_images([set_of(spark, "a", {f"p{number}/0.jpg": float(number) for number in range(5)})], settings)
-    # Workers are given the pairs that the driver has drawn.
-    for way in ("few", "many"):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError) as refused:
-            at_most(patch, way)
-            image_pairs(spark, Storage(spark), images, ["quality_0"], settings)
-        assert str(refused.value) == (
-            "pairs 'across-halves': no identity has labelled images in both of its halves, so that there is no mated "
-            "pair across them; set `id_key_index` so that identities have several images, or use any"
-        )
+    with pytest.raises(InputError) as refused:
+        image_pairs(spark, Storage(spark), images, ["quality_0"], settings)
+    assert str(refused.value) == (
+        "pairs 'across-halves': no identity has labelled images in both of its halves, so that there is no mated pair "
+        "across them; set `id_key_index` so that identities have several images, or use any"
+    )
+    # Spark draws no pair either.
+    none = {"with_mated_pairs": 0, "drawn_from": 0}
+    assert draw_mated(images.table, ("key", "identity"), 20, F.pmod("image_hash", F.lit(2)))[1] == none
 
 
 def test_labels_below_0_are_not_multiplied(spark, labels):
