@@ -12,7 +12,6 @@ from fiqa_spark.evaluation.image_groups import ImageGroups, check_groups, with_g
 from fiqa_spark.evaluation.label_sets import IS_OF_SET, LabelSet, has_every_label, quality_columns, with_identity
 from fiqa_spark.evaluation.settings import PRODUCT, EvaluationSettings
 from fiqa_spark.inputs import keys
-from fiqa_spark.runtime.sql_conf import planned_without_inference
 
 _SET_NUMBER, _RANKED_IDENTITY = "set_number", "ranked_identity"
 
@@ -65,13 +64,12 @@ def labelled_images(
         schemas.IMAGE_HASH: keys.seeded_hash(settings.seed, schemas.KEY),
     }
     table = images.drop(_RANKED_IDENTITY).withColumns(hashes)
-    with planned_without_inference(table.sparkSession):
-        if groups:
-            table = with_groups(table, groups)
-        table = table.persist(StorageLevel.MEMORY_AND_DISK)
-        counts = _checked(table, sets, names, settings)
-        if groups:
-            table = check_groups(table, groups)
+    if groups:
+        table = with_groups(table, groups)
+    table = table.persist(StorageLevel.MEMORY_AND_DISK)
+    counts = _checked(table, sets, names, settings)
+    if groups:
+        table = check_groups(table, groups)
     return LabelledImages(table.drop(*map(_lowest, names)), counts)
 
 

@@ -17,6 +17,8 @@ EVERYWHERE = {
     # No table of ours is partitioned by what it is joined on, and looking for such a join in a key, which is a deep
     # expression, takes a sixth of all planning.
     "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
+    # A key is a deep expression, which Spark would put into all that it infers of joins by it: minutes of planning.
+    "spark.sql.constraintPropagation.enabled": "false",
     # Lets Spark join the small partitions of results that it keeps, which it does for others anyway.
     "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
     # Rows that cross to Python at once: 4,096 vectors of 512 values are 8 MiB.

@@ -16,6 +16,8 @@ _BY_IDENTITY = {
     # Spark filters no side of a join beforehand by a key that regular expressions make, as ours are; looking whether it
     # could takes two thirds of the driver's work where both sides are data frames of a notebook.
     "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
+    # Nor shall it infer anything of such keys: it puts them into one another until planning takes minutes.
+    "spark.sql.constraintPropagation.enabled": "false",
     # The number of partitions is known beforehand, so that there is nothing to plan anew while a query runs.
     "spark.sql.adaptive.enabled": "false",
     # The number of rows bounds a batch; measuring its bytes after every image is a tenth of the way to Python.
@@ -38,8 +40,6 @@ _IDENTITY_ROWS_BYTES, _ROWS_KEY = 8 << 20, "spark.sql.execution.arrow.maxRecords
 # Rows of the largest size that a Spark which counts rows may meet at once: 64 MiB; and rows of some tens of KiB that a
 # reader takes from a file at once.
 _LARGE_ROWS_BYTES, _READ_KEY, _ROWS_READ = 64 << 20, "spark.sql.parquet.columnarReaderBatchSize", "32"
-# Spark 3.5 puts a key, which is a deep expression, into all that it infers of it: planning one join took two minutes.
-_WITHOUT_INFERENCE = {"spark.sql.constraintPropagation.enabled": "false"}
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -52,11 +52,6 @@ def planned_by_identity(spark: SparkSession) -> AbstractContextManager[None]:
 def planned_for_small_files(spark: SparkSession) -> AbstractContextManager[None]:
     """While files of a few kilobytes are read inside; the session's own settings come back afterwards."""
     return _planned(spark, _SMALL_FILES)
-
-
-def planned_without_inference(spark: SparkSession) -> AbstractContextManager[None]:
-    """While rows are joined inside by a key just made of paths; the session's own settings come back afterwards."""
-    return _planned(spark, _WITHOUT_INFERENCE)
 
 
 def planned_for_few_listings(spark: SparkSession) -> AbstractContextManager[None]:
