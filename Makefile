@@ -40,7 +40,7 @@ test: setup $(VENV)/.tools-installed ## run the tests on the newest Spark
 	$(USE_JAVA) $(VENV)/bin/python -m pytest
 
 test-lowest: setup $(LOWEST)/.tests-installed ## run every job, and what depends on the versions, on the lowest ones: Python 3.10, Spark 3.5
-	$(USE_JAVA) $(LOWEST)/bin/python -m pytest -m lowest_versions --numprocesses=0
+	$(USE_JAVA) $(LOWEST)/bin/python -m pytest -m lowest_versions
 
 test-yarn: maven setup $(VENV)/.tools-installed package $(HADOOP)/.installed ## run the tests on a real Hadoop of one machine, YARN and HDFS
 	$(USE_JAVA) $(VENV)/bin/python -m pytest --numprocesses=0 tests/yarn
