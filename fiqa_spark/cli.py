@@ -78,11 +78,10 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, 2 after one line on stderr about what the user can mend, 1 after the traceback of another fault,
-        143 where the process was terminated.
+        Exit code: 0, 2 after one line on stderr about what the user can mend, 1 after the traceback of another fault.
     """
     _log_to_stderr(name)
-    signal.signal(signal.SIGTERM, _end_on_signal)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     settings = None
     try:
         with told_to_users():
@@ -101,8 +100,6 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     except Exception:
         _say(traceback.format_exc())
         return _OWN_FAULT
-    except _Terminated as terminated:
-        return 128 + terminated.number
     return 0
 
 
@@ -370,16 +367,6 @@ def _application_name(name: str, configuration: SparkConf) -> str:
     return f"fiqa-spark {name}" if given in ("", "pyspark-shell", f"{name}.py") else given
 
 
-class _Terminated(KeyboardInterrupt):
-    """The process shall end, as by Ctrl-C: a call of Java gives its connection up, and tidying up has another."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _end_on_signal(number: int, frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
     """Leave by the ordinary way, so that what was half-written is removed."""
-    # Py4J would log the call that it gave up.
-    logging.disable()
-    raise _Terminated(number)
+    sys.exit(128 + number)

