@@ -13,8 +13,8 @@ from fiqa_spark import schemas
 from fiqa_spark.matching.identity_batches import Rows
 from fiqa_spark.runtime.workers import in_worker
 
-# Some megabytes a pack, of which a few cross to Python at once.
-_ROWS_AT_MOST = 1 << 15
+# Some megabytes a pack: less with the usual rounds, and as much with a thousand of them.
+_ROWS_AT_MOST, _BYTES_AT_MOST = 1 << 15, 8 << 20
 _PACK, _LEAST, _MOST = "pack", "least", "most"
 
 
@@ -66,11 +66,13 @@ def packed(
     """
     rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     values = np.empty((rows.num_rows, 0)) if values is None else values
-    for first in range(0, rows.num_rows, _ROWS_AT_MOST):
-        part = slice(first, first + _ROWS_AT_MOST)
+    bytes_a_row = rows.nbytes / max(rows.num_rows, 1)
+    rows_a_pack = max(1, min(_ROWS_AT_MOST, int(_BYTES_AT_MOST / max(bytes_a_row, 1))))
+    for first in range(0, rows.num_rows, rows_a_pack):
+        part = slice(first, first + rows_a_pack)
         yield pd.DataFrame(
             {
-                _PACK: [_as_bytes(rows.slice(first, _ROWS_AT_MOST))],
+                _PACK: [_as_bytes(rows.slice(first, rows_a_pack))],
                 **{name: [int(column[part].sum())] for name, column in sums.items()},
                 _LEAST: [np.fmin.reduce(values[part], axis=0, initial=np.inf).astype(np.float64)],
                 _MOST: [np.fmax.reduce(values[part], axis=0, initial=-np.inf).astype(np.float64)],

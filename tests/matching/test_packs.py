@@ -60,5 +60,14 @@ def test_sums_and_bounds_are_those_of_all_rows(packs):
     assert packs.count() == 4
 
 
+def test_rows_of_many_values_make_smaller_packs():
+    values = np.zeros((5_000, 1_000), np.float32)
+    columns = {"values": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 1_000)}
+    packs = list(packed(columns, {"images": np.ones(len(values), bool)}))
+    assert sum(pack["images"].item() for pack in packs) == len(values)
+    assert max(len(pack["pack"].item()) for pack in packs) < 9 << 20
+    assert len(packs) == 3
+
+
 def test_no_rows_have_no_bounds(packs):
     assert facts_of(packs.limit(0)) == ({"images": 0, "total": 0}, (), ())

@@ -103,11 +103,8 @@ def ranges_of_reference(facts: PackFacts, known: KnownRanges, taken: TakenOver |
     NothingUsableError
         If no image is labelled.
     """
-    counts, truncated, cut = (
-        counts_in(facts.sums),
-        facts.sums[schemas.INTRA_TRUNCATED],
-        facts.sums[schemas.BEYOND_RANGE],
-    )
+    counts, sums = counts_in(facts.sums), facts.sums
+    truncated, cut = sums[schemas.INTRA_TRUNCATED], sums[schemas.BEYOND_RANGE]
     if taken:
         counts, truncated = taken.added_to(counts), truncated + taken.truncated
         cut += taken.counted[schemas.BEYOND_RANGE]
