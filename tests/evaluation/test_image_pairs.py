@@ -274,7 +274,6 @@ def test_without_groups_there_are_none_and_the_lower_label_is_not_held_twice(acr
         assert all(low is own for low, own in zip(found.lower, found.qualities, strict=True))
 
 
-@pytest.mark.lowest_versions
 def test_non_mated_pairs_are_the_same_across_halves_and_of_whatever_features(compared, across):
     for column in (lambda found: np.stack(found.images, axis=1), lambda found: found.similarities):
         of_any, of_halves = (column(found[0])[~found[0].mated] for found in (compared, across[0]))
