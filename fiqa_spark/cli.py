@@ -341,22 +341,24 @@ def open_session(name: str, configuration: SparkConf, settings: Settings, scratc
     defaults = session_conf.EVERYWHERE | {_PROGRESS_BAR: str(_is_terminal()).lower()}
     master = configuration.get("spark.master", "local[*]")
     process_num = getattr(settings, "process_num", None)
+    # Not the name under which a user hands over the package, perhaps another version of it.
+    package = os.path.join(scratch, "fiqa_spark_of_driver.zip")
+    write_package(package)
+    always = session_conf.ALWAYS | {"spark.sql.warehouse.dir": pathlib.Path(scratch).as_uri()}
     if master == "local" or master.startswith("local["):
         defaults |= session_conf.LOCALLY
+        always |= session_conf.of_worker_daemon(package, configuration)
         master = f"local[{process_num}]" if process_num else master
     elif process_num:
         _log.warning("--process-num %s is not used: %s decides the number of tasks", process_num, master)
     builder = SparkSession.builder.appName(_application_name(name, configuration)).master(master)
-    for key, value in (session_conf.ALWAYS | {"spark.sql.warehouse.dir": pathlib.Path(scratch).as_uri()}).items():
+    for key, value in always.items():
         builder = builder.config(key, value)
     for key, value in defaults.items():
         if not configuration.contains(key):
             builder = builder.config(key, value)
     spark = started(builder.getOrCreate)
     remember_names(spark)
-    # Not the name under which a user hands over the package, perhaps another version of it.
-    package = os.path.join(scratch, "fiqa_spark_of_driver.zip")
-    write_package(package)
     spark.sparkContext.addPyFile(package)
     return spark
 

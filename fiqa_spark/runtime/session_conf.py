@@ -1,5 +1,9 @@
 """What every session is given unless the user sets it: `conf/` says the same, for those who start Spark themselves."""
 
+import os
+
+from pyspark import SparkConf
+
 WORKER_ENVIRONMENT = {
     # One thread a worker: Spark runs a worker on every core already.
     "OPENBLAS_NUM_THREADS": "1",
@@ -55,3 +59,25 @@ ALWAYS = {
     # Where files have columns `feature` and `Feature`, the first is meant.
     "spark.sql.caseSensitive": "true",
 }
+_DAEMON_KEY, _PATH_KEY = "spark.python.daemon.module", "spark.executorEnv.PYTHONPATH"
+
+
+def of_worker_daemon(package: str, configuration: SparkConf) -> dict[str, str]:
+    """What a session in local mode is given so that its workers are forked from `worker_daemon`.
+
+    Parameters
+    ----------
+    package : str
+        Zip file with this very package, installed or not.
+    configuration : SparkConf
+        What the user set; where workers look for modules is kept.
+
+    Returns
+    -------
+    dict of str to str
+        None if the user chose another daemon, or the path of the package cannot stand in a list of paths.
+    """
+    if configuration.contains(_DAEMON_KEY) or os.pathsep in package:
+        return {}
+    paths = filter(None, (package, configuration.get(_PATH_KEY, "")))
+    return {_DAEMON_KEY: "fiqa_spark.runtime.worker_daemon", _PATH_KEY: os.pathsep.join(paths)}

@@ -99,6 +99,6 @@ class Watch:
         fields = (process / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
         self._ticks[pid] = int(fields[11]) + int(fields[12])
         command = (process / "cmdline").read_bytes().split(b"\0")
-        kind = "worker" if b"pyspark.daemon" in command else "java" if b"java" in command[0] else "other"
+        kind = "worker" if b"pyspark.worker" in command else "java" if b"java" in command[0] else "other"
         status = (process / "status").read_text(encoding="utf-8")
         self._peaks[kind] = max(int(status.split("VmHWM:")[1].split()[0]), self._peaks.get(kind, 0))

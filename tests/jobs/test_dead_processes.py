@@ -110,7 +110,7 @@ def kill(pids):
 
 def kill_busy_workers(root):
     """Kill the Python workers of a process that have computed a while; the daemon that forks them stays."""
-    ours = descendants(root) & set(processes(b"pyspark.daemon"))
+    ours = descendants(root) & set(processes(b"pyspark.worker"))
     kill(pid for pid in ours if parent_and_ticks(pid)[0] in ours and parent_and_ticks(pid)[1] >= TICKS)
 
 
@@ -216,7 +216,7 @@ def test_a_terminated_run_leaves_no_result(matrix, start):
 def test_java_that_is_killed_is_told_in_one_line(matrix, start):
     def kill_java(root):
         started = descendants(root)
-        if started & set(processes(b"pyspark.daemon")):
+        if started & set(processes(b"pyspark.worker")):
             kill(pid for pid in started if program(pid) == "java")
 
     run = start([sys.executable, "-c", FIQA, "import-features", *matrix.to_import("java")], PYTHONPATH=str(ROOT))
