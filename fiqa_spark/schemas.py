@@ -254,20 +254,6 @@ TEMPLATES = StructType(
     ]
 )
 
-# What a pass over the features yields for the scores: `template` and the numbers beside it stand in the row of one
-# image of each identity, in which `first_of_identity` is 1; `list_rows` is as in `MEMBERS`; `other_length` is 1 for a
-# feature that has not the length of the centroid.
-SCORES = StructType(
-    [
-        *RECOGNIZABILITY,
-        StructField(IDENTITY_KEY, LongType(), nullable=False),
-        StructField(LIST_ROWS, LongType(), nullable=False),
-        StructField(FIRST_OF_IDENTITY, IntegerType(), nullable=False),
-        StructField(OTHER_LENGTH, IntegerType(), nullable=False),
-        *(StructField(name, TEMPLATES[name].dataType) for name in (TEMPLATE, IMAGES, RECOGNIZABLE_IMAGES)),
-    ]
-)
-
 IDENTITY_BUCKET = "identity_bucket"
 POSITION = "position"
 

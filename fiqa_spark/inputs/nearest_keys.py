@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import keys
 
 _DRAWN = "drawn"
 _CANDIDATES = 1000
@@ -78,20 +79,22 @@ def nearest_key(features: DataFrame, listed: str) -> str | None:
     return max(sorted(keys), key=lambda key: difflib.SequenceMatcher(None, listed, key, autojunk=False).ratio())
 
 
-def pair_alike(features: DataFrame, listed: list[str]) -> tuple[str, str] | None:
+def pair_alike(features: DataFrame, paths: list[str], image_root: str) -> tuple[str, str] | None:
     """A key of the list and one of the features that differ by what a person hardly sees, if there are such.
 
     Parameters
     ----------
     features : DataFrame
         Column `key`; read once.
-    listed : list of str
-        Keys of the list that no feature has.
+    paths : list of str
+        Of images of the list whose keys no feature has.
+    image_root : str
+        Folder that paths may begin with; may be empty.
     """
-    if not listed:
+    if not paths:
         return None
-    given = features.sparkSession.range(1).select(F.explode(F.array(*map(F.lit, sorted(listed)))).alias(schemas.KEY))
-    skeleton = _skeleton(F.col(schemas.KEY))
+    listed = features.sparkSession.range(1).select(F.explode(F.array(*map(F.lit, sorted(paths)))).alias(schemas.PATH))
+    given, skeleton = _computed_keys(keys.with_key(listed, image_root)), _skeleton(F.col(schemas.KEY))
     # An ending that no image has, or what stands behind one, may be too much.
     shorter = _skeleton(F.regexp_extract(schemas.KEY, r"^(.*[^/])\.[^./]*$", 1))
     rows = given.select(schemas.KEY, skeleton, shorter).collect()

@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
-from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.features import Features, StoredFeatures, vector_length
 from fiqa_spark.inputs.identity_rows import piece_of
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.nearest_keys import difference, nearest_key, no_match, pair_alike
+from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.inputs.stored_vectors import image_rows
 from fiqa_spark.inputs.vectors import partitions_for
 from fiqa_spark.runtime.sql_conf import planned_for_identity_rows
@@ -239,26 +239,17 @@ class Matching:
             listed, feature = (table.head(1) for table in tables)
             raise error.with_keys(listed[0][0] if listed else "", feature[0][0] if feature else "") from None
 
-    def tell_missing(self, results: DataFrame, missing: int, image_root: str) -> None:
+    def tell_missing(self, paths: list[str], missing: int, settings: ImageSettings) -> None:
         """Log the key of an image that has no feature beside one of the features that looks alike, if there is one.
 
         Parameters
         ----------
-        results : DataFrame
-            `path` and `status`.
+        paths : list of str
+            A few of the images that have no feature.
         missing : int
-            How many rows have the status ``missing_feature``.
-        image_root : str
-            Folder that paths may begin with; may be empty.
+            How many there are.
         """
-        if not missing:
-            return
-        path = F.col(schemas.PATH)
-        without = results.where(F.col(schemas.STATUS) == schemas.MISSING_FEATURE).select(path)
-        # Letters with accents are what differs most often where some keys meet.
-        some = without.orderBy(F.octet_length(path) == F.char_length(path), path).limit(_LOOKED_FOR)
-        listed = [row[0] for row in keys.with_key(some, image_root).select(schemas.KEY).collect()]
-        if found := pair_alike(self.features.keys, listed):
+        if found := pair_alike(self.features.keys, paths, settings.image_root):
             told = difference(*found)
             _log.warning(_NEARLY_MET, missing, *found, told.text, told.remedy)
 
@@ -266,6 +257,17 @@ class Matching:
         """Raise InputError if so many rows of the list came out of the join that a key must have several features."""
         if list_rows > self._listed.list_rows:
             raise repeated_key(self._images, self.features)
+
+
+def some_missing(results: DataFrame) -> list[str]:
+    """Paths of a few images without a feature, out of rows with `path` and `status`.
+
+    Those that are not ASCII come first: letters with accents are what differs most often where some keys meet.
+    """
+    path = F.col(schemas.PATH)
+    without = results.where(F.col(schemas.STATUS) == schemas.MISSING_FEATURE).select(path)
+    some = without.orderBy(F.octet_length(path) == F.char_length(path), path).limit(_LOOKED_FOR)
+    return [row[0] for row in some.collect()]
 
 
 def check_any_match(images: DataFrame, features: Features) -> None:

@@ -23,6 +23,8 @@ from fiqa_spark.runtime.workers import in_worker
 
 NULL_NAME = "__HIVE_DEFAULT_PARTITION__"
 """What stands for null in the name of a folder."""
+NAME_BYTES_AT_MOST = 80
+"""Of an identity that names a folder: escaping makes at most three bytes of one, and file systems allow 255."""
 # Hive and Spark write these as % and two digits.
 _ESCAPED = {chr(code) for code in (*range(1, 32), 127)} | set("\"#%'*/:=?\\{[]^")
 # Rows of an identity that are written as one group.
@@ -30,6 +32,11 @@ _ROWS_AT_ONCE = 1 << 16
 # Fewer files, or larger ones, Spark reads as well.
 _MANY_FILES, _SMALL_FILE_BYTES = 32, 64 << 10
 _ROWS_OF_BATCH, _TASKS_A_CORE = 4096, 2
+
+
+def is_no_name(identity: str) -> bool:
+    """Whether no folder can be named after an identity, whatever the encoding of names is."""
+    return identity in ("", NULL_NAME) or len(identity.encode()) > NAME_BYTES_AT_MOST
 
 
 def folder_name(identity: str | None) -> str:

@@ -10,8 +10,9 @@ from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images, with_identities
 from fiqa_spark.matching.join import Joined, Matching
 from fiqa_spark.matching.status_counts import ImageCounts
+from fiqa_spark.methods.image_examples import missing_paths, unfit_identity
 from fiqa_spark.methods.references import Reference, check_model
-from fiqa_spark.methods.results import Kind
+from fiqa_spark.methods.results import Kind, takes_only_ascii, unfit_identity_of
 from fiqa_spark.methods.settings import MethodSettings
 from fiqa_spark.methods.updates import Counted, Earlier, ToLabel, all_to_label, images_to_label
 from fiqa_spark.runtime.progress import Steps
@@ -35,6 +36,8 @@ class Computed(NamedTuple):
     """Of the images to label: the columns of the method's schema, and `identity_key`."""
     counts: ImageCounts
     """Over these and what is taken over."""
+    examples: dict[str, list[str]]
+    """Of these, as `examples_of` gathers them."""
     reference: Reference
     facts: dict[str, Any]
     """What the summary tells of labels, JSON-ready."""
@@ -76,6 +79,8 @@ class Labelling(NamedTuple):
     """The columns of the schema of `kind`, and `identity_key`."""
     kind: Kind
     counts: ImageCounts
+    examples: dict[str, list[str]] | None
+    """As `examples_of` gathers them; None where labels were taken over."""
     partitions: int
     """Number of partitions by identity that the labels lie in."""
     reference: Reference
@@ -84,6 +89,12 @@ class Labelling(NamedTuple):
     """What the summary tells of them, JSON-ready."""
     told: tuple[str, ...]
     """Lines that tell a person of them."""
+
+    def unfit_identity(self) -> str | None:
+        """One of the identities that no folder can be named after, None if there is none."""
+        if self.examples is None:
+            return unfit_identity_of(self.labels)
+        return unfit_identity(self.examples, only_ascii=takes_only_ascii(self.labels.sparkSession))
 
 
 def labelled(
@@ -114,14 +125,15 @@ def labelled(
     with steps(method.computing), matching.under_way():
         computed = method.compute(matching.joined(reference.pool.dimension), to_label, reference)
         counts = computed.counts
-        matching.tell_missing(computed.labels, counts.statuses[schemas.MISSING_FEATURE], settings.image_root)
+        matching.tell_missing(missing_paths(computed.examples), counts.statuses[schemas.MISSING_FEATURE], settings)
     matching.check_list_rows(counts.list_rows)
     matching.release()
     told = (*to_label.told(counts), *computed.told)
     facts = {**computed.facts, **to_label.facts(counts)}
     partitions = matching.partitions(reference.pool.dimension)
     labels = to_label.with_taken(computed.labels, method.kind.schema, partitions)
-    return Labelling(labels, method.kind, counts, partitions, computed.reference, facts, told)
+    examples = None if to_label.taken else computed.examples
+    return Labelling(labels, method.kind, counts, examples, partitions, computed.reference, facts, told)
 
 
 def _to_label(method: LabelMethod, paths: DataFrame, index: int, settings: MethodSettings, given: Given) -> ToLabel:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +13,13 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.notebook_arguments import given_folder, given_session
 from fiqa_spark.inputs.parquet_footers import column_names
-from fiqa_spark.methods.identity_folders import NULL_NAME, many_small_files, read_folders, write_folders
+from fiqa_spark.methods.identity_folders import (
+    NAME_BYTES_AT_MOST,
+    NULL_NAME,
+    many_small_files,
+    read_folders,
+    write_folders,
+)
 from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.sql_conf import planned_for_few_listings
 from fiqa_spark.runtime.storage import Storage, literal
@@ -43,17 +49,15 @@ KINDS = (LABELS, MARGIN_LABELS, RECOGNIZABILITY)
 """The results of all methods: whatever is in this list can be evaluated and exported."""
 
 _FOLDERS_AT_MOST = 1_000
-# Escaping makes at most three bytes of one, and file systems allow 255 in a name.
-_IDENTITY_BYTES_AT_MOST = 80
 
 
-def choose_partitioning(table: DataFrame, identities: int, asked: str) -> str:
+def choose_partitioning(unfit_identity: Callable[[], str | None], identities: int, asked: str) -> str:
     """Whether each identity gets a folder of its own.
 
     Parameters
     ----------
-    table : DataFrame
-        Column `identity`.
+    unfit_identity : callable
+        Returns an identity that no folder can be named after, None if there is none; called where that matters.
     identities : int
         Number of identities.
     asked : {'auto', 'identity', 'bucket'}
@@ -71,20 +75,31 @@ def choose_partitioning(table: DataFrame, identities: int, asked: str) -> str:
     """
     if asked == "bucket" or (asked == "auto" and identities > _FOLDERS_AT_MOST):
         return "bucket"
-    name = F.col(schemas.IDENTITY)
-    unfit = (F.octet_length(name) > _IDENTITY_BYTES_AT_MOST) | name.isin("", NULL_NAME)
-    if Storage(table.sparkSession).encoding_of_names() != "UTF-8":
-        unfit = unfit | (F.octet_length(name) != F.length(name))
-    unfit_names = table.where(unfit).select(name).head(1)
-    if not unfit_names:
+    unfit = unfit_identity()
+    if unfit is None:
         return "identity"
     if asked == "identity":
         raise InputError(
-            f"{unfit_names[0][0][:100]!r} cannot be the name of a folder here",
+            f"{unfit[:100]!r} cannot be the name of a folder here",
             setting="partition_by",
             remedy="use bucket",
         )
     return "bucket"
+
+
+def unfit_identity_of(table: DataFrame) -> str | None:
+    """One of the identities in a column `identity` that no folder can be named after, None if there is none."""
+    name = F.col(schemas.IDENTITY)
+    unfit = (F.octet_length(name) > NAME_BYTES_AT_MOST) | name.isin("", NULL_NAME)
+    if takes_only_ascii(table.sparkSession):
+        unfit = unfit | (F.octet_length(name) != F.length(name))
+    found = table.where(unfit).select(name).head(1)
+    return found[0][0] if found else None
+
+
+def takes_only_ascii(spark: SparkSession) -> bool:
+    """Whether folders cannot be named after what has other letters than those of ASCII."""
+    return Storage(spark).encoding_of_names() != "UTF-8"
 
 
 def write_result(table: DataFrame, schema: StructType, folder: str, partitioning: str, buckets: int) -> None:

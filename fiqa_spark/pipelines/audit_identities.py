@@ -146,7 +146,8 @@ def _write(job: JobRun, auditing: Auditing, settings: AuditIdentitiesSettings) -
     found, identities = auditing.found, auditing.counts.identities
     with job.steps("writing the audit"):
         images, folder = found.audit.images, f"{job.result}/{results.AUDITED_IMAGES.folder}"
-        partitioning = results.choose_partitioning(auditing.members, identities, settings.partition_by)
+        unfit = functools.partial(results.unfit_identity_of, auditing.members)
+        partitioning = results.choose_partitioning(unfit, identities, settings.partition_by)
         verdicts = Observation()
         is_each = {verdict: F.col(schemas.VERDICT) == verdict for verdict in schemas.VERDICTS}
         images = images.observe(verdicts, *(F.count_if(column).alias(name) for name, column in is_each.items()))

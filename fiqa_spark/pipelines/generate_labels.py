@@ -173,7 +173,9 @@ def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
 def _write(job: JobRun, labelling: Labelling, settings: GenerateLabelsSettings) -> dict:
     """Write the labels, and return what the summary tells of them."""
     with job.steps("writing labels"):
-        partitioning = results.choose_partitioning(labelling.labels, labelling.counts.identities, settings.partition_by)
+        partitioning = results.choose_partitioning(
+            labelling.unfit_identity, labelling.counts.identities, settings.partition_by
+        )
         percentiles = Percentiles(schemas.LABEL)
         labels, folder = percentiles.observed(labelling.labels), f"{job.result}/{results.LABELS.folder}"
         results.write_result(labels, labelling.kind.schema, folder, partitioning, labelling.partitions)

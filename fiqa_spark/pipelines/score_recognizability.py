@@ -1,5 +1,6 @@
 """ERS, the recognizability of faces: from image list and features to scores on disk."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +18,11 @@ from fiqa_spark.inputs.parquet_features import check_columns, keyed_features
 from fiqa_spark.inputs.text_lines import check_listed
 from fiqa_spark.methods import results
 from fiqa_spark.methods.ers.clustering import check_scipy
-from fiqa_spark.methods.ers.scores import templates_of
+from fiqa_spark.methods.ers.scores import scores_in, templates_in
 from fiqa_spark.methods.ers.scoring import Scoring, score_images
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 from fiqa_spark.methods.ers.ui_centroid import CENTROID_FILE, centroid_bytes, given_centroid, read_centroid
+from fiqa_spark.methods.image_examples import unfit_identity
 from fiqa_spark.pipelines.job_run import SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import ScoreRecognizabilitySettings
 from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, what_was_listed
@@ -76,7 +78,7 @@ def score_recognizability(
         roots = settings.feature_root, settings.image_root
         keyed = keyed_features(features, index, *roots, feature_type=settings.feature_type)
         scoring = score_images(images, keyed, settings, Steps(images.sparkSession), known=known)
-    return scoring.scores.select(*schemas.RECOGNIZABILITY.names)
+    return scores_in(scoring.packs).select(*schemas.RECOGNIZABILITY.names)
 
 
 def run(spark: SparkSession, settings: ScoreRecognizabilitySettings) -> str:
@@ -126,13 +128,16 @@ def _write(job: JobRun, scoring: Scoring, settings: ScoreRecognizabilitySettings
     """Write all but the summary, and return what is to be told of it there."""
     with job.steps("writing scores"):
         identities, percentiles = scoring.counts.listed.identities, Percentiles(schemas.ERS)
-        partitioning = results.choose_partitioning(scoring.scores, identities, settings.partition_by)
-        scores, folder = percentiles.observed(scoring.scores), f"{job.result}/{results.RECOGNIZABILITY.folder}"
+        only_ascii = results.takes_only_ascii(scoring.packs.sparkSession)
+        unfit = functools.partial(unfit_identity, scoring.examples, only_ascii=only_ascii)
+        partitioning = results.choose_partitioning(unfit, identities, settings.partition_by)
+        scores = percentiles.observed(scores_in(scoring.packs))
+        folder = f"{job.result}/{results.RECOGNIZABILITY.folder}"
         results.write_result(scores, schemas.RECOGNIZABILITY, folder, partitioning, scoring.partitions)
         job.storage.write_bytes(f"{job.result}/{CENTROID_FILE}", centroid_bytes(scoring.centroid))
     if settings.templates:
         with job.steps("writing templates"):
-            in_order = templates_of(scoring.scores).sortWithinPartitions(schemas.IDENTITY)
+            in_order = templates_in(scoring.packs).sortWithinPartitions(schemas.IDENTITY)
             in_order.write.parquet(f"{job.result}/{_TEMPLATES_FOLDER}")
     about = {"file": CENTROID_FILE, "dimension": len(scoring.centroid.vector), **scoring.centroid.provenance}
     return {"ui_centroid": about, "partitioned_by": partitioning, "ers_percentiles": percentiles.values()}

@@ -13,13 +13,14 @@ from pyspark.daemon import manager
 def import_what_workers_need() -> None:
     """Import it, and tell Python that it stays: workers share memory that none of them writes to.
 
-    These libraries start no thread that a fork would lose, where those of BLAS are one, as in `WORKER_ENVIRONMENT`.
+    These start no thread that a fork would lose, where BLAS has one, as in `WORKER_ENVIRONMENT`: that of the allocator
+    jemalloc begins anew. pyarrow's modules for Parquet and file systems may start one for S3, and are left to workers.
     """
     # What is missing, the worker that needs it tells.
     with contextlib.suppress(ImportError):
         import numpy  # noqa: F401
         import pandas  # noqa: F401
-        import pyarrow.parquet  # noqa: F401
+        import pyarrow  # noqa: F401
         import pyspark.worker  # noqa: F401
     gc.freeze()
 

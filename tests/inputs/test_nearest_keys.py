@@ -46,8 +46,8 @@ def test_without_a_key_that_is_alike_the_smallest_is_shown_and_without_features_
 
 def test_some_keys_find_the_one_that_is_alike(spark):
     features = spark.createDataFrame([("a/1",), (NFD,), ("b/1",)], "key string")
-    assert pair_alike(features, ["c/1", NFC]) == (NFC, NFD)
-    assert pair_alike(features, ["c/1", "d/1"]) is None
-    assert pair_alike(features, []) is None
-    assert pair_alike(features, ["c/1.jpg", "b/1.jpg,"]) == ("b/1.jpg,", "b/1")
-    assert pair_alike(features, ["b.c/1", ".b"]) is None
+    assert pair_alike(features, ["c/1", NFC], "") == (NFC, NFD)
+    assert pair_alike(features, ["c/1", "d/1"], "") is None
+    assert pair_alike(features, [], "") is None
+    assert pair_alike(features, ["/in/c/1.jpg", "/in/b/1.jpg,"], "/in") == ("b/1.jpg,", "b/1")
+    assert pair_alike(features, ["b.c/1", ".b"], "") is None

@@ -7,7 +7,9 @@ from fiqa_spark import LabelSettings, MarginSettings, RecognizabilitySettings, s
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs.feature_store import open_store, write_store
 from fiqa_spark.inputs.parquet_features import keyed_features
+from fiqa_spark.matching.packs import facts_of
 from fiqa_spark.methods.ers import scores
+from fiqa_spark.methods.ers.scores import scores_in
 from fiqa_spark.methods.ers.scoring import score_images
 from fiqa_spark.methods.ers.ui_centroid import given_centroid
 from fiqa_spark.methods.labelling import Given, labelled
@@ -112,8 +114,8 @@ def test_a_store_gives_the_scores_of_plain_features(spark, images, features):
     for form in ("plain", "int16"):
         with planned_by_identity(spark):
             scoring = score_images(images, features[form], settings, Steps(spark), known=centroid, templates=True)
-            rows = scoring.scores.select(*schemas.RECOGNIZABILITY.names, schemas.OTHER_LENGTH).collect()
-        assert sum(row[schemas.OTHER_LENGTH] for row in rows) == 1
+            rows = scores_in(scoring.packs).select(*schemas.RECOGNIZABILITY.names).collect()
+        assert facts_of(scoring.packs).sums[schemas.OTHER_LENGTH] == 1
         found.append(({row.path: row.asDict() for row in rows}, scoring.counts.listed))
     # Whole numbers move a similarity by some 1e-4 at 24 values.
     assert_alike(found[1][0], found[0][0], 2e-3)

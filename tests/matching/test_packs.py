@@ -31,9 +31,13 @@ def packs_of(spark, counts):
                     "value": pa.array(values, from_pandas=True),
                 }
                 sums = {"images": np.ones(len(numbers), bool), "total": numbers}
-                yield from packed(columns, sums, np.column_stack([values, -values]))
+                texts = (str(number) if number % 30_000 else f"ü{number}" for number in numbers)
+                examples = {"texts": texts, "none": ()}
+                beside = {"totals": {"values": values}, "examples": examples}
+                yield from packed(columns, sums, np.column_stack([values, -values]), **beside)
 
-    return spark.range(0, len(counts), 1, len(counts)).mapInPandas(compute, packs_schema(("images", "total")))
+    schema = packs_schema(("images", "total"), totals=("values",), examples=("texts", "none"))
+    return spark.range(0, len(counts), 1, len(counts)).mapInPandas(compute, schema)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,16 @@ def test_sums_and_bounds_are_those_of_all_rows(packs):
     facts = facts_of(packs)
     assert facts.sums == {"images": ROWS + 2, "total": sum(range(ROWS + 2))}
     assert (facts.least, facts.most) == ((0.5, -35_000.5), (35_000.5, -0.5))
+    assert facts.totals == {"values": np.nansum(np.where(np.arange(ROWS + 2) % 3, np.arange(ROWS + 2) / 2, 0))}
     assert packs.count() == 4
+
+
+def test_the_first_few_texts_of_all_rows_are_told(packs):
+    assert facts_of(packs).examples == {
+        "texts": ["ü0", "ü30000", "ü60000", "1", "10", "100", "1000", "10000"],
+        "none": [],
+    }
+    assert packs.where("size(texts) > 0").count() == 2
 
 
 def test_rows_of_many_values_make_smaller_packs():
@@ -70,4 +83,4 @@ def test_rows_of_many_values_make_smaller_packs():
 
 
 def test_no_rows_have_no_bounds(packs):
-    assert facts_of(packs.limit(0)) == ({"images": 0, "total": 0}, (), ())
+    assert facts_of(packs.limit(0)) == ({"images": 0, "total": 0}, (), (), {"values": 0}, {"texts": [], "none": []})

@@ -17,7 +17,7 @@ from fiqa_spark.inputs.image_list import check_images, identified_images
 from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.matching.join import Matching
-from fiqa_spark.methods.ers.scores import scored_images, templates_of
+from fiqa_spark.methods.ers.scores import scored_images, scores_in, templates_in
 from fiqa_spark.pipelines.jobs import GenerateLabelsSettings
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
@@ -100,7 +100,7 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
         centroid = np.ones(24, np.float32) / 24**0.5
         scores = scored_images(joined, centroid, RecognizabilitySettings(), templates=True)
         assert (moves(scores, "Exchange"), moves(scores, "Sort")) == (exchanges, sorts)
-        found = templates_of(scores).collect()
+        found = templates_in(scores).collect()
         assert len(found) == len({path.split("/")[index] for path in PATHS})
         assert sum(row.images for row in found) == len(PATHS)
 
@@ -126,7 +126,7 @@ def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(
         ]
         assert filtered == [1]
         scores = scored_images(joined, np.ones(24, np.float32), RecognizabilitySettings(), templates=False)
-        assert scores.where("ers is not null").count() == len(few)
+        assert scores_in(scores).where("ers is not null").count() == len(few)
 
 
 @pytest.mark.lowest_versions

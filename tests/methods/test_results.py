@@ -1,3 +1,4 @@
+import functools
 import shutil
 
 import duckdb
@@ -12,7 +13,7 @@ from fiqa_spark import read_labels, schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.methods import identity_folders
 from fiqa_spark.methods.identity_folders import folder_name, many_small_files, write_folders
-from fiqa_spark.methods.results import choose_partitioning, write_result
+from fiqa_spark.methods.results import choose_partitioning, unfit_identity_of, write_result
 from fiqa_spark.runtime.spark_failures import as_user_error
 
 BUCKETS = 5
@@ -209,18 +210,20 @@ def test_bucket_partitions_hold_whole_identities_sorted(out):
 
 
 def test_auto_takes_folders_up_to_1000_identities(labels):
-    assert choose_partitioning(labels, 1000, "auto") == "identity"
-    assert choose_partitioning(labels, 1001, "auto") == "bucket"
-    assert choose_partitioning(labels, 1001, "identity") == "identity"
-    assert choose_partitioning(labels, 2, "bucket") == "bucket"
+    all_fit = functools.partial(unfit_identity_of, labels)
+    assert choose_partitioning(all_fit, 1000, "auto") == "identity"
+    assert choose_partitioning(all_fit, 1001, "auto") == "bucket"
+    assert choose_partitioning(all_fit, 1001, "identity") == "identity"
+    assert choose_partitioning(all_fit, 2, "bucket") == "bucket"
 
 
 @pytest.mark.parametrize("identity", ["long" * 30, "__HIVE_DEFAULT_PARTITION__", ""])
 def test_an_identity_that_no_folder_can_bear_leads_to_buckets(spark, identity):
     table = spark.createDataFrame([("ok",), (identity,)], "identity string")
-    assert choose_partitioning(table, 2, "auto") == "bucket"
+    one_does_not = functools.partial(unfit_identity_of, table)
+    assert choose_partitioning(one_does_not, 2, "auto") == "bucket"
     with pytest.raises(InputError, match="use bucket"):
-        choose_partitioning(table, 2, "identity")
+        choose_partitioning(one_does_not, 2, "identity")
 
 
 def test_a_folder_without_labels_is_told(spark, tmp_path):

@@ -1,11 +1,15 @@
 """The files in `conf/` say of Spark what the command line sets by itself."""
 
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
+from pyspark import SparkConf
 
-from fiqa_spark.runtime.session_conf import ALWAYS, EVERYWHERE, LOCALLY
+from fiqa_spark.runtime.session_conf import ALWAYS, EVERYWHERE, LOCALLY, WORKER_ENVIRONMENT, of_worker_daemon
 
 CONF = pathlib.Path(__file__).resolve().parents[2] / "conf"
 # What the two files say differently, and why.
@@ -60,3 +64,54 @@ def test_what_is_for_one_machine_alone_is_not_said_of_a_cluster(stated):
 def test_what_a_session_is_given_always_is_not_said_where_it_would_not_count(stated):
     for values in (*stated.values(), EVERYWHERE, LOCALLY):
         assert not values.keys() & ALWAYS.keys()
+
+
+DAEMON, PATH = "spark.python.daemon.module", "spark.executorEnv.PYTHONPATH"
+MODULE = "fiqa_spark.runtime.worker_daemon"
+
+
+@pytest.mark.lowest_versions
+def test_workers_are_forked_from_a_process_that_has_read_pandas(spark):
+    def of_worker(_):
+        command = pathlib.Path(f"/proc/{os.getppid()}/cmdline").read_bytes().split(b"\0")
+        return command[2].decode(), "pandas" in sys.modules
+
+    # No function of this session's workers has asked for pandas here.
+    assert spark.sparkContext.range(1).map(of_worker).collect() == [(MODULE, True)]
+
+
+@pytest.mark.parametrize(
+    ("set_by_user", "given"),
+    [
+        ({}, {DAEMON: MODULE, PATH: "/scratch/package.zip"}),
+        ({PATH: "/own:/other"}, {DAEMON: MODULE, PATH: "/scratch/package.zip:/own:/other"}),
+        ({DAEMON: "own.daemon"}, {}),
+    ],
+)
+def test_where_workers_look_for_modules_stays(set_by_user, given):
+    configuration = SparkConf(False).setAll(set_by_user.items())
+    assert of_worker_daemon("/scratch/package.zip", configuration) == given
+
+
+def test_a_path_that_cannot_stand_in_a_list_of_paths_leaves_the_daemon_of_spark():
+    assert of_worker_daemon("/a:b/package.zip", SparkConf(False)) == {}
+
+
+THREADS = """
+import os, sys
+sys.modules.update(dict.fromkeys({missing}))
+from fiqa_spark.runtime.worker_daemon import import_what_workers_need
+import_what_workers_need()
+others = set(os.listdir("/proc/self/task")) - {{str(os.getpid())}}
+print(*(open(f"/proc/self/task/{{thread}}/comm").read().strip() for thread in others))
+print("numpy" in sys.modules)
+"""
+
+
+@pytest.mark.lowest_versions
+@pytest.mark.parametrize("missing", [(), ("pandas",)])
+def test_what_workers_need_starts_no_thread_that_a_fork_would_lose(missing):
+    line, environment = [sys.executable, "-c", THREADS.format(missing=missing)], os.environ | WORKER_ENVIRONMENT
+    threads, has_numpy = subprocess.check_output(line, env=environment, text=True).splitlines()
+    assert set(threads.split()) <= {"jemalloc_bg_thd"}
+    assert has_numpy == "True"

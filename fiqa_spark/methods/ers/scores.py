@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
@@ -15,13 +16,17 @@ from fiqa_spark.kernels.ers import mean_direction, recognizability_scores, weigh
 from fiqa_spark.matching.identity_batches import Rows, joined_rows
 from fiqa_spark.matching.identity_pass import distinct_images, first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.join import Joined
-from fiqa_spark.matching.status_counts import ImageCounts, count_columns, counts_in, listed_statuses
+from fiqa_spark.matching.packs import PackFacts, image_columns, packed, packs_schema, unpacked
+from fiqa_spark.matching.status_counts import ImageCounts, counted, counts_in, listed_statuses, names_of_counts
+from fiqa_spark.methods import image_examples
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 
 # No product is shared by several identities, so that few rows at once are as quick as many.
 _BYTES_AT_ONCE = 16 << 20
 # Every status but that of an identity with too few images, which can be scored too.
 _STATUSES = tuple(status for status in schemas.STATUSES if status != schemas.TOO_FEW_IMAGES)
+_SUMS = (*names_of_counts(_STATUSES), schemas.RECOGNIZABLE, schemas.OTHER_LENGTH)
+_SCORES = schemas.beside_identity_key(schemas.RECOGNIZABILITY)
 
 
 def scored_images(
@@ -44,27 +49,30 @@ def scored_images(
     Returns
     -------
     DataFrame
-        With the schema `schemas.SCORES`, a row for every distinct path of `joined`.
+        Packs, see `packed`, with a row for every distinct path of `joined`: the columns of `schemas.RECOGNIZABILITY`,
+        and `identity_key`; with templates also `first_of_identity`, and beside it those of `schemas.TEMPLATES` where
+        that is true. Their sums are those of `counted`, of `recognizable` and `other_length` (images whose feature has
+        not the length of the centroid), their total that of `ers`.
     """
     dimension = len(ui_centroid)
 
-    def frames(parts: Iterable[Rows]) -> Iterator[pd.DataFrame]:
-        return _scores_of(parts, ui_centroid, settings, templates)
+    def packs(parts: Iterable[Rows]) -> Iterator[pd.DataFrame]:
+        return _packs_of(parts, ui_centroid, settings, templates)
 
     return pass_over_images(
         joined,
         dimension,
-        of_identities=lambda parts: frames([joined_rows(parts)]),
-        of_spilled=frames,
-        schema=schemas.SCORES,
+        of_identities=lambda parts: packs([joined_rows(parts)]),
+        of_spilled=packs,
+        schema=packs_schema(_SUMS, totals=(schemas.ERS,), examples=image_examples.NAMES),
         bytes_at_once=_BYTES_AT_ONCE,
     )
 
 
-def _scores_of(
+def _packs_of(
     parts: Iterable[Rows], ui_centroid: np.ndarray, settings: RecognizabilitySettings, templates: bool
 ) -> Iterator[pd.DataFrame]:
-    """Frames with the scores of whole identities in one or more parts, which are gone through twice for templates."""
+    """Packs of whole identities in one or more parts, which are gone through twice for templates."""
     totals: dict[int, _Total] = {}
     if templates:
         for part in parts:
@@ -73,7 +81,20 @@ def _scores_of(
     earlier: set[int] = set()
     for part in parts:
         rows, list_rows, statuses, scores = _scored(part, ui_centroid, settings)
-        yield _frame(rows, list_rows, statuses, scores, first_of_each_identity(rows, earlier), totals, settings.gamma)
+        recognizable, firsts = scores >= settings.gamma, first_of_each_identity(rows, earlier)
+        columns = {
+            **image_columns(rows, statuses),
+            schemas.ERS: pa.array(scores, from_pandas=True),
+            schemas.RECOGNIZABLE: pa.array(recognizable, mask=np.isnan(scores)),
+            **(_templates(rows, firsts, totals) if templates else {}),
+        }
+        sums = {
+            **counted(statuses, _STATUSES, list_rows, firsts),
+            schemas.RECOGNIZABLE: recognizable,
+            schemas.OTHER_LENGTH: rows.column(schemas.OTHER_LENGTH),
+        }
+        examples = image_examples.examples_of(rows, statuses, firsts)
+        yield from packed(columns, sums, totals={schemas.ERS: scores}, examples=examples)
 
 
 def _scored(
@@ -111,43 +132,24 @@ def _add_totals(totals: dict[int, _Total], rows: Rows, chosen: np.ndarray, score
         )
 
 
-def _frame(
-    rows: Rows,
-    list_rows: np.ndarray,
-    statuses: np.ndarray,
-    scores: np.ndarray,
-    firsts: list[int],
-    totals: dict[int, _Total],
-    gamma: float,
-) -> pd.DataFrame:
-    is_first = np.zeros(rows.count, np.int32)
-    is_first[firsts] = 1
-    recognizable = pd.Series(scores >= gamma, dtype=object)
-    recognizable[np.isnan(scores)] = None
+def _templates(rows: Rows, firsts: list[int], totals: dict[int, _Total]) -> dict[str, pa.Array]:
+    """Columns with the templates of identities, each beside its first image."""
+    is_first = np.zeros(rows.count, bool)
+    is_first[firsts] = True
     templates, numbers = np.full(rows.count, None, object), np.zeros((rows.count, 2), np.int32)
     hashes = rows.column(schemas.IDENTITY_HASH)
-    for first in firsts if totals else ():
+    for first in firsts:
         total = totals.get(hashes[first])
         if total is not None:
             numbers[first] = total.images, total.recognizable
             # No direction comes out where all images have the score 0.
             templates[first] = mean_direction(total.weighted) if total.weighted.any() else None
-    return pd.DataFrame(
-        {
-            schemas.PATH: rows.column(schemas.PATH),
-            schemas.IDENTITY: rows.column(schemas.IDENTITY),
-            schemas.ERS: scores,
-            schemas.RECOGNIZABLE: recognizable,
-            schemas.STATUS: statuses,
-            schemas.IDENTITY_KEY: rows.column(schemas.IDENTITY_KEY),
-            schemas.LIST_ROWS: list_rows,
-            schemas.FIRST_OF_IDENTITY: is_first,
-            schemas.OTHER_LENGTH: rows.column(schemas.OTHER_LENGTH).astype(np.int32),
-            schemas.TEMPLATE: templates,
-            schemas.IMAGES: numbers[:, 0],
-            schemas.RECOGNIZABLE_IMAGES: numbers[:, 1],
-        }
-    )
+    return {
+        schemas.FIRST_OF_IDENTITY: pa.array(is_first),
+        schemas.TEMPLATE: pa.array(templates, pa.list_(pa.float32())),
+        schemas.IMAGES: pa.array(numbers[:, 0]),
+        schemas.RECOGNIZABLE_IMAGES: pa.array(numbers[:, 1]),
+    }
 
 
 class ScoreCounts(NamedTuple):
@@ -160,13 +162,13 @@ class ScoreCounts(NamedTuple):
     """Mean score."""
 
 
-def score_counts(scores: DataFrame, dimension: int, *, given: str | None) -> ScoreCounts:
+def score_counts(facts: PackFacts, dimension: int, *, given: str | None) -> ScoreCounts:
     """Counts by status and recognizability.
 
     Parameters
     ----------
-    scores : DataFrame
-        With the schema `schemas.SCORES`.
+    facts : PackFacts
+        Of packs from `scored_images`.
     dimension : int
         Length of the UI centroid.
     given : str or None
@@ -179,33 +181,33 @@ def score_counts(scores: DataFrame, dimension: int, *, given: str | None) -> Sco
     InputError
         If a centroid that was given is of another model than the features.
     """
-    [totals] = scores.agg(
-        *count_columns(),
-        F.count_if(schemas.RECOGNIZABLE).alias("recognizable"),
-        F.avg(schemas.ERS).alias("mean"),
-        F.sum(schemas.OTHER_LENGTH).alias("other"),
-    ).collect()
-    counts = counts_in(totals, _STATUSES)
+    counts, other = counts_in(facts.sums, _STATUSES), facts.sums[schemas.OTHER_LENGTH]
     present = counts.images - counts.statuses[schemas.MISSING_FEATURE]
-    if given and are_too_many_strays(totals["other"], present):
+    if given and are_too_many_strays(other, present):
         raise InputError(
-            f"the UI centroid has {dimension} values, and {totals['other']} of {present} features have another length",
+            f"the UI centroid has {dimension} values, and {other} of {present} features have another length",
             setting=given,
             remedy="give that of the model that the features come from",
         )
-    if not counts.statuses[schemas.OK]:
+    scored = counts.statuses[schemas.OK]
+    if not scored:
         raise NothingUsableError(
             f"no image can be scored, of {listed_statuses(counts)}", remedy="check `id_key_index` and the features"
         )
-    return ScoreCounts(counts, totals["recognizable"], totals["mean"])
+    return ScoreCounts(counts, facts.sums[schemas.RECOGNIZABLE], facts.totals[schemas.ERS] / scored)
 
 
-def templates_of(scores: DataFrame) -> DataFrame:
+def scores_in(packs: DataFrame) -> DataFrame:
+    """The scores in packs from `scored_images`: the columns of `schemas.RECOGNIZABILITY`, and `identity_key`."""
+    return unpacked(packs, _SCORES, lambda rows: [rows.column(name) for name in _SCORES.names])
+
+
+def templates_in(packs: DataFrame) -> DataFrame:
     """A template of every identity.
 
     Parameters
     ----------
-    scores : DataFrame
+    packs : DataFrame
         From `scored_images`, computed with templates.
 
     Returns
@@ -214,4 +216,10 @@ def templates_of(scores: DataFrame) -> DataFrame:
         With the schema `schemas.TEMPLATES`: `template` is the unit vector along the sum of score times embedding over
         the usable images of the identity, null if it has none or all have the score 0.
     """
-    return scores.where(F.col(schemas.FIRST_OF_IDENTITY) == 1).select(*schemas.TEMPLATES.names)
+    kinds = to_arrow_schema(schemas.TEMPLATES)
+
+    def of_pack(rows: pa.RecordBatch) -> list[pa.Array]:
+        first = rows.filter(rows.column(schemas.FIRST_OF_IDENTITY))
+        return [first.column(field.name).cast(field.type) for field in kinds]
+
+    return unpacked(packs, schemas.TEMPLATES, of_pack)

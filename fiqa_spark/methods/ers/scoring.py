@@ -9,11 +9,13 @@ from fiqa_spark import schemas
 from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images
 from fiqa_spark.matching.join import Matching
+from fiqa_spark.matching.packs import facts_of
 from fiqa_spark.matching.sample import draw_usable, rows_to_draw_from
 from fiqa_spark.methods.ers.clustering import check_memory
 from fiqa_spark.methods.ers.scores import ScoreCounts, score_counts, scored_images
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 from fiqa_spark.methods.ers.ui_centroid import UiCentroid, centroid_of_images, found_centroid, warn_if_common
+from fiqa_spark.methods.image_examples import missing_paths
 from fiqa_spark.runtime.driver_memory import free_bytes
 from fiqa_spark.runtime.progress import Steps
 
@@ -24,12 +26,14 @@ _GIVEN_BY = {"list": "ui_list_file", "file": "ui_centroid", "argument": "ui_cent
 class Scoring(NamedTuple):
     """Scores and what was learned on the way to them."""
 
-    scores: DataFrame
-    """With the schema `schemas.SCORES`."""
+    packs: DataFrame
+    """From `scored_images`, kept."""
     counts: ScoreCounts
     centroid: UiCentroid
     partitions: int
     """Number of partitions by identity that the scores lie in."""
+    examples: dict[str, list[str]]
+    """As `examples_of` gathers them."""
 
 
 def score_images(
@@ -76,16 +80,17 @@ def score_images(
     centroid = known or _found(images, features, listed, matching, settings, steps)
     dimension = len(centroid.vector)
     with steps("computing scores"), matching.under_way():
-        scores = scored_images(matching.joined(dimension), centroid.vector, settings, templates=templates)
-        scores = scores.persist(StorageLevel.MEMORY_AND_DISK)
-        given = _GIVEN_BY.get(centroid.provenance["source"])
-        counts = score_counts(scores, dimension, given=given)
-        matching.tell_missing(scores, counts.listed.statuses[schemas.MISSING_FEATURE], settings.image_root)
+        packs = scored_images(matching.joined(dimension), centroid.vector, settings, templates=templates)
+        packs = packs.persist(StorageLevel.MEMORY_AND_DISK)
+        facts = facts_of(packs)
+        counts = score_counts(facts, dimension, given=_GIVEN_BY.get(centroid.provenance["source"]))
+        missing = counts.listed.statuses[schemas.MISSING_FEATURE]
+        matching.tell_missing(missing_paths(facts.examples), missing, settings)
     matching.check_list_rows(counts.listed.list_rows)
     if unrecognizable is not None:
         # All images but the few opposite to the centroid, whose scores are clipped, are as similar as this tells.
         warn_if_common(centroid.provenance["cluster"]["cohesion"], 1 - counts.mean, f"check {ui_list_file}")
-    return Scoring(scores, counts, centroid, matching.partitions(dimension))
+    return Scoring(packs, counts, centroid, matching.partitions(dimension), facts.examples)
 
 
 def _found(

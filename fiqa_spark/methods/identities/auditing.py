@@ -13,7 +13,7 @@ from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images
 from fiqa_spark.kernels.membership_fit import MembershipModel
 from fiqa_spark.matching.identity_sample import Drawn, FirstIdentities, check_with_identities
-from fiqa_spark.matching.join import Matching
+from fiqa_spark.matching.join import Matching, some_missing
 from fiqa_spark.matching.status_counts import ImageCounts
 from fiqa_spark.methods.identities.learning import Chances, learn_audit
 from fiqa_spark.methods.identities.memberships import members
@@ -87,7 +87,8 @@ def audited(paths: DataFrame, features: Features, settings: AuditSettings, steps
         joined = matching.joined(dimension)
         found = members(joined, learned_in(margins), model, settings).persist(StorageLevel.MEMORY_AND_DISK)
         counts = member_counts(found)
-        matching.tell_missing(found, counts.listed.statuses[schemas.MISSING_FEATURE], settings.image_root)
+        missing = counts.listed.statuses[schemas.MISSING_FEATURE]
+        matching.tell_missing(some_missing(found) if missing else [], missing, settings)
     matching.check_list_rows(counts.listed.list_rows)
     matching.release()
     others = _earlier_centres(given, found, settings)

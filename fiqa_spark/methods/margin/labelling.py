@@ -59,9 +59,10 @@ class MarginMethod:
         """Measure images by the reference."""
         learned = learned_in(reference)
         packs = to_label.kept(labelled_images(joined, learned, self._settings))
-        counts = label_counts(facts_of(packs), to_label.taken)
+        facts = facts_of(packs)
+        counts = label_counts(facts, to_label.taken)
         told = tuple(_told(counts, reference, self._settings))
-        return Computed(labels_in(packs), counts.listed, reference, _facts(counts), told)
+        return Computed(labels_in(packs), counts.listed, facts.examples, reference, _facts(counts), told)
 
 
 def _facts(counts: LabelCounts) -> dict[str, Any]:

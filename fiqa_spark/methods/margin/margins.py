@@ -15,6 +15,7 @@ from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_
 from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.packs import image_columns, packed, packs_schema
 from fiqa_spark.matching.status_counts import counted, names_of_counts
+from fiqa_spark.methods import image_examples
 from fiqa_spark.methods.margin.judging import Judged, large_groups, of_large_groups, of_whole_groups
 from fiqa_spark.methods.margin.labels import ABOVE, BELOW, COLUMNS
 from fiqa_spark.methods.margin.learning import Learned
@@ -63,7 +64,7 @@ def labelled_images(joined: Joined, learned: Learned, settings: MarginSettings) 
         len(learned.strangers.pool_sum),
         of_identities=of_identities,
         of_spilled=of_spilled,
-        schema=packs_schema(sums),
+        schema=packs_schema(sums, examples=image_examples.NAMES),
         bytes_at_once=_BYTES_AT_ONCE,
     )
 
@@ -99,7 +100,8 @@ def _packs_of(
         BELOW: margins < scale.lo,
         ABOVE: margins > scale.hi,
     }
-    return packed({name: columns[name] for name in COLUMNS.names}, sums)
+    examples = image_examples.examples_of(rows, statuses, firsts)
+    return packed({name: columns[name] for name in COLUMNS.names}, sums, examples=examples)
 
 
 def _numbers(judged: Judged, learned: Learned, settings: MarginSettings) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_
 from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.packs import image_columns, packed, packs_schema
 from fiqa_spark.matching.status_counts import counted, names_of_counts
+from fiqa_spark.methods import image_examples
 from fiqa_spark.methods.mate_groups import group_column
 from fiqa_spark.methods.pool import Pool
 from fiqa_spark.methods.sdd_fiqa.ranges import KnownRanges
@@ -68,7 +69,7 @@ def round_distances(joined: Joined, pool: Pool, settings: LabelSettings, known: 
         pool.dimension,
         of_identities=of_identities,
         of_spilled=of_spilled,
-        schema=packs_schema(sums),
+        schema=packs_schema(sums, examples=image_examples.NAMES),
         bytes_at_once=_BYTES_AT_ONCE,
     )
 
@@ -113,8 +114,9 @@ def _packs_of(
     distances = estimates.distances
     statuses = statuses_of(batch.rows)
     statuses[(statuses == schemas.OK) & ~estimates.labelled] = schemas.TOO_FEW_IMAGES
+    firsts = first_of_each_identity(batch.rows, earlier)
     sums = {
-        **counted(statuses, schemas.STATUSES, batch.list_rows, first_of_each_identity(batch.rows, earlier)),
+        **counted(statuses, schemas.STATUSES, batch.list_rows, firsts),
         schemas.INTRA_TRUNCATED: estimates.truncated,
         schemas.BEYOND_RANGE: are_beyond(distances, known.of_rounds) if known else np.zeros(len(distances), bool),
     }
@@ -127,7 +129,8 @@ def _packs_of(
         schemas.DISTANCE_STD: pa.array(distances.std(axis=1, dtype=np.float64)),
         schemas.DISTANCES: pa.FixedSizeListArray.from_arrays(pa.array(distances.ravel()), distances.shape[1]),
     }
-    return packed(columns, sums, np.column_stack([distances, means]))
+    examples = image_examples.examples_of(batch.rows, statuses, firsts)
+    return packed(columns, sums, np.column_stack([distances, means]), examples=examples)
 
 
 def _estimates_of(

@@ -75,7 +75,8 @@ class SddFiqaMethod:
         labels = scale_labels(packs, ranges, settings.normalize, cut=known is not None)
         if not reference.numbers:
             reference = reference._replace(numbers=numbers_of(ranges))
-        return Computed(labels, ranges.counts, reference, _facts(ranges), tuple(_told(ranges, settings)))
+        told = tuple(_told(ranges, settings))
+        return Computed(labels, ranges.counts, facts.examples, reference, _facts(ranges), told)
 
 
 def _facts(ranges: DistanceRanges) -> dict[str, Any]:

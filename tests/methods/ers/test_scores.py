@@ -15,7 +15,7 @@ from fiqa_spark.kernels.embeddings import unit_embeddings
 from fiqa_spark.kernels.ers import mean_direction, recognizability_scores
 from fiqa_spark.matching.sample import UsableImages, draw_usable, rows_to_draw_from
 from fiqa_spark.methods.ers.clustering import clusters_at
-from fiqa_spark.methods.ers.scores import templates_of
+from fiqa_spark.methods.ers.scores import scores_in, templates_in
 from fiqa_spark.methods.ers.scoring import score_images
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 from fiqa_spark.methods.ers.ui_centroid import found_centroid, given_centroid
@@ -58,7 +58,7 @@ def scoring_of(images, features, *, ui_centroid=None, templates=False, **setting
 
 def rows_of(scoring):
     """Path to row of the scores."""
-    return {row.path: row for row in scoring.scores.select(*schemas.RECOGNIZABILITY.names).collect()}
+    return {row.path: row for row in scores_in(scoring.packs).select(*schemas.RECOGNIZABILITY.names).collect()}
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +182,13 @@ def test_the_number_of_partitions_and_the_order_change_not_a_bit(spark, features
 def test_a_given_centroid_batches_and_waiting_on_disk_change_not_a_bit(
     spark, features, scoring, reference, monkeypatch
 ):
-    expected = {row.identity: row for row in templates_of(scoring.scores).collect()}
+    expected = {row.identity: row for row in templates_in(scoring.packs).collect()}
     images = images_frame(spark, LISTED)
     monkeypatch.setattr("fiqa_spark.methods.ers.scores._BYTES_AT_ONCE", 4 * DIMENSION * 8)
     with session_with(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "7"}):
         with_templates = scoring_of(images, features, ui_centroid=scoring.centroid.vector, templates=True)
         assert rows_of(with_templates) == reference
-        found = {row.identity: row for row in templates_of(with_templates.scores).collect()}
+        found = {row.identity: row for row in templates_in(with_templates.packs).collect()}
     assert found.keys() == expected.keys()
     for identity, row in found.items():
         assert (row.images, row.recognizable_images) == expected[identity][2:]
@@ -230,7 +230,7 @@ def test_templates_are_weighted_by_the_scores_of_the_usable_images(spark):
     }
     frames = images_frame(spark, list(vectors)), features_frame(spark, vectors)
     scoring = scoring_of(*frames, ui_centroid=unit[0], templates=True, gamma=0.5)
-    rows = {row.identity: row for row in templates_of(scoring.scores).collect()}
+    rows = {row.identity: row for row in templates_in(scoring.packs).collect()}
     # Scores of a: 1, 0.4 and 0; of d: 1 and 1, clipped.
     expected = {"a": [0.4 * 0.6, 1, 0.4 * 0.8], "d": [-1, 0, 1]}
     for identity, sum_of_weighted in expected.items():
