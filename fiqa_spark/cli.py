@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 from fiqa_spark.errors import FiqaError, SettingsError
 from fiqa_spark.pipelines.jobs import JOBS
 from fiqa_spark.runtime import session_conf
-from fiqa_spark.runtime.compiled_zip import write_package
+from fiqa_spark.runtime.compiled_zip import archive_of_package, write_package
 from fiqa_spark.runtime.java_names import remember_names
 from fiqa_spark.runtime.machine import check_java, check_java_version
 from fiqa_spark.runtime.session_start import started
@@ -345,11 +345,14 @@ def open_session(name: str, configuration: SparkConf, settings: Settings, scratc
     package = os.path.join(scratch, "fiqa_spark_of_driver.zip")
     write_package(package)
     always = session_conf.ALWAYS | {"spark.sql.warehouse.dir": pathlib.Path(scratch).as_uri()}
-    if master == "local" or master.startswith("local["):
+    is_local = master == "local" or master.startswith("local[")
+    if is_local:
         defaults |= session_conf.LOCALLY
         always |= session_conf.of_worker_daemon(package, configuration)
         master = f"local[{process_num}]" if process_num else master
-    elif process_num:
+    else:
+        always |= session_conf.of_worker_daemon_on_yarn(archive_of_package(), configuration)
+    if process_num and not is_local:
         _log.warning("--process-num %s is not used: %s decides the number of tasks", process_num, master)
     builder = SparkSession.builder.appName(_application_name(name, configuration)).master(master)
     for key, value in always.items():

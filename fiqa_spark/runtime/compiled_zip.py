@@ -17,6 +17,11 @@ import zipfile
 _HASH_UNCHECKED = (1).to_bytes(4, "little")
 
 
+def archive_of_package() -> str:
+    """The zip file that this package was imported from; empty if that is a folder."""
+    return getattr(__spec__ and __spec__.loader, "archive", "")
+
+
 def write_package(path: str) -> None:
     """Write the package that this module belongs to, wherever it was imported from, to a zip file, its templates too.
 
@@ -27,8 +32,7 @@ def write_package(path: str) -> None:
     path : str
         Where to write.
     """
-    imported_from = getattr(__spec__ and __spec__.loader, "archive", None)
-    if imported_from:
+    if imported_from := archive_of_package():
         shutil.copyfile(imported_from, path)
         return
     package = pathlib.Path(__file__).resolve().parents[1]

@@ -1,6 +1,7 @@
 """What every session is given unless the user sets it: `conf/` says the same, for those who start Spark themselves."""
 
 import os
+import re
 
 from pyspark import SparkConf
 
@@ -59,7 +60,8 @@ ALWAYS = {
     # Where files have columns `feature` and `Feature`, the first is meant.
     "spark.sql.caseSensitive": "true",
 }
-_DAEMON_KEY, _PATH_KEY = "spark.python.daemon.module", "spark.executorEnv.PYTHONPATH"
+_DAEMON_KEY, _DAEMON = "spark.python.daemon.module", "fiqa_spark.runtime.worker_daemon"
+_PATH_KEY, _FILES_KEY = "spark.executorEnv.PYTHONPATH", "spark.yarn.dist.pyFiles"
 
 
 def of_worker_daemon(package: str, configuration: SparkConf) -> dict[str, str]:
@@ -80,4 +82,24 @@ def of_worker_daemon(package: str, configuration: SparkConf) -> dict[str, str]:
     if configuration.contains(_DAEMON_KEY) or os.pathsep in package:
         return {}
     paths = filter(None, (package, configuration.get(_PATH_KEY, "")))
-    return {_DAEMON_KEY: "fiqa_spark.runtime.worker_daemon", _PATH_KEY: os.pathsep.join(paths)}
+    return {_DAEMON_KEY: _DAEMON, _PATH_KEY: os.pathsep.join(paths)}
+
+
+def of_worker_daemon_on_yarn(archive: str, configuration: SparkConf) -> dict[str, str]:
+    """The same of a session on YARN, whose executors look for modules where the files of ``--py-files`` lie.
+
+    Parameters
+    ----------
+    archive : str
+        Zip file that this package was imported from; empty if that is a folder.
+    configuration : SparkConf
+        What the user set, and in cluster mode YARN.
+
+    Returns
+    -------
+    dict of str to str
+        None unless executors have that file from the beginning, or if the user chose another daemon.
+    """
+    sent = re.split(r"[:,]|<CPS>", f"{configuration.get(_PATH_KEY, '')},{configuration.get(_FILES_KEY, '')}")
+    is_sent = archive != "" and os.path.basename(archive) in map(os.path.basename, sent)
+    return {_DAEMON_KEY: _DAEMON} if is_sent and not configuration.contains(_DAEMON_KEY) else {}

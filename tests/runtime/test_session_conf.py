@@ -9,7 +9,14 @@ import sys
 import pytest
 from pyspark import SparkConf
 
-from fiqa_spark.runtime.session_conf import ALWAYS, EVERYWHERE, LOCALLY, WORKER_ENVIRONMENT, of_worker_daemon
+from fiqa_spark.runtime.session_conf import (
+    ALWAYS,
+    EVERYWHERE,
+    LOCALLY,
+    WORKER_ENVIRONMENT,
+    of_worker_daemon,
+    of_worker_daemon_on_yarn,
+)
 
 CONF = pathlib.Path(__file__).resolve().parents[2] / "conf"
 # What the two files say differently, and why.
@@ -67,6 +74,7 @@ def test_what_a_session_is_given_always_is_not_said_where_it_would_not_count(sta
 
 
 DAEMON, PATH = "spark.python.daemon.module", "spark.executorEnv.PYTHONPATH"
+FILES = "spark.yarn.dist.pyFiles"
 MODULE = "fiqa_spark.runtime.worker_daemon"
 
 
@@ -95,6 +103,21 @@ def test_where_workers_look_for_modules_stays(set_by_user, given):
 
 def test_a_path_that_cannot_stand_in_a_list_of_paths_leaves_the_daemon_of_spark():
     assert of_worker_daemon("/a:b/package.zip", SparkConf(False)) == {}
+
+
+@pytest.mark.parametrize(
+    ("archive", "set_before", "given"),
+    [
+        ("/driver/fiqa_spark.zip", {PATH: "{{PWD}}/pyspark.zip<CPS>{{PWD}}/fiqa_spark.zip"}, {DAEMON: MODULE}),
+        ("/driver/fiqa_spark.zip", {FILES: "file:/a/other.py,file:/a/fiqa_spark.zip"}, {DAEMON: MODULE}),
+        ("/driver/fiqa_spark.zip", {FILES: "file:/a/fiqa_spark.zip", DAEMON: "own.daemon"}, {}),
+        ("/driver/fiqa_spark.zip", {FILES: "file:/a/old_fiqa_spark.zip"}, {}),
+        ("", {PATH: "/a/", FILES: "file:/a/fiqa_spark.zip"}, {}),
+        ("", {}, {}),
+    ],
+)
+def test_on_yarn_executors_must_have_the_package_from_the_beginning(archive, set_before, given):
+    assert of_worker_daemon_on_yarn(archive, SparkConf(False).setAll(set_before.items())) == given
 
 
 THREADS = """

@@ -214,7 +214,7 @@ class Run:
         raise AssertionError("nothing happened")
 
     def _executor_with_worker(self):
-        with_worker = {variable(pid, "CONTAINER_ID") for pid in processes(b"pyspark.daemon")} - {""}
+        with_worker = {variable(pid, "CONTAINER_ID") for pid in processes(b"pyspark.worker")} - {""}
         application = self.application() if with_worker else None
         if application is None:
             return None
