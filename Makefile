@@ -22,6 +22,8 @@ MAVEN ?= mvn
 export LC_ALL := C.UTF-8
 # What the shell has set for another Spark does not apply to this one.
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH
+# Some images of Python set it, and every process would compile pandas anew: a second of a core each.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

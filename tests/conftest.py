@@ -40,6 +40,10 @@ def spark(tmp_path_factory):
         "spark.master": "local[2]",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",
+        # Nobody looks at plans, nor whether each step of planning left them whole.
+        "spark.sql.debug.maxToStringFields": "1",
+        "spark.sql.ui.explainMode": "simple",
+        "spark.sql.lightweightPlanChangeValidation": "false",
         # Plans of one job are those of the next: with room for 100 only, Spark would compile them all anew.
         "spark.sql.codegen.cache.maxEntries": "5000",
         # What workers load by name, the tests among it, is that of this checkout.

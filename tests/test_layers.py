@@ -1,6 +1,7 @@
 """Packages import downward only, and have no circle inside."""
 
 import ast
+import functools
 import pathlib
 import re
 from graphlib import TopologicalSorter
@@ -35,25 +36,32 @@ MODULES = {
 each_module = pytest.mark.parametrize("name", MODULES)
 
 
+@functools.cache
 def tree_of(name):
     return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
+@functools.cache
 def imports(name):
     """Full names of all that a module imports, wherever it does."""
+    found = []
     for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
+@functools.cache
 def own_imports(name):
     """Modules of the package that a module imports."""
+    found = set()
     for full in imports(name):
         parts = full.split(".")[1:] if full.startswith("fiqa_spark.") else []
-        yield from (module for end in range(len(parts), 0, -1) if (module := ".".join(parts[:end])) in MODULES)
+        found |= {".".join(parts[:end]) for end in range(len(parts), 0, -1)} & MODULES.keys()
+    return found
 
 
 def room_of(name):

@@ -170,6 +170,7 @@ def disturbed(matrix, earlier, start, run_job):
     run.process.wait(60)
     stdout, stderr = run.said()
     results = [json.loads(line.removeprefix(RESULT)) for line in stdout.splitlines() if line.startswith(RESULT)]
+    assert len(results) == 2, f"exit code {run.process.returncode}: {stdout}{stderr}"
     return Disturbed([types.SimpleNamespace(**result) for result in results], stderr, meanwhile)
 
 
@@ -193,7 +194,6 @@ def test_a_killed_run_with_overwrite_leaves_the_old_result_and_a_whole_one_repla
     matrix, earlier, disturbed, run_job
 ):
     old = {f"p{row // 2}/{row % 2}": vector.tobytes() for row, vector in enumerate(np.eye(4, dtype=np.float32))}
-    assert len(disturbed.results) == 2
     assert disturbed.meanwhile == stored_vectors(matrix.folder / "kept") == old
     assert list(matrix.folder.glob(".kept*"))
     np.save(earlier["source"], 2 * np.eye(4, dtype=np.float32))
