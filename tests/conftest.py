@@ -1,6 +1,7 @@
 """What tests share: one Spark session, started when first asked for, and the data that they may use."""
 
 import csv
+import gc
 import pathlib
 import sys
 from typing import NamedTuple
@@ -16,6 +17,12 @@ settings.load_profile("steady")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
 LFW = ROOT.parent / "shared" / "data" / "lfw"
+
+
+def pytest_collection_finish():
+    """What all tests have imported is no garbage: looking through it takes a twentieth of their time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
