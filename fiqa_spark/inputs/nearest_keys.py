@@ -5,12 +5,14 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame
+import pandas as pd
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
+from fiqa_spark.runtime.frames_by_arrow import distributed
 
 _DRAWN = "drawn"
 _CANDIDATES = 1000
@@ -93,15 +95,21 @@ def pair_alike(features: DataFrame, paths: list[str], image_root: str) -> tuple[
     """
     if not paths:
         return None
-    listed = features.sparkSession.range(1).select(F.explode(F.array(*map(F.lit, sorted(paths)))).alias(schemas.PATH))
-    given, skeleton = _computed_keys(keys.with_key(listed, image_root)), _skeleton(F.col(schemas.KEY))
+    spark, key, skeleton = features.sparkSession, F.col(schemas.KEY), _skeleton(F.col(schemas.KEY))
+    # Both as a part of planning, without a task.
+    listed = _rows(spark, schemas.PATH, sorted(paths))
+    given = [row[0] for row in keys.with_key(listed, image_root).select(key).collect()]
     # An ending that no image has, or what stands behind one, may be too much.
-    shorter = _skeleton(F.regexp_extract(schemas.KEY, r"^(.*[^/])\.[^./]*$", 1))
-    rows = given.select(schemas.KEY, skeleton, shorter).collect()
+    shorter = _skeleton(F.regexp_extract(key, r"^(.*[^/])\.[^./]*$", 1))
+    rows = _rows(spark, schemas.KEY, given).select(key, skeleton, shorter).collect()
     wanted = {row[2]: row[0] for row in rows if row[2]} | {row[1]: row[0] for row in rows}
     some = _computed_keys(features).where(skeleton.isin(*wanted)).select(schemas.KEY, skeleton).limit(_CANDIDATES)
     pairs = sorted((wanted[row[1]], row[0]) for row in some.collect())
     return next((pair for pair in pairs if difference(*pair).text), None)
+
+
+def _rows(spark: SparkSession, column: str, texts: list[str]) -> DataFrame:
+    return distributed(spark, pd.DataFrame({column: texts}, dtype=object), f"{column} string")
 
 
 def _computed_keys(features: DataFrame) -> DataFrame:
