@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.bucket_files import bucket_files
 from fiqa_spark.inputs.features import Features, StoredFeatures
 from fiqa_spark.inputs.identity_rows import VALUE_TYPES, identity_rows
 from fiqa_spark.inputs.stored_vectors import image_rows
@@ -167,6 +168,7 @@ def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
         description.dimension,
         description.piece_bits,
         description.row_bytes,
+        bucket_files(storage, folder),
     )
     return Features(image_rows(rows, description.precision), description.id_key_index, stored)
 

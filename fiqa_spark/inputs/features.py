@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, image_rows
+from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, image_rows, image_rows_of_files
 
 
 class StoredFeatures(NamedTuple):
@@ -25,6 +25,8 @@ class StoredFeatures(NamedTuple):
     """Identity key of each identity in pieces, and how many bits of a hash tell the piece."""
     row_bytes: int
     """Bytes of the largest row."""
+    files: Mapping[int, str] | None = None
+    """Path of the file of each bucket that has rows, where workers see them; None where only Spark does."""
     of_this_run: bool = False
     """Whether the run has made the store itself, for as long as it lasts."""
 
@@ -65,10 +67,19 @@ class Features(NamedTuple):
         if not self.stored:
             hashes = wanted.select(key_hash.alias(schemas.KEY_HASH))
             return self.table.join(F.broadcast(hashes), schemas.KEY_HASH, "semi")
-        identity_key = keys.identity_key(key, self.id_key_index).alias(schemas.IDENTITY_KEY)
+        stored, identity_key = self.stored, keys.identity_key(key, self.id_key_index)
+        keyed = wanted.select(identity_key.alias(schemas.IDENTITY_KEY), key_hash.alias(schemas.KEY_HASH))
+        if stored.files is not None:
+            listed = _wanted_hashes(keyed.repartition(stored.buckets, schemas.IDENTITY_KEY))
+            return image_rows_of_files(listed, stored.files, stored.buckets, stored.precision)
         # One task puts them together sooner than many.
-        of_identity = wanted.coalesce(1).groupBy(identity_key).agg(F.collect_set(key_hash).alias(WANTED_HASHES))
-        return image_rows(self.stored.rows.join(F.broadcast(of_identity), schemas.IDENTITY_KEY), self.stored.precision)
+        of_identity = F.broadcast(_wanted_hashes(keyed.coalesce(1)))
+        return image_rows(stored.rows.join(of_identity, schemas.IDENTITY_KEY), stored.precision)
+
+
+def _wanted_hashes(keyed: DataFrame) -> DataFrame:
+    """Each identity key with the key hashes of its images."""
+    return keyed.groupBy(schemas.IDENTITY_KEY).agg(F.collect_set(schemas.KEY_HASH).alias(WANTED_HASHES))
 
 
 def vector_length(features: Features) -> int:

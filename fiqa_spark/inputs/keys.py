@@ -197,6 +197,11 @@ def identity_key(key: Column, index: int) -> Column:
     return F.xxhash64(F.coalesce(identity(key, index), key))
 
 
+def bucket(buckets: int) -> Column:
+    """Number of the bucket of an `identity_key`, the one that Spark gives to its partition of so many."""
+    return F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(buckets))
+
+
 def seeded_hash(seed: int, *columns: str | Column) -> Column:
     """64-bit hash of the seed and the columns: the source of every random choice."""
     return F.xxhash64(F.lit(seed).cast("long"), *columns)

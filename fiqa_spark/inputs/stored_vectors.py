@@ -1,6 +1,6 @@
 """Vectors out of rows of an identity each: all of them, or those of a few images."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,8 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.bucket_files import beside_stored
 from fiqa_spark.inputs.identity_rows import VALUE_TYPES
 from fiqa_spark.inputs.settings import INT16
 from fiqa_spark.kernels.embeddings import embeddings_of_whole_numbers
@@ -21,6 +23,7 @@ _IMAGE_ROWS = (
     f"{schemas.FEATURE} binary, {schemas.PROBLEM} string"
 )
 _OF_IMAGE = [schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY, schemas.FEATURE, schemas.PROBLEM]
+_OF_STORE = (schemas.KEYS, schemas.KEY_HASHES, schemas.FEATURES, schemas.NORMS, schemas.LENGTHS, schemas.PROBLEMS)
 WANTED_HASHES = "wanted_hashes"
 """Column beside those of a store."""
 
@@ -86,11 +89,36 @@ def image_rows(rows: DataFrame, precision: str) -> DataFrame:
 
     @in_worker
     def unpack(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for frame in frames:
-            for first in range(0, len(frame), _ROWS_AT_ONCE):
-                yield _images_of_rows(frame.iloc[first : first + _ROWS_AT_ONCE], precision)
+        yield from _images_of_frames(frames, precision)
 
     return rows.drop(schemas.PIECE, schemas.PIECE_BITS).mapInPandas(unpack, _IMAGE_ROWS)
+
+
+def image_rows_of_files(listed: DataFrame, files: Mapping[int, str], buckets: int, precision: str) -> DataFrame:
+    """As `image_rows`, out of the files of a store.
+
+    Parameters
+    ----------
+    listed : DataFrame
+        `identity_key` and `wanted_hashes`, in the partitions of so many buckets.
+    files : dict of int to str
+        From `bucket_files`.
+    """
+
+    @in_worker
+    def read(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        found = beside_stored(frames, files, _OF_STORE)
+        yield from _images_of_frames((rows[rows[schemas.KEYS].notna()] for rows in found), precision)
+
+    placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(buckets))
+    return placed.sortWithinPartitions(schemas.IDENTITY_KEY).mapInPandas(read, _IMAGE_ROWS)
+
+
+def _images_of_frames(frames: Iterator[pd.DataFrame], precision: str) -> Iterator[pd.DataFrame]:
+    """The frames that `image_rows` makes of those of a store."""
+    for frame in frames:
+        for first in range(0, len(frame), _ROWS_AT_ONCE):
+            yield _images_of_rows(frame.iloc[first : first + _ROWS_AT_ONCE], precision)
 
 
 def _images_of_rows(rows: pd.DataFrame, precision: str) -> pd.DataFrame:

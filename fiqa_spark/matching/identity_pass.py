@@ -11,6 +11,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, BooleanType, StructField, StructType
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs import keys
+from fiqa_spark.inputs.bucket_files import beside_stored
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
 from fiqa_spark.matching.join import OF_STORE, Joined
 from fiqa_spark.matching.joined_rows import rows_of_identities, rows_of_images
@@ -57,13 +59,16 @@ def pass_over_images(
     """
     rows_at_once = max(1, bytes_at_once // (4 * dimension))
     # Cheap, and a plan that spread an identity over two tasks would give wrong results.
-    in_place = F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(joined.partitions)) == F.spark_partition_id()
+    in_place = keys.bucket(joined.partitions) == F.spark_partition_id()
     fault = F.raise_error(F.lit("images of one identity lie in several partitions")).cast("long")
     checked = joined.table.withColumn(
         schemas.IDENTITY_KEY, F.when(in_place, F.col(schemas.IDENTITY_KEY)).otherwise(fault)
     )
     known, precision, more = to_arrow_schema(_known(joined)), joined.precision, joined.more
-    if precision:
+    files = joined.files
+    if files is not None:
+        checked = checked.select(*_OF_LIST, *more, schemas.KEY_HASH, schemas.PIECE, schemas.IDENTITY_BUCKET)
+    elif precision:
         checked = checked.select(*_OF_LIST, *more, schemas.KEY_HASH, *OF_STORE)
     else:
         checked = checked.select(*_OF_LIST, *more, schemas.MATCHED, schemas.FEATURE)
@@ -73,7 +78,9 @@ def pass_over_images(
 
     @in_worker
     def compute(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for batch in whole_identities(map(rows_in, filter(len, frames)), rows_at_once, known):
+        frames = filter(len, frames)
+        met = frames if files is None else beside_stored(frames, files, OF_STORE)
+        for batch in whole_identities(map(rows_in, met), rows_at_once, known):
             yield from of_spilled(batch) if isinstance(batch, SpilledIdentity) else of_identities(batch)
 
     return checked.mapInPandas(compute, schema)

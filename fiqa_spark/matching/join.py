@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pyspark import StorageLevel
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
+from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.features import Features, StoredFeatures, vector_length
 from fiqa_spark.inputs.identity_rows import piece_of
 from fiqa_spark.inputs.image_list import CheckedList
@@ -46,6 +47,8 @@ class Joined(NamedTuple):
     """Columns of the images that are wanted beside the usual ones."""
     precision: str | None = None
     """Type of the values of vectors, where an identity is a row; None where an image is."""
+    files: Mapping[int, str] | None = None
+    """Path of the file of each bucket, where workers read the vectors themselves; None where they are in the table."""
 
 
 def join_features(images: DataFrame, features: Features, partitions: int, *, identities_in_keys: bool) -> DataFrame:
@@ -112,6 +115,16 @@ def meet_identities(
     images: DataFrame, stored: StoredFeatures, of_identity: tuple[str, ...], of_images: tuple[str, ...]
 ) -> DataFrame:
     """As `join_identities`, with these columns of an identity, one of them `identity_key`, and these of its images."""
+    rows = stored.rows.select(schemas.IDENTITY_KEY, schemas.PIECE, *OF_STORE)
+    gathered = gathered_identities(images, stored, of_identity, of_images)
+    joined = gathered.hint("merge").join(rows, [schemas.IDENTITY_KEY, schemas.PIECE], "left")
+    return joined.select(*of_identity, *of_images, *OF_STORE)
+
+
+def gathered_identities(
+    images: DataFrame, stored: StoredFeatures, of_identity: tuple[str, ...], of_images: tuple[str, ...]
+) -> DataFrame:
+    """The listed images of each row of a store, in the partition of its bucket: `identity_key`, `piece` and these."""
     listed = images.select(*of_identity, *of_images).repartition(stored.buckets, schemas.IDENTITY_KEY)
     if stored.piece_bits:
         kinds = f"{schemas.IDENTITY_KEY} long, {schemas.PIECE_BITS} int"
@@ -120,14 +133,8 @@ def meet_identities(
         piece = piece_of(F.coalesce(schemas.PIECE_BITS, F.lit(0)))
     else:
         piece = F.lit(0)
-    gathered = (
-        listed.withColumn(schemas.PIECE, piece)
-        .groupBy(*of_identity, schemas.PIECE)
-        .agg(*[F.collect_list(name).alias(name) for name in of_images])
-    )
-    rows = stored.rows.select(schemas.IDENTITY_KEY, schemas.PIECE, *OF_STORE)
-    joined = gathered.hint("merge").join(rows, [schemas.IDENTITY_KEY, schemas.PIECE], "left")
-    return joined.select(*of_identity, *of_images, *OF_STORE)
+    of_rows = listed.withColumn(schemas.PIECE, piece).groupBy(*of_identity, schemas.PIECE)
+    return of_rows.agg(*[F.collect_list(name).alias(name) for name in of_images])
 
 
 class Matching:
@@ -182,7 +189,7 @@ class Matching:
             rows = stored.rows.join(listed.hint("merge"), schemas.IDENTITY_KEY, "semi")
             self._kept = rows.persist(StorageLevel.MEMORY_AND_DISK)
             images = image_rows(rows, stored.precision)
-            self.features = self.features._replace(table=images, stored=stored._replace(rows=rows))
+            self.features = self.features._replace(table=images, stored=stored._replace(rows=rows, files=None))
             return
         self._kept = self.joined(vector_length(self.features)).table.persist(StorageLevel.MEMORY_AND_DISK)
         self.features = Features(self._kept.where(schemas.MATCHED), self.features.id_key_index)
@@ -196,6 +203,11 @@ class Matching:
         """Every image with its feature, or with none."""
         if self._stored:
             stored = self._stored
+            if stored.files is not None:
+                listed = gathered_identities(self._images, stored, _OF_IDENTITY, (*OF_IMAGES, *self._more))
+                placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(stored.buckets))
+                in_order = placed.sortWithinPartitions(schemas.IDENTITY_KEY, schemas.PIECE)
+                return Joined(in_order, stored.buckets, self._more, stored.precision, stored.files)
             if self._few is not None:
                 wanted = self._images.select(schemas.IDENTITY_KEY)
                 rows = stored.rows.join(F.broadcast(wanted), schemas.IDENTITY_KEY, "semi")

@@ -19,6 +19,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
 from fiqa_spark import schemas
+from fiqa_spark.runtime.worker_files import told_as_by_spark
 from fiqa_spark.runtime.workers import in_worker
 
 NULL_NAME = "__HIVE_DEFAULT_PARTITION__"
@@ -201,15 +202,8 @@ def read_folders(spark: SparkSession, files: list[tuple[str | None, str]], schem
 
 def _rows_of(identity: str | None, path: str, schema: pa.Schema) -> pa.Table:
     """The rows of a file, with their identity; what cannot be read is told in the words of Spark."""
-    try:
-        with pa.OSFile(path) as file:
-            found = pq.ParquetFile(file).read()
-    except FileNotFoundError as error:
-        raise ValueError(f"file:{path}: It is possible the underlying files have been updated") from error
-    except PermissionError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"Encountered error while reading file:{path}: {error}") from error
+    with told_as_by_spark(path), pa.OSFile(path) as file:
+        found = pq.ParquetFile(file).read()
     columns = []
     for field in schema:
         if field.name == schemas.IDENTITY:

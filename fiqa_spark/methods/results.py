@@ -1,7 +1,6 @@
 """Results on disk, a row an image: Parquet, partitioned by identity or by buckets of identities."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from pyspark.sql.types import ArrayType, DoubleType, StructType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.notebook_arguments import given_folder, given_session
 from fiqa_spark.inputs.parquet_footers import column_names
 from fiqa_spark.methods.identity_folders import (
@@ -112,7 +112,7 @@ def write_result(table: DataFrame, schema: StructType, folder: str, partitioning
     ----------
     table : DataFrame
         The columns of `schema`, and `identity_key`; all images of an identity lie in one partition, those of several
-        identities that share a partition number ``pmod(hash(identity_key), buckets)`` too.
+        identities that share a partition number (`keys.bucket`) too.
     schema : StructType
         With `path` and `identity`.
     folder : str
@@ -124,15 +124,14 @@ def write_result(table: DataFrame, schema: StructType, folder: str, partitioning
     if partitioning == "identity":
         column, placed = schemas.IDENTITY, table.select(*schema.names)
     else:
-        # The number that Spark itself gives to the partition of an identity.
-        column, bucket = schemas.IDENTITY_BUCKET, F.pmod(F.hash(schemas.IDENTITY_KEY), F.lit(buckets))
-        placed = table.select(*schema.names, bucket.alias(column))
+        column = schemas.IDENTITY_BUCKET
+        placed = table.select(*schema.names, keys.bucket(buckets).alias(column))
     in_order = placed.sortWithinPartitions(*dict.fromkeys([column, schemas.IDENTITY, schemas.PATH]))
     numbers = [item.name for item in schema if isinstance(item.dataType, DoubleType)]
     lists = [f"{item.name}.list.element" for item in schema if isinstance(item.dataType, ArrayType)]
     all_different = (schemas.PATH, *numbers, *lists)
     storage = Storage(table.sparkSession)
-    local_folder = storage.local(folder) if _is_on_one_machine(table.sparkSession) else None
+    local_folder = storage.seen_by_workers(folder)
     if local_folder:
         storage.make_folder(folder)
         write_folders(in_order, column, local_folder, all_different, _umask(table.sparkSession))
@@ -146,11 +145,6 @@ def _umask(spark: SparkSession) -> int:
     """Permissions that Hadoop withholds from what it writes."""
     java: Any = spark._jvm
     return java.org.apache.hadoop.fs.permission.FsPermission.getUMask(spark._jsc.hadoopConfiguration()).toShort()
-
-
-def _is_on_one_machine(spark: SparkSession) -> bool:
-    """Whether tasks run in this Java process, so that their workers see its disk."""
-    return re.fullmatch(r"local(\[.*\])?", str(spark.sparkContext.master)) is not None
 
 
 def read_labels(spark: SparkSession, folder: str | os.PathLike[str]) -> DataFrame:
@@ -246,7 +240,7 @@ def read_result(spark: SparkSession, folder: str, *kinds: Kind) -> tuple[DataFra
             remedy=f"give the folder that {jobs} wrote",
         )
     kind = kinds[missing.index(None)]
-    local_folder = storage.local(place) if _is_on_one_machine(spark) else None
+    local_folder = storage.seen_by_workers(place)
     files = many_small_files(local_folder) if local_folder else None
     if files:
         return read_folders(spark, files, kind.schema), kind

@@ -33,6 +33,7 @@ class Storage:
         self._gateway: Any = spark.sparkContext._gateway
         self._jvm: Any = spark._jvm
         self._configuration = spark._jsc.hadoopConfiguration()
+        self._is_on_one_machine = re.fullmatch(r"local(\[.*\])?", str(spark.sparkContext.master)) is not None
         # Kept, as finding a class by the parts of its name takes a call of Java each.
         self._path_class: Any = getattr(self._jvm, "org.apache.hadoop.fs.Path")
         # By scheme and host, as paths begin with them.
@@ -51,6 +52,10 @@ class Storage:
         """Path as Python's own file functions want it, or None if it is not on a local file system."""
         uri = self._locate(self.qualified(path))[1].toUri()
         return uri.getPath() if uri.getScheme() == "file" else None
+
+    def seen_by_workers(self, path: str) -> str | None:
+        """The same where the workers see the same disk, as they do in local mode; None elsewhere."""
+        return self.local(path) if self._is_on_one_machine else None
 
     def parent_and_name(self, path: str) -> tuple[str, str]:
         """Qualified parent folder and last part of a path."""

@@ -52,9 +52,10 @@ def store(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def features(spark, store):
-    """The same vectors, an image a row and in a store."""
+    """The same vectors, an image a row and in a store, that workers see and that only Spark does."""
     plain = keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
-    return {"plain": plain, "store": open_store(spark, Storage(spark), str(store))}
+    seen = open_store(spark, Storage(spark), str(store))
+    return {"plain": plain, "store": seen._replace(stored=seen.stored._replace(files=None)), "files": seen}
 
 
 def nodes(plan):
@@ -80,6 +81,7 @@ def has_vectors(node):
     [
         pytest.param("plain", -2, 1, 1, marks=pytest.mark.lowest_versions),
         pytest.param("store", -2, 0, 0, marks=pytest.mark.lowest_versions),
+        pytest.param("files", -2, 0, 0, marks=pytest.mark.lowest_versions),
         ("plain", -1, 2, 2),
         # Taken apart first, as its identities are none of the list.
         pytest.param("store", -1, 2, 2, marks=pytest.mark.lowest_versions),
@@ -96,6 +98,9 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
     with planned_by_identity(spark):
         joined = Matching(images, features, listed, index).joined(24)
         assert (moves(joined.table, "Exchange"), moves(joined.table, "Sort")) == (exchanges, sorts)
+        # Where workers see the files, Spark has no vector at all.
+        plan = joined.table._jdf.queryExecution().executedPlan()
+        assert any(map(has_vectors, nodes(plan))) == (form != "files")
         # The scores add no move of their own, and neither do templates.
         centroid = np.ones(24, np.float32) / 24**0.5
         scores = scored_images(joined, centroid, RecognizabilitySettings(), templates=True)

@@ -1,0 +1,137 @@
+"""Buckets of a store on a disk that the workers see, read by themselves: vectors need not pass through Java then."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fiqa_spark import schemas
+from fiqa_spark.runtime.storage import Storage
+from fiqa_spark.runtime.worker_files import told_as_by_spark
+
+# Spark ends the name of a file with the number of its bucket.
+_OF_BUCKET = re.compile(r"part-.*_(\d+)(?:\.c\d+)?\.parquet")
+_MEET_ON = (schemas.IDENTITY_KEY, schemas.PIECE)
+_ROW = "row_of_bucket"
+
+
+def bucket_files(storage: Storage, folder: str) -> Mapping[int, str] | None:
+    """Path of the file of each bucket that has any rows.
+
+    Parameters
+    ----------
+    folder : str
+        Of a store.
+
+    Returns
+    -------
+    dict of int to str, or None
+        None where workers do not see these files, as on a cluster.
+    """
+    local = storage.seen_by_workers(folder)
+    if local is None:
+        return None
+    numbers = {name: _OF_BUCKET.fullmatch(name) for name, *_ in storage.entries(folder)}
+    files = {int(found[1]): f"{local}/{name}" for name, found in numbers.items() if found}
+    # Several files of a bucket are for Spark to merge.
+    return files if len(files) == sum(map(bool, numbers.values())) else None
+
+
+def beside_stored(
+    frames: Iterator[pd.DataFrame], files: Mapping[int, str], columns: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """Rows that name identities, each beside its row in a store; no vector is copied but from the file.
+
+    Parameters
+    ----------
+    frames : iterator of DataFrame of pandas
+        With `identity_key`, `identity_bucket` (see `keys.bucket`) and perhaps `piece`; by default all pieces of an
+        identity are meant. Rows in the order of these are read soonest.
+    files : dict of int to str
+        From `bucket_files`.
+    columns : sequence of str
+        Of the store, to be added.
+
+    Yields
+    ------
+    DataFrame of pandas
+        The same rows in their order, one for each piece that is meant; where the store lacks it, its columns are None.
+    """
+    opened: _Bucket | None = None
+    for frame in frames:
+        for number, part in frame.groupby(schemas.IDENTITY_BUCKET, sort=False):
+            if number not in files:
+                yield part.assign(**dict.fromkeys(columns))
+                continue
+            if opened is None or opened.path != files[number]:
+                opened = _Bucket(files[number], columns)
+            yield from opened.beside(part)
+
+
+class _Bucket:
+    """The rows of a bucket, of which one row group after the other is read.
+
+    Parameters
+    ----------
+    path : str
+        Of its file.
+    columns : sequence of str
+        What is read of them.
+    """
+
+    def __init__(self, path: str, columns: Sequence[str]) -> None:
+        self.path, self._columns = path, list(columns)
+        with told_as_by_spark(path):
+            self._file = pq.ParquetFile(pa.OSFile(path))
+            self._index = self._file.read(list(_MEET_ON), use_threads=False).to_pandas()
+        self._index[_ROW] = np.arange(len(self._index))
+        of_file = self._file.metadata
+        self._ends = np.cumsum([of_file.row_group(group).num_rows for group in range(of_file.num_row_groups)])
+        self._read: tuple[int, pa.RecordBatch] | None = None
+
+    def beside(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """The rows of a frame as `beside_stored` yields them, those of a row group at once."""
+        on = [name for name in _MEET_ON if name in frame]
+        met = frame.merge(self._index.drop(columns=set(_MEET_ON) - set(on)), on=on, how="left")
+        rows = met.pop(_ROW).fillna(-1).to_numpy(np.int64)
+        # What is missing goes with what came before.
+        before = np.maximum.accumulate(np.where(rows >= 0, np.arange(len(rows)), 0))
+        groups = np.searchsorted(self._ends, np.maximum(rows[before], 0), side="right")
+        borders = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
+        for first, end in itertools.pairwise([*borders, len(met)]):
+            here, group = rows[first:end], int(groups[first])
+            part = met.iloc[first:end]
+            if (here < 0).all():
+                yield part.assign(**dict.fromkeys(self._columns))
+                continue
+            stored = self._group(group)
+            of_group = np.where(here < 0, -1, here - (self._ends[group] - stored.num_rows))
+            yield part.assign(**{name: _values(stored.column(name), of_group) for name in self._columns})
+
+    def _group(self, number: int) -> pa.RecordBatch:
+        if self._read is None or self._read[0] != number:
+            # Its vectors are gone before those of the next one are read.
+            self._read = None
+            with told_as_by_spark(self.path):
+                table = self._file.read_row_group(number, self._columns, use_threads=False)
+            [batch] = table.combine_chunks().to_batches()
+            self._read = number, batch
+        return self._read[1]
+
+
+def _values(column: pa.Array, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Values of some rows of a column, None for a negative number; bytes as a view of what was read."""
+    if not pa.types.is_binary(column.type):
+        return column.take(pa.array(rows, mask=rows < 0)).to_pandas().to_numpy(object)
+    _, offsets, content = column.buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset :]
+    views, whole = np.full(len(rows), None, object), memoryview(content).cast("B")
+    for place, row in enumerate(rows.tolist()):
+        if row >= 0:
+            views[place] = whole[ends[row] : ends[row + 1]]
+    return views
