@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Row
 from pyspark.sql.types import ArrayType, BinaryType, DataType, DoubleType, LongType, StringType, StructField, StructType
 
@@ -132,24 +133,72 @@ def _bounds(told: list[Row], name: str, of: Callable[..., np.ndarray]) -> tuple[
     return tuple(of([row[name] for row in told], axis=0).tolist()) if told else ()
 
 
-def unpacked(
-    packs: DataFrame, schema: StructType, of_rows: Callable[[pa.RecordBatch], Iterable[pa.Array]]
-) -> DataFrame:
-    """The rows of packs.
+class PackedRows(NamedTuple):
+    """Rows in packs, and how they come out."""
 
-    Parameters
-    ----------
-    schema : StructType
-        Of the rows that come out.
-    of_rows : callable
-        Called in a worker with the rows of a pack; returns the columns of the schema, in its order.
-    """
+    packs: DataFrame
+    """From `packed`."""
+    schema: StructType
+    """Of the rows that come out."""
+    of_pack: Callable[[pa.RecordBatch], Iterable[pa.Array]]
+    """Called in a worker with rows of packs; returns the columns of the schema, in its order."""
 
-    @in_worker
-    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for pack in batch.column(0):
-                with pa.ipc.open_stream(pack.as_buffer()) as stream:
-                    yield pa.RecordBatch.from_arrays(list(of_rows(stream.read_next_batch())), names=schema.names)
+    @property
+    def table(self) -> DataFrame:
+        """The rows that come out, in the partitions of their packs."""
+        of_pack, names = self.of_pack, self.schema.names
 
-    return packs.select(_PACK).mapInArrow(unpack, schema)
+        @in_worker
+        def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for rows in _rows_in(batches):
+                yield pa.RecordBatch.from_arrays(list(of_pack(rows)), names=names)
+
+        return self.packs.select(_PACK).mapInArrow(unpack, self.schema)
+
+    @property
+    def bare_packs(self) -> DataFrame:
+        """Packs alone, for `in_order`."""
+        return self.packs.select(_PACK)
+
+    def in_order(self, *by: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """A function that a worker calls with the packs of a partition: the rows that come out, in order.
+
+        Parameters
+        ----------
+        *by : str
+            Columns of text, of the packs; null comes first.
+        """
+        of_pack, names = self.of_pack, self.schema.names
+
+        def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            parts = list(_rows_in(batches))
+            if not parts:
+                return
+            rows = pa.Table.from_batches(parts).combine_chunks()
+            bytes_a_row = rows.nbytes / max(rows.num_rows, 1)
+            parts.clear()
+            order = _order(rows, by)
+            rows_at_once = max(1, min(_ROWS_AT_MOST, int(_BYTES_AT_MOST / max(bytes_a_row, 1))))
+            for first in range(0, len(order), rows_at_once):
+                [some] = rows.take(order.slice(first, rows_at_once)).combine_chunks().to_batches()
+                yield pa.RecordBatch.from_arrays(list(of_pack(some)), names=names)
+
+        return unpack
+
+
+def _rows_in(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows of each pack of a column of packs."""
+    for batch in batches:
+        for pack in batch.column(0):
+            with pa.ipc.open_stream(pack.as_buffer()) as stream:
+                yield stream.read_next_batch()
+
+
+def _order(rows: pa.Table, by: Iterable[str]) -> pa.Array:
+    """Numbers of the rows in the order of columns of text, null first."""
+    keys = {}
+    for name in by:
+        # Where null is to stand is told in different ways by different versions of Arrow.
+        keys[f"{name} is there"] = rows[name].is_valid().cast(pa.int8())
+        keys[name] = rows[name]
+    return pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])

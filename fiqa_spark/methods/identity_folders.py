@@ -7,10 +7,11 @@ of a bucket take Spark half as long again.
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import TaskContext
@@ -19,6 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
 from fiqa_spark import schemas
+from fiqa_spark.kernels.order_statistics import order_statistics
 from fiqa_spark.runtime.worker_files import told_as_by_spark
 from fiqa_spark.runtime.workers import in_worker
 
@@ -48,7 +50,19 @@ def folder_name(identity: str | None) -> str:
     return f"{schemas.IDENTITY}={''.join(escaped)}"
 
 
-def write_folders(rows: DataFrame, column: str, folder: str, all_different: Iterable[str], umask: int) -> None:
+InOrder = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""Called in a worker with all batches of a task; yields batches in the order in which they are to be written."""
+
+
+def write_folders(
+    rows: DataFrame,
+    column: str,
+    folder: str,
+    all_different: Iterable[str],
+    umask: int,
+    in_order: InOrder | None = None,
+    statistics_of: str | None = None,
+) -> list[tuple[bytes, bytes]]:
     """Write a folder for each value of a column, with one file a partition that has rows of it.
 
     A task that runs again writes the same files again, so that it may fail, but never run twice at once.
@@ -56,7 +70,7 @@ def write_folders(rows: DataFrame, column: str, folder: str, all_different: Iter
     Parameters
     ----------
     rows : DataFrame
-        Each partition is sorted by the column.
+        Each partition is sorted by the column, by `in_order` at the latest.
     column : str
         `identity`, or a number of buckets.
     folder : str
@@ -65,13 +79,23 @@ def write_folders(rows: DataFrame, column: str, folder: str, all_different: Iter
         Columns, as Parquet names them, for which a dictionary would be wasted work.
     umask : int
         Permissions that files and folders do not get, as Hadoop has it.
+    in_order : callable, optional
+        By which a worker makes what is written out of rows.
+    statistics_of : str, optional
+        A column of doubles.
+
+    Returns
+    -------
+    list of (bytes, bytes)
+        `order_statistics` of that column, of each task; empty ones if none was named.
     """
     without_dictionary = frozenset(all_different)
 
     @in_worker
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task: Any = TaskContext.get()
-        name, written = f"part-{task.partitionId():05d}.snappy.parquet", 0
+        name, values = f"part-{task.partitionId():05d}.snappy.parquet", [np.empty(0)]
+        batches = _noted(in_order(batches) if in_order else batches, statistics_of, values)
         for value, runs in itertools.groupby(_runs(batches, column), key=lambda run: run[0]):
             place = f"{folder}/{folder_name(value) if column == schemas.IDENTITY else f'{column}={value}'}"
             # Java writes names in UTF-8 where folders an identity are written, whatever Python takes for the locale.
@@ -79,10 +103,21 @@ def write_folders(rows: DataFrame, column: str, folder: str, all_different: Iter
             os.chmod(place.encode(), 0o777 & ~umask)
             _write_file(f"{place}/{name}", (run for _, run in runs), without_dictionary)
             os.chmod(f"{place}/{name}".encode(), 0o666 & ~umask)
-            written += 1
-        yield pa.RecordBatch.from_pydict({"files": pa.array([written], pa.int64())})
+        told = [pa.array([each.tobytes()]) for each in order_statistics(np.concatenate(values))]
+        yield pa.RecordBatch.from_arrays(told, ["points", "counts"])
 
-    rows.mapInArrow(write, "files long").collect()
+    found = rows.mapInArrow(write, "points binary, counts binary").collect()
+    return [(bytes(row.points), bytes(row.counts)) for row in found]
+
+
+def _noted(
+    batches: Iterator[pa.RecordBatch], name: str | None, values: list[npt.NDArray[np.float64]]
+) -> Iterator[pa.RecordBatch]:
+    """The same batches; values of a column of them, if one is named, are put to the others."""
+    for batch in batches:
+        if name is not None:
+            values.append(batch.column(name).to_numpy(zero_copy_only=False))
+        yield batch
 
 
 def _runs(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[tuple[Any, pa.RecordBatch]]:

@@ -9,6 +9,7 @@ from fiqa_spark import schemas
 from fiqa_spark.inputs.features import Features
 from fiqa_spark.inputs.image_list import CheckedList, check_images, identified_images, with_identities
 from fiqa_spark.matching.join import Joined, Matching
+from fiqa_spark.matching.packs import PackedRows
 from fiqa_spark.matching.status_counts import ImageCounts
 from fiqa_spark.methods.image_examples import missing_paths, unfit_identity
 from fiqa_spark.methods.references import Reference, check_model
@@ -32,7 +33,7 @@ class Given(NamedTuple):
 class Computed(NamedTuple):
     """What a method computed."""
 
-    labels: DataFrame
+    labels: PackedRows
     """Of the images to label: the columns of the method's schema, and `identity_key`."""
     counts: ImageCounts
     """Over these and what is taken over."""
@@ -77,6 +78,8 @@ class Labelling(NamedTuple):
 
     labels: DataFrame
     """The columns of the schema of `kind`, and `identity_key`."""
+    packed: PackedRows | None
+    """The same as they were computed; None where labels were taken over."""
     kind: Kind
     counts: ImageCounts
     examples: dict[str, list[str]] | None
@@ -131,9 +134,9 @@ def labelled(
     told = (*to_label.told(counts), *computed.told)
     facts = {**computed.facts, **to_label.facts(counts)}
     partitions = matching.partitions(reference.pool.dimension)
-    labels = to_label.with_taken(computed.labels, method.kind.schema, partitions)
-    examples = None if to_label.taken else computed.examples
-    return Labelling(labels, method.kind, counts, examples, partitions, computed.reference, facts, told)
+    labels = to_label.with_taken(computed.labels.table, method.kind.schema, partitions)
+    packed, examples = (None, None) if to_label.taken else (computed.labels, computed.examples)
+    return Labelling(labels, packed, method.kind, counts, examples, partitions, computed.reference, facts, told)
 
 
 def _to_label(method: LabelMethod, paths: DataFrame, index: int, settings: MethodSettings, given: Given) -> ToLabel:

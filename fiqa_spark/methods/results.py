@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DoubleType, StructType
+from pyspark.sql.types import StructType
 
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.notebook_arguments import given_folder, given_session
 from fiqa_spark.inputs.parquet_footers import column_names
 from fiqa_spark.methods.identity_folders import (
@@ -18,7 +17,6 @@ from fiqa_spark.methods.identity_folders import (
     NULL_NAME,
     many_small_files,
     read_folders,
-    write_folders,
 )
 from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.sql_conf import planned_for_few_listings
@@ -100,51 +98,6 @@ def unfit_identity_of(table: DataFrame) -> str | None:
 def takes_only_ascii(spark: SparkSession) -> bool:
     """Whether folders cannot be named after what has other letters than those of ASCII."""
     return Storage(spark).encoding_of_names() != "UTF-8"
-
-
-def write_result(table: DataFrame, schema: StructType, folder: str, partitioning: str, buckets: int) -> None:
-    """Write a result where its rows are: nothing is shuffled.
-
-    Spark commits the files of tasks that may run twice at once, as on a cluster. In local mode none does: there the
-    workers write to a local disk themselves, as the caller publishes all or nothing.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The columns of `schema`, and `identity_key`; all images of an identity lie in one partition, those of several
-        identities that share a partition number (`keys.bucket`) too.
-    schema : StructType
-        With `path` and `identity`.
-    folder : str
-        Folder to create.
-    partitioning : {'identity', 'bucket'}
-    buckets : int
-        Number of buckets, where buckets are written.
-    """
-    if partitioning == "identity":
-        column, placed = schemas.IDENTITY, table.select(*schema.names)
-    else:
-        column = schemas.IDENTITY_BUCKET
-        placed = table.select(*schema.names, keys.bucket(buckets).alias(column))
-    in_order = placed.sortWithinPartitions(*dict.fromkeys([column, schemas.IDENTITY, schemas.PATH]))
-    numbers = [item.name for item in schema if isinstance(item.dataType, DoubleType)]
-    lists = [f"{item.name}.list.element" for item in schema if isinstance(item.dataType, ArrayType)]
-    all_different = (schemas.PATH, *numbers, *lists)
-    storage = Storage(table.sparkSession)
-    local_folder = storage.seen_by_workers(folder)
-    if local_folder:
-        storage.make_folder(folder)
-        write_folders(in_order, column, local_folder, all_different, _umask(table.sparkSession))
-        storage.write_text(f"{folder}/_SUCCESS", "")
-        return
-    plain = {f"parquet.enable.dictionary#{name}": "false" for name in all_different}
-    in_order.write.options(**plain).partitionBy(column).parquet(folder)
-
-
-def _umask(spark: SparkSession) -> int:
-    """Permissions that Hadoop withholds from what it writes."""
-    java: Any = spark._jvm
-    return java.org.apache.hadoop.fs.permission.FsPermission.getUMask(spark._jsc.hadoopConfiguration()).toShort()
 
 
 def read_labels(spark: SparkSession, folder: str | os.PathLike[str]) -> DataFrame:

@@ -31,6 +31,7 @@ from fiqa_spark.methods.identities.results import IDENTITIES, PAIRS, Audit
 from fiqa_spark.methods.identities.settings import AuditSettings
 from fiqa_spark.methods.margin import learning as margin_learning
 from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
+from fiqa_spark.methods.result_files import write_result
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import AuditIdentitiesSettings
 from fiqa_spark.pipelines.summary import for_a_person, run_facts, what_was_listed
@@ -151,7 +152,7 @@ def _write(job: JobRun, auditing: Auditing, settings: AuditIdentitiesSettings) -
         verdicts = Observation()
         is_each = {verdict: F.col(schemas.VERDICT) == verdict for verdict in schemas.VERDICTS}
         images = images.observe(verdicts, *(F.count_if(column).alias(name) for name, column in is_each.items()))
-        results.write_result(images, results.AUDITED_IMAGES.schema, folder, partitioning, auditing.partitions)
+        write_result(images, results.AUDITED_IMAGES.schema, folder, partitioning, auditing.partitions)
         _write_rows(found.audit.identities, schemas.IDENTITY, identities, f"{job.result}/{IDENTITIES.folder}")
         _write_rows(found.audit.identity_pairs, schemas.IDENTITY_A, found.merged.pairs, f"{job.result}/{PAIRS.folder}")
         reference = f"{job.result}/{REFERENCE_FOLDER}"

@@ -30,12 +30,13 @@ from fiqa_spark.methods.margin.labelling import MarginMethod
 from fiqa_spark.methods.margin.settings import MarginSettings
 from fiqa_spark.methods.references import FOLDER as REFERENCE_FOLDER
 from fiqa_spark.methods.references import Reference, read_reference, write_reference
+from fiqa_spark.methods.result_files import write_result
 from fiqa_spark.methods.sdd_fiqa.labelling import SddFiqaMethod
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.pipelines.earlier_result import check_parts, open_earlier
 from fiqa_spark.pipelines.job_run import PAGE_FILE, SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import METHODS, GenerateLabelsSettings
-from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, run_facts, what_was_listed
+from fiqa_spark.pipelines.summary import for_a_person, in_a_line, run_facts, what_was_listed
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.settings import checked, fields_of
 from fiqa_spark.runtime.spark_failures import told_to_users
@@ -176,16 +177,16 @@ def _write(job: JobRun, labelling: Labelling, settings: GenerateLabelsSettings) 
         partitioning = results.choose_partitioning(
             labelling.unfit_identity, labelling.counts.identities, settings.partition_by
         )
-        percentiles = Percentiles(schemas.LABEL)
-        labels, folder = percentiles.observed(labelling.labels), f"{job.result}/{results.LABELS.folder}"
-        results.write_result(labels, labelling.kind.schema, folder, partitioning, labelling.partitions)
+        folder, labels = f"{job.result}/{results.LABELS.folder}", labelling.packed or labelling.labels
+        place = folder, partitioning, labelling.partitions
+        percentiles = write_result(labels, labelling.kind.schema, *place, percentiles_of=schemas.LABEL)
         write_reference(job.storage, f"{job.result}/{REFERENCE_FOLDER}", labelling.reference)
     reference = {"fingerprint": labelling.reference.fingerprint, **_numbers_told(labelling)}
     return {
         **labelling.facts,
         "reference": reference,
         "partitioned_by": partitioning,
-        "label_percentiles": percentiles.values(),
+        "label_percentiles": percentiles,
     }
 
 

@@ -23,9 +23,10 @@ from fiqa_spark.methods.ers.scoring import Scoring, score_images
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
 from fiqa_spark.methods.ers.ui_centroid import CENTROID_FILE, centroid_bytes, given_centroid, read_centroid
 from fiqa_spark.methods.image_examples import unfit_identity
+from fiqa_spark.methods.result_files import write_result
 from fiqa_spark.pipelines.job_run import SUMMARY_FILE, JobRun
 from fiqa_spark.pipelines.jobs import ScoreRecognizabilitySettings
-from fiqa_spark.pipelines.summary import Percentiles, for_a_person, in_a_line, what_was_listed
+from fiqa_spark.pipelines.summary import for_a_person, in_a_line, what_was_listed
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.settings import checked
 from fiqa_spark.runtime.spark_failures import told_to_users
@@ -78,7 +79,7 @@ def score_recognizability(
         roots = settings.feature_root, settings.image_root
         keyed = keyed_features(features, index, *roots, feature_type=settings.feature_type)
         scoring = score_images(images, keyed, settings, Steps(images.sparkSession), known=known)
-    return scores_in(scoring.packs).select(*schemas.RECOGNIZABILITY.names)
+    return scores_in(scoring.packs).table.select(*schemas.RECOGNIZABILITY.names)
 
 
 def run(spark: SparkSession, settings: ScoreRecognizabilitySettings) -> str:
@@ -127,20 +128,20 @@ def run(spark: SparkSession, settings: ScoreRecognizabilitySettings) -> str:
 def _write(job: JobRun, scoring: Scoring, settings: ScoreRecognizabilitySettings) -> dict[str, Any]:
     """Write all but the summary, and return what is to be told of it there."""
     with job.steps("writing scores"):
-        identities, percentiles = scoring.counts.listed.identities, Percentiles(schemas.ERS)
+        identities = scoring.counts.listed.identities
         only_ascii = results.takes_only_ascii(scoring.packs.sparkSession)
         unfit = functools.partial(unfit_identity, scoring.examples, only_ascii=only_ascii)
         partitioning = results.choose_partitioning(unfit, identities, settings.partition_by)
-        scores = percentiles.observed(scores_in(scoring.packs))
-        folder = f"{job.result}/{results.RECOGNIZABILITY.folder}"
-        results.write_result(scores, schemas.RECOGNIZABILITY, folder, partitioning, scoring.partitions)
+        place = f"{job.result}/{results.RECOGNIZABILITY.folder}", partitioning, scoring.partitions
+        kind = schemas.RECOGNIZABILITY
+        percentiles = write_result(scores_in(scoring.packs), kind, *place, percentiles_of=schemas.ERS)
         job.storage.write_bytes(f"{job.result}/{CENTROID_FILE}", centroid_bytes(scoring.centroid))
     if settings.templates:
         with job.steps("writing templates"):
             in_order = templates_in(scoring.packs).sortWithinPartitions(schemas.IDENTITY)
             in_order.write.parquet(f"{job.result}/{_TEMPLATES_FOLDER}")
     about = {"file": CENTROID_FILE, "dimension": len(scoring.centroid.vector), **scoring.centroid.provenance}
-    return {"ui_centroid": about, "partitioned_by": partitioning, "ers_percentiles": percentiles.values()}
+    return {"ui_centroid": about, "partitioned_by": partitioning, "ers_percentiles": percentiles}
 
 
 def _unrecognizable(spark: SparkSession, storage: Storage, path: str) -> DataFrame:

@@ -9,44 +9,12 @@ import numpy
 import pandas
 import pyarrow
 import pyspark
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from fiqa_spark.matching.status_counts import ImageCounts
 from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.settings import Settings, as_typed, flag, with_origins
 from fiqa_spark.version import __version__
-
-_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
-
-
-class Percentiles:
-    """Percentiles of a column, gathered while its rows are written rather than in a pass of their own.
-
-    Parameters
-    ----------
-    name : str
-        Name of the column, of doubles.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name, self._observation = name, Observation()
-
-    def observed(self, table: DataFrame) -> DataFrame:
-        """The same rows of a table that has the column."""
-        shares, value = [percent / 100 for percent in _PERCENTILES], F.col(self._name)
-        # As text, since Spark 3.5 hands an observed array over as an object of Java.
-        inner = F.to_json(F.percentile_approx(value, shares, 10_000)).alias("inner")
-        return table.observe(self._observation, F.min(value).alias("least"), inner, F.max(value).alias("most"))
-
-    def values(self) -> dict[str, float]:
-        """Percentiles by their percents, each within a ten-thousandth of its rank, once all rows have been computed.
-
-        ``"0"`` is the smallest and ``"100"`` the largest value.
-        """
-        observed = self._observation.get
-        values = [observed["least"], *json.loads(observed["inner"]), observed["most"]]
-        return dict(zip(map(str, (0, *_PERCENTILES, 100)), values, strict=True))
 
 
 def versions(spark: SparkSession) -> dict[str, str]:

@@ -10,7 +10,7 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.evaluation.label_sets import read_label_sets, with_identity
 from fiqa_spark.inputs.keys import identity_key
-from fiqa_spark.methods import results
+from fiqa_spark.methods.result_files import write_result
 from fiqa_spark.runtime.storage import Storage
 
 ON_LOWEST = pytest.mark.lowest_versions
@@ -151,10 +151,10 @@ def test_results_of_the_jobs(spark, tmp_path):
     ]
     labels = spark.createDataFrame(rows, schemas.LABELS)
     keyed = labels.withColumn(schemas.IDENTITY_KEY, identity_key(labels["path"], -2))
-    results.write_result(keyed, schemas.LABELS, f"{tmp_path}/run/labels", "identity", 2)
+    write_result(keyed, schemas.LABELS, f"{tmp_path}/run/labels", "identity", 2)
     scores = spark.createDataFrame([("p0/0.jpg", "p0", 0.5, True, "ok")], schemas.RECOGNIZABILITY)
     keyed = scores.withColumn(schemas.IDENTITY_KEY, identity_key(scores["path"], -2))
-    results.write_result(keyed, schemas.RECOGNIZABILITY, f"{tmp_path}/ers/recognizability", "identity", 2)
+    write_result(keyed, schemas.RECOGNIZABILITY, f"{tmp_path}/ers/recognizability", "identity", 2)
     read_labels, read_scores = read(spark, tmp_path / "run", tmp_path / "ers")
     assert (read_labels.name, read_labels.quantity) == ("run", "label")
     assert rows_of(read_labels) == {path: (identity, label, status) for path, identity, label, status, *_ in rows}

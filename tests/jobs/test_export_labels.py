@@ -6,7 +6,7 @@ import pytest
 
 from fiqa_spark import read_labels, schemas
 from fiqa_spark.errors import InputError
-from fiqa_spark.methods.results import write_result
+from fiqa_spark.methods.result_files import write_result
 from fiqa_spark.pipelines.text_formats import check_paths
 from tests.jobs.running import message, options
 

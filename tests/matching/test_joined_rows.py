@@ -114,7 +114,7 @@ def test_a_store_gives_the_scores_of_plain_features(spark, images, features):
     for form in ("plain", "int16"):
         with planned_by_identity(spark):
             scoring = score_images(images, features[form], settings, Steps(spark), known=centroid, templates=True)
-            rows = scores_in(scoring.packs).select(*schemas.RECOGNIZABILITY.names).collect()
+            rows = scores_in(scoring.packs).table.select(*schemas.RECOGNIZABILITY.names).collect()
         assert facts_of(scoring.packs).sums[schemas.OTHER_LENGTH] == 1
         found.append(({row.path: row.asDict() for row in rows}, scoring.counts.listed))
     # Whole numbers move a similarity by some 1e-4 at 24 values.

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
-from fiqa_spark.matching.packs import facts_of, packed, packs_schema, unpacked
+from fiqa_spark.matching.packs import PackedRows, facts_of, packed, packs_schema
 from fiqa_spark.runtime.workers import in_worker
 
 ROWS = 70_000
@@ -51,7 +51,7 @@ def test_all_rows_come_out_in_their_partitions(packs):
         name, number, value = rows.columns
         return name, number, pa.array(-value.to_numpy(zero_copy_only=False), from_pandas=True)
 
-    frame = unpacked(packs, SCHEMA, reversed_values).toPandas()
+    frame = PackedRows(packs, SCHEMA, reversed_values).table.toPandas()
     assert frame["number"].tolist() == list(range(ROWS + 2))
     assert frame["name"][[0, 1, 5, 70_001]].tolist() == [None, "ü1", None, "ü70001"]
     pd.testing.assert_series_equal(frame["value"].iloc[:4], pd.Series([np.nan, -0.5, -1, np.nan]), check_names=False)

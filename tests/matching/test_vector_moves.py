@@ -131,7 +131,7 @@ def test_where_few_images_are_wanted_the_other_vectors_stay_where_they_are_read(
         ]
         assert filtered == [1]
         scores = scored_images(joined, np.ones(24, np.float32), RecognizabilitySettings(), templates=False)
-        assert scores_in(scores).where("ers is not null").count() == len(few)
+        assert scores_in(scores).table.where("ers is not null").count() == len(few)
 
 
 @pytest.mark.lowest_versions

@@ -2,7 +2,9 @@ import functools
 import shutil
 
 import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chispa import assert_df_equality
@@ -11,10 +13,14 @@ from pyspark.sql import functions as F
 
 from fiqa_spark import read_labels, schemas
 from fiqa_spark.errors import InputError
+from fiqa_spark.matching.packs import PackedRows, packed, packs_schema
 from fiqa_spark.methods import identity_folders
 from fiqa_spark.methods.identity_folders import folder_name, many_small_files, write_folders
-from fiqa_spark.methods.results import choose_partitioning, unfit_identity_of, write_result
+from fiqa_spark.methods.percentiles import PERCENTS, observed, observed_percentiles
+from fiqa_spark.methods.result_files import write_result
+from fiqa_spark.methods.results import choose_partitioning, unfit_identity_of
 from fiqa_spark.runtime.spark_failures import as_user_error
+from fiqa_spark.runtime.workers import in_worker
 
 BUCKETS = 5
 IDENTITIES = [
@@ -53,12 +59,33 @@ def labels(spark):
     return spark.createDataFrame(rows, schemas.LABELS).persist()
 
 
+def clustered(labels):
+    """Labels in the partitions in which jobs leave them."""
+    keyed = labels.withColumn(schemas.IDENTITY_KEY, F.xxhash64(F.coalesce("identity", "path")))
+    return keyed.repartition(BUCKETS, schemas.IDENTITY_KEY)
+
+
 def write(labels, folder, partitioning):
-    """Write labels that lie as the job leaves them: in partitions by cluster."""
-    clustered = labels.withColumn(schemas.IDENTITY_KEY, F.xxhash64(F.coalesce("identity", "path")))
-    write_result(
-        clustered.repartition(BUCKETS, schemas.IDENTITY_KEY), schemas.LABELS, str(folder), partitioning, BUCKETS
+    """Write rows."""
+    return write_result(
+        clustered(labels), schemas.LABELS, str(folder), partitioning, BUCKETS, percentiles_of="distance"
     )
+
+
+def write_packs(labels, folder, partitioning):
+    """Write packs of two rows each."""
+
+    @in_worker
+    def pack(batches):
+        rows = pa.Table.from_batches(batches).combine_chunks()
+        for first in range(0, rows.num_rows, 2):
+            [part] = rows.slice(first, 2).to_batches()
+            for frame in packed(dict(zip(part.schema.names, part.columns, strict=True)), {}):
+                yield pa.RecordBatch.from_pandas(frame)
+
+    rows = clustered(labels)
+    packs = PackedRows(rows.mapInArrow(pack, packs_schema(())), rows.schema, lambda batch: batch.columns)
+    return write_result(packs, schemas.LABELS, str(folder), partitioning, BUCKETS, percentiles_of="distance")
 
 
 def write_by_spark(labels, folder, partitioning):
@@ -70,6 +97,8 @@ def write_by_spark(labels, folder, partitioning):
 WRITTEN = {
     "own folders": (write, "identity"),
     "own buckets": (write, "bucket"),
+    "packs in folders": (write_packs, "identity"),
+    "packs in buckets": (write_packs, "bucket"),
     "folders by Spark": (write_by_spark, "identity"),
 }
 
@@ -95,6 +124,8 @@ def own_folders(out, tmp_path):
         pytest.param("own folders", "workers", "labels", marks=pytest.mark.lowest_versions),
         ("own folders", "spark", ""),
         pytest.param("own buckets", "spark", "labels", marks=pytest.mark.lowest_versions),
+        ("packs in folders", "workers", "labels"),
+        pytest.param("packs in buckets", "spark", "", marks=pytest.mark.lowest_versions),
         ("folders by Spark", "workers", ""),
         pytest.param("folders by Spark", "spark", "labels", marks=pytest.mark.lowest_versions),
     ],
@@ -164,6 +195,32 @@ def test_folders_hold_one_file_an_identity_sorted_and_no_other(out):
         for file in files:
             paths = pq.ParquetFile(file).read()["path"].to_pylist()
             assert paths == sorted(paths, key=str.encode)
+
+
+def test_packs_become_the_files_that_rows_become(out):
+    for rows, packs in (("own folders", "packs in folders"), ("own buckets", "packs in buckets")):
+        files = {file.relative_to(out / rows): pq.ParquetFile(file) for file in sorted((out / rows).rglob("*.parquet"))}
+        assert {file.relative_to(out / packs) for file in (out / packs).rglob("*.parquet")} == set(files)
+        for place, file in files.items():
+            other = pq.ParquetFile(out / packs / place)
+            assert other.schema == file.schema
+            assert other.read() == file.read()
+
+
+def test_percentiles_are_told_of_what_is_written(spark, tmp_path):
+    values = np.random.default_rng(0).standard_normal(3_000).tolist()
+    rows = [(f"{n}", f"{n % 70}", 1.0, "ok", value, 0.0, 1, 1, None) for n, value in enumerate(values)]
+    rows.append(("none", "x", None, "missing_feature", None, None, 0, 0, None))
+    table = spark.createDataFrame(rows, schemas.LABELS)
+    in_order = sorted(values)
+    expected = {
+        str(percent): in_order[max(0, 30 * percent - 1)] for percent in (0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100)
+    }
+    assert write(table, tmp_path / "rows", "bucket") == expected
+    assert write_packs(table, tmp_path / "packs", "bucket") == expected
+    noted, observation = observed(table, "distance")
+    noted.count()
+    assert observed_percentiles(observation) == expected
 
 
 def test_pandas_and_duckdb_read_folders(labels, tmp_path):

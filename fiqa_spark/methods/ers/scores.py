@@ -16,7 +16,7 @@ from fiqa_spark.kernels.ers import mean_direction, recognizability_scores, weigh
 from fiqa_spark.matching.identity_batches import Rows, joined_rows
 from fiqa_spark.matching.identity_pass import distinct_images, first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.join import Joined
-from fiqa_spark.matching.packs import PackFacts, image_columns, packed, packs_schema, unpacked
+from fiqa_spark.matching.packs import PackedRows, PackFacts, image_columns, packed, packs_schema
 from fiqa_spark.matching.status_counts import ImageCounts, counted, counts_in, listed_statuses, names_of_counts
 from fiqa_spark.methods import image_examples
 from fiqa_spark.methods.ers.settings import RecognizabilitySettings
@@ -197,9 +197,9 @@ def score_counts(facts: PackFacts, dimension: int, *, given: str | None) -> Scor
     return ScoreCounts(counts, facts.sums[schemas.RECOGNIZABLE], facts.totals[schemas.ERS] / scored)
 
 
-def scores_in(packs: DataFrame) -> DataFrame:
+def scores_in(packs: DataFrame) -> PackedRows:
     """The scores in packs from `scored_images`: the columns of `schemas.RECOGNIZABILITY`, and `identity_key`."""
-    return unpacked(packs, _SCORES, lambda rows: [rows.column(name) for name in _SCORES.names])
+    return PackedRows(packs, _SCORES, lambda rows: [rows.column(name) for name in _SCORES.names])
 
 
 def templates_in(packs: DataFrame) -> DataFrame:
@@ -222,4 +222,4 @@ def templates_in(packs: DataFrame) -> DataFrame:
         first = rows.filter(rows.column(schemas.FIRST_OF_IDENTITY))
         return [first.column(field.name).cast(field.type) for field in kinds]
 
-    return unpacked(packs, schemas.TEMPLATES, of_pack)
+    return PackedRows(packs, schemas.TEMPLATES, of_pack).table

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import NothingUsableError
 from fiqa_spark.kernels.margin_reference import MarginReference
-from fiqa_spark.matching.packs import PackFacts, unpacked
+from fiqa_spark.matching.packs import PackedRows, PackFacts
 from fiqa_spark.matching.status_counts import ImageCounts, counts_in, listed_statuses
 from fiqa_spark.methods.updates import TakenOver
 
@@ -68,10 +68,10 @@ def label_counts(facts: PackFacts, taken: TakenOver | None = None) -> LabelCount
     return found
 
 
-def labels_in(packs: DataFrame) -> DataFrame:
+def labels_in(packs: DataFrame) -> PackedRows:
     """The labels in packs from `labelled_images`: the columns `COLUMNS`."""
 
     def of_pack(rows: pa.RecordBatch) -> Iterable[pa.Array]:
         return rows.columns
 
-    return unpacked(packs, COLUMNS, of_pack)
+    return PackedRows(packs, COLUMNS, of_pack)

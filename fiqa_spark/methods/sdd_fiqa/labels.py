@@ -11,7 +11,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.kernels.label_scale import NO_SPREAD, scaled_labels
-from fiqa_spark.matching.packs import unpacked
+from fiqa_spark.matching.packs import PackedRows
 from fiqa_spark.methods.sdd_fiqa.ranges import DistanceRanges, KnownRanges
 
 _SCHEMA = schemas.beside_identity_key(schemas.LABELS)
@@ -19,7 +19,7 @@ _SCHEMA = schemas.beside_identity_key(schemas.LABELS)
 
 def scale_labels(
     packs: DataFrame, ranges: DistanceRanges | KnownRanges, normalize: str, *, cut: bool = False
-) -> DataFrame:
+) -> PackedRows:
     """Labels out of distances.
 
     Parameters
@@ -35,7 +35,7 @@ def scale_labels(
 
     Returns
     -------
-    DataFrame
+    PackedRows
         The columns of `schemas.LABELS`, and `identity_key`. `label` and the values of `round_labels` are in [0, 100],
         higher is better (arXiv 2103.05977, eq. 7 and 8).
 
@@ -61,7 +61,7 @@ def scale_labels(
             else:
                 yield pa.array(computed[name], from_pandas=True) if name in computed else rows.column(name)
 
-    return unpacked(packs, _SCHEMA, of_pack)
+    return PackedRows(packs, _SCHEMA, of_pack)
 
 
 def _lists(values: np.ndarray, given: np.ndarray) -> pa.Array:

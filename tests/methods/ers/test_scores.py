@@ -58,7 +58,7 @@ def scoring_of(images, features, *, ui_centroid=None, templates=False, **setting
 
 def rows_of(scoring):
     """Path to row of the scores."""
-    return {row.path: row for row in scores_in(scoring.packs).select(*schemas.RECOGNIZABILITY.names).collect()}
+    return {row.path: row for row in scores_in(scoring.packs).table.select(*schemas.RECOGNIZABILITY.names).collect()}
 
 
 @pytest.fixture(scope="module")
