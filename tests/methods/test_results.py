@@ -213,9 +213,7 @@ def test_percentiles_are_told_of_what_is_written(spark, tmp_path):
     rows.append(("none", "x", None, "missing_feature", None, None, 0, 0, None))
     table = spark.createDataFrame(rows, schemas.LABELS)
     in_order = sorted(values)
-    expected = {
-        str(percent): in_order[max(0, 30 * percent - 1)] for percent in (0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100)
-    }
+    expected = {str(percent): in_order[max(0, 30 * percent - 1)] for percent in PERCENTS}
     assert write(table, tmp_path / "rows", "bucket") == expected
     assert write_packs(table, tmp_path / "packs", "bucket") == expected
     noted, observation = observed(table, "distance")
