@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, image_rows, image_rows_of_files
+from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, WANTED_KEYS, image_rows, image_rows_of_files
 
 
 class StoredFeatures(NamedTuple):
@@ -68,18 +68,24 @@ class Features(NamedTuple):
             hashes = wanted.select(key_hash.alias(schemas.KEY_HASH))
             return self.table.join(F.broadcast(hashes), schemas.KEY_HASH, "semi")
         stored, identity_key = self.stored, keys.identity_key(key, self.id_key_index)
-        keyed = wanted.select(identity_key.alias(schemas.IDENTITY_KEY), key_hash.alias(schemas.KEY_HASH))
+        keyed = wanted.select(identity_key.alias(schemas.IDENTITY_KEY), key)
         if stored.files is not None:
-            listed = _wanted_hashes(keyed.repartition(stored.buckets, schemas.IDENTITY_KEY))
+            listed = _of_identities(keyed.repartition(stored.buckets, schemas.IDENTITY_KEY))
             return image_rows_of_files(listed, stored.files, stored.buckets, stored.precision)
         # One task puts them together sooner than many.
-        of_identity = F.broadcast(_wanted_hashes(keyed.coalesce(1)))
+        of_identity = F.broadcast(_of_identities(keyed.coalesce(1)))
         return image_rows(stored.rows.join(of_identity, schemas.IDENTITY_KEY), stored.precision)
 
 
-def _wanted_hashes(keyed: DataFrame) -> DataFrame:
-    """Each identity key with the key hashes of its images."""
-    return keyed.groupBy(schemas.IDENTITY_KEY).agg(F.collect_set(schemas.KEY_HASH).alias(WANTED_HASHES))
+def _of_identities(keyed: DataFrame) -> DataFrame:
+    """Each identity key with the keys of its images, and their hashes."""
+    listed = keyed.groupBy(schemas.IDENTITY_KEY).agg(F.collect_set(schemas.KEY).alias(WANTED_KEYS))
+    return listed.withColumn(WANTED_HASHES, F.transform(WANTED_KEYS, _hash))
+
+
+def _hash(key: Column) -> Column:
+    # Spark wants to see how many arguments there are.
+    return F.xxhash64(key)
 
 
 def vector_length(features: Features) -> int:

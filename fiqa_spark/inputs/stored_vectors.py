@@ -23,9 +23,9 @@ _IMAGE_ROWS = (
     f"{schemas.FEATURE} binary, {schemas.PROBLEM} string"
 )
 _OF_IMAGE = [schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY, schemas.FEATURE, schemas.PROBLEM]
-_OF_STORE = (schemas.KEYS, schemas.KEY_HASHES, schemas.FEATURES, schemas.NORMS, schemas.LENGTHS, schemas.PROBLEMS)
-WANTED_HASHES = "wanted_hashes"
-"""Column beside those of a store."""
+_OF_STORE = (schemas.KEY_HASHES, schemas.FEATURES, schemas.NORMS, schemas.LENGTHS, schemas.PROBLEMS)
+WANTED_KEYS, WANTED_HASHES = "wanted_keys", "wanted_hashes"
+"""Columns beside those of a store."""
 
 
 class StackedVectors(NamedTuple):
@@ -77,8 +77,8 @@ def image_rows(rows: DataFrame, precision: str) -> DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        With the schema `schemas.FEATURE_STORE`, and perhaps `wanted_hashes`, an array of the key hashes of the images
-        that are wanted of each row; by default all are.
+        With the schema `schemas.FEATURE_STORE`, and perhaps `wanted_keys` and `wanted_hashes`, arrays of the keys of
+        the images that are wanted of each row and of their hashes; by default all are. A hash stands for its key.
 
     Returns
     -------
@@ -91,7 +91,9 @@ def image_rows(rows: DataFrame, precision: str) -> DataFrame:
     def unpack(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield from _images_of_frames(frames, precision)
 
-    return rows.drop(schemas.PIECE, schemas.PIECE_BITS).mapInPandas(unpack, _IMAGE_ROWS)
+    # Keys that are wanted are not read.
+    unused = (schemas.PIECE, schemas.PIECE_BITS, *([schemas.KEYS] if WANTED_KEYS in rows.columns else []))
+    return rows.drop(*unused).mapInPandas(unpack, _IMAGE_ROWS)
 
 
 def image_rows_of_files(listed: DataFrame, files: Mapping[int, str], buckets: int, precision: str) -> DataFrame:
@@ -100,7 +102,7 @@ def image_rows_of_files(listed: DataFrame, files: Mapping[int, str], buckets: in
     Parameters
     ----------
     listed : DataFrame
-        `identity_key` and `wanted_hashes`, in the partitions of so many buckets.
+        `identity_key`, `wanted_keys` and `wanted_hashes`, in the partitions of so many buckets.
     files : dict of int to str
         From `bucket_files`.
     """
@@ -108,7 +110,7 @@ def image_rows_of_files(listed: DataFrame, files: Mapping[int, str], buckets: in
     @in_worker
     def read(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         found = beside_stored(frames, files, _OF_STORE)
-        yield from _images_of_frames((rows[rows[schemas.KEYS].notna()] for rows in found), precision)
+        yield from _images_of_frames((rows[rows[schemas.KEY_HASHES].notna()] for rows in found), precision)
 
     placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(buckets))
     return placed.sortWithinPartitions(schemas.IDENTITY_KEY).mapInPandas(read, _IMAGE_ROWS)
@@ -129,12 +131,25 @@ def _images_of_rows(rows: pd.DataFrame, precision: str) -> pd.DataFrame:
 
 def _images_of_row(row: Any, precision: str) -> Iterator[tuple[int, int, str, bytes | None, str | None]]:
     """The images of a row, or those that are wanted of it."""
-    hashes, wanted = row.key_hashes, getattr(row, WANTED_HASHES, None)
-    chosen = np.arange(len(hashes)) if wanted is None else np.flatnonzero(np.isin(hashes, wanted))
+    hashes = row.key_hashes
+    chosen, its_keys = _chosen(row)
     problems = [None] * len(hashes) if row.problems is None else row.problems
-    for number, vector in zip(chosen.tolist(), _float32_vectors(row, chosen, precision), strict=True):
+    vectors = _float32_vectors(row, chosen, precision)
+    for number, key, vector in zip(chosen.tolist(), its_keys, vectors, strict=True):
         content = vector.tobytes() if len(vector) else None
-        yield row.identity_key, hashes[number], row.keys[number], content, problems[number]
+        yield row.identity_key, hashes[number], key, content, problems[number]
+
+
+def _chosen(row: Any) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.object_]]:
+    """Numbers of the images of a row, or of those that are wanted of it, and their keys."""
+    hashes = row.key_hashes
+    if not hasattr(row, WANTED_HASHES):
+        return np.arange(len(hashes)), row.keys
+    order = np.argsort(row.wanted_hashes)
+    places = np.minimum(np.searchsorted(row.wanted_hashes, hashes, sorter=order), len(order) - 1)
+    wanted = order[places]
+    chosen = np.flatnonzero(row.wanted_hashes[wanted] == hashes)
+    return chosen, row.wanted_keys[wanted[chosen]]
 
 
 def _float32_vectors(row: Any, chosen: npt.NDArray[np.intp], precision: str) -> Iterable[npt.NDArray[np.float32]]:
