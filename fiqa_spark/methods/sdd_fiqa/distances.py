@@ -26,8 +26,9 @@ from fiqa_spark.methods.sdd_fiqa.ranges import KnownRanges
 from fiqa_spark.methods.sdd_fiqa.settings import LabelSettings
 from fiqa_spark.runtime.workers import broadcast
 
-# Vectors that a worker computes with at once: enough that many identities share one matrix product.
-_BYTES_AT_ONCE = 64 << 20
+# Vectors that a worker computes with at once: enough that many identities share one matrix product, and few enough that
+# asking the system for their memory is no part of a small run.
+_BYTES_AT_ONCE = 16 << 20
 _NONE = np.empty(0, np.intp)
 
 
