@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
@@ -11,8 +13,10 @@ from fiqa_spark import schemas
 from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.bucket_files import bucket_files
+from fiqa_spark.inputs.bucket_writing import write_buckets
 from fiqa_spark.inputs.features import Features, StoredFeatures
 from fiqa_spark.inputs.identity_rows import VALUE_TYPES, identity_rows
+from fiqa_spark.inputs.placed_vectors import PlacedVectors
 from fiqa_spark.inputs.stored_vectors import image_rows
 from fiqa_spark.inputs.vectors import partitions_for
 from fiqa_spark.runtime.storage import Storage, literal
@@ -20,6 +24,7 @@ from fiqa_spark.runtime.storage import Storage, literal
 # Spark, pandas and DuckDB leave files alone whose names begin with an underscore.
 DESCRIPTION_FILE = "_feature_store.json"
 _FORMAT_VERSION = 3
+_SCRATCH = "_packs"
 # Few enough that a worker may meet some such rows at once, enough that what a row costs is nothing.
 _IMAGES_OF_A_ROW = 1024
 # Versions with a row an image, which is Parquet like any other.
@@ -93,16 +98,69 @@ def write_store(
     # Spark knows no partitions behind Python, but what is in one stays there: each writes one file.
     writer.bucketBy(buckets, schemas.IDENTITY_KEY).sortBy(*_SORTED_BY).format("parquet").saveAsTable(table)
     vectors.sparkSession.sql(f"DROP TABLE {table}")
+    facts = _what_was_written(vectors.sparkSession, folder, precision)
+    return _described(storage, folder, facts, buckets, _count_files(storage, folder), index, precision)
+
+
+def write_store_of_places(
+    storage: Storage, placed: PlacedVectors, folder: str, local_folder: str, *, index: int, precision: str
+) -> dict[str, Any]:
+    """As `write_store`, of vectors that workers read and write by themselves.
+
+    Parameters
+    ----------
+    local_folder : str
+        The folder as workers see it.
+    """
+    storage.make_folder(f"{folder}/{_SCRATCH}")
+    buckets = partitions_for(placed.rows, placed.dimension)
+    written = write_buckets(
+        placed,
+        local_folder,
+        f"{local_folder}/{_SCRATCH}",
+        index=index,
+        buckets=buckets,
+        precision=precision,
+        images_of_row=_IMAGES_OF_A_ROW,
+        group_bytes=_ROW_GROUP_BYTES,
+        umask=storage.umask(),
+    )
+    storage.delete(f"{folder}/{_SCRATCH}")
+    storage.write_text(f"{folder}/_SUCCESS", "")
+    counts: Counter[int] = Counter()
+    for bucket in written:
+        counts.update(bucket.lengths)
+    bits = {key: bits for bucket in written for key, bits in bucket.piece_bits.items()}
+    facts = _facts(counts, max((bucket.row_bytes for bucket in written), default=0), bits)
+    return _described(storage, folder, facts, buckets, len(written), index, precision)
+
+
+def _described(
+    storage: Storage, folder: str, facts: dict[str, Any], buckets: int, files: int, index: int, precision: str
+) -> dict[str, Any]:
+    """The description of a store, written into it."""
     description = {
         "format_version": _FORMAT_VERSION,
-        **_what_was_written(vectors.sparkSession, folder, precision),
+        **facts,
         "buckets": buckets,
-        "files": _count_files(storage, folder),
+        "files": files,
         "id_key_index": index,
         _PRECISION: precision,
     }
     storage.write_text(f"{folder}/{DESCRIPTION_FILE}", json.dumps(description, indent=2) + "\n")
     return description
+
+
+def _facts(counts: Mapping[int, int], row_bytes: int, piece_bits: Mapping[int, int]) -> dict[str, Any]:
+    """What the rows of a store have in common, out of the number of vectors of each length."""
+    return {
+        "dimension": max((length for length in counts if length), key=lambda length: counts[length], default=None),
+        "rows": sum(counts.values()),
+        "lengths": sorted(map(list, counts.items())),
+        _ROW_BYTES: row_bytes,
+        # JSON has no whole numbers as keys.
+        _PIECE_BITS: sorted(map(list, piece_bits.items())),
+    }
 
 
 def _what_was_written(spark: SparkSession, folder: str, precision: str) -> dict[str, Any]:
@@ -119,14 +177,7 @@ def _what_was_written(spark: SparkSession, folder: str, precision: str) -> dict[
         for row in lengths:
             counts[row.length] = counts.get(row.length, 0) + row["count"]
     large = rows.where(F.col(schemas.PIECE_BITS) > 0).select(schemas.IDENTITY_KEY, schemas.PIECE_BITS).distinct()
-    return {
-        "dimension": max((length for length in counts if length), key=lambda length: counts[length], default=None),
-        "rows": sum(counts.values()),
-        "lengths": sorted(map(list, counts.items())),
-        _ROW_BYTES: max((row.row_bytes for row in found), default=0),
-        # JSON has no whole numbers as keys.
-        _PIECE_BITS: sorted(map(list, large.collect())),
-    }
+    return _facts(counts, max((row.row_bytes for row in found), default=0), dict(map(tuple, large.collect())))
 
 
 def is_store(storage: Storage, folder: str) -> bool:

@@ -1,7 +1,8 @@
 """Images of an identity in one row, as a feature store keeps them: made of rows of an image each."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,14 +53,15 @@ def identity_rows(images: DataFrame, precision: str, most: int) -> DataFrame:
 
     @in_worker
     def pack(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for rows in _rows_of(frames, precision, most):
+        parts = ((frame[schemas.IDENTITY_KEY].to_numpy(), _images_in(frame, precision)) for frame in frames)
+        for rows in rows_of_parts(parts, most):
             yield pd.DataFrame(rows, columns=schemas.FEATURE_STORE.names, dtype=object)
 
     names = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.PATH, schemas.FEATURE, schemas.PROBLEM)
     return images.select(*names).mapInPandas(pack, schemas.FEATURE_STORE)
 
 
-class _Images(NamedTuple):
+class StoredImages(NamedTuple):
     """Images of one identity that came together, in the order of their hashes; one element an image."""
 
     hashes: npt.NDArray[np.int64]
@@ -70,7 +72,7 @@ class _Images(NamedTuple):
     norms: npt.NDArray[np.float32] | None
     problems: npt.NDArray[np.object_]
 
-    def part(self, first: int, end: int | None = None) -> "_Images":
+    def part(self, first: int, end: int | None = None) -> "StoredImages":
         """The images from one to before another."""
         cut = slice(first, end)
         if self.vectors.ndim == 2:
@@ -79,21 +81,28 @@ class _Images(NamedTuple):
             ends = np.append(0, np.cumsum(self.lengths))
             vectors = self.vectors[ends[first] : ends[len(self.lengths) if end is None else end]]
         norms = None if self.norms is None else self.norms[cut]
-        return _Images(self.hashes[cut], self.keys[cut], vectors, self.lengths[cut], norms, self.problems[cut])
+        return StoredImages(self.hashes[cut], self.keys[cut], vectors, self.lengths[cut], norms, self.problems[cut])
 
 
-def _rows_of(frames: Iterator[pd.DataFrame], precision: str, most: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows of the identities that each frame completes."""
+def rows_of_parts(
+    parts: Iterable[tuple[npt.NDArray[np.int64], StoredImages]], most: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows, with the schema `schemas.FEATURE_STORE`, of the identities that each part completes.
+
+    Parameters
+    ----------
+    parts : iterable of (ndarray of int64, StoredImages)
+        Identity keys, of which equal ones are neighbours, and the images, those of a key in the order of their hashes.
+    most : int
+        Images of a row.
+    """
     open_key: int | None = None
     gathered = _Gathered(most)
-    for frame in frames:
+    for identity_keys, images in parts:
         rows: list[tuple[Any, ...]] = []
-        identity_keys = frame[schemas.IDENTITY_KEY].to_numpy()
-        images = _images_in(frame, precision)
-        borders = (
-            np.flatnonzero(np.append(True, identity_keys[1:] != identity_keys[:-1])).tolist() if len(frame) else []
-        )
-        for first, end in zip(borders, [*borders[1:], len(frame)], strict=True):
+        inner = np.flatnonzero(identity_keys[1:] != identity_keys[:-1]) + 1
+        borders = [0, *inner.tolist(), len(identity_keys)]
+        for first, end in itertools.pairwise(borders if len(identity_keys) else []):
             key = int(identity_keys[first])
             if key != open_key:
                 rows += gathered.rest(open_key)
@@ -108,10 +117,10 @@ class _Gathered:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._parts: list[_Images] = []
+        self._parts: list[StoredImages] = []
         self._count, self._bits = 0, 0
 
-    def complete(self, key: int, images: _Images) -> Iterator[tuple[Any, ...]]:
+    def complete(self, key: int, images: StoredImages) -> Iterator[tuple[Any, ...]]:
         """Add images; the rows of the pieces before the one that the last of them is in."""
         self._parts.append(images)
         self._count += len(images.keys)
@@ -131,7 +140,7 @@ class _Gathered:
             return iter(())
         return self._pieces(key, self._parts)
 
-    def _pieces(self, key: int, parts: list[_Images]) -> Iterator[tuple[Any, ...]]:
+    def _pieces(self, key: int, parts: list[StoredImages]) -> Iterator[tuple[Any, ...]]:
         if not self._bits:
             yield _row(key, 0, 0, parts)
             return
@@ -142,7 +151,7 @@ class _Gathered:
             yield _row(key, piece, self._bits, [part for part in of_piece if len(part.keys)])
 
 
-def _split(parts: list[_Images], borders: list[int]) -> tuple[list[_Images], list[_Images]]:
+def _split(parts: list[StoredImages], borders: list[int]) -> tuple[list[StoredImages], list[StoredImages]]:
     """Each part before a border, and from it on."""
     both = list(zip(parts, borders, strict=True))
     return [part.part(0, border) for part, border in both], [part.part(border) for part, border in both]
@@ -164,7 +173,7 @@ def bits_for(last_hash: int, count: int, most: int) -> int:
     return max(1, min(32, math.ceil(math.log2(count * _ALL_HASHES / seen / (most * _SHARE_OF_A_PIECE)))))
 
 
-def _row(key: int, piece: int, bits: int, parts: list[_Images]) -> tuple[Any, ...]:
+def _row(key: int, piece: int, bits: int, parts: list[StoredImages]) -> tuple[Any, ...]:
     """A row with the schema `schemas.FEATURE_STORE`."""
     one = parts[0] if len(parts) == 1 else None
     hashes, keys, lengths, problems = (
@@ -181,20 +190,20 @@ def _row(key: int, piece: int, bits: int, parts: list[_Images]) -> tuple[Any, ..
     )
 
 
-def _images_in(frame: pd.DataFrame, precision: str) -> _Images:
+def _images_in(frame: pd.DataFrame, precision: str) -> StoredImages:
     """Images of a frame; their vectors have one shape where none is of another length."""
     features = frame[schemas.FEATURE]
     lengths, problems = vector_lengths(features), frame[schemas.PROBLEM].to_numpy(object)
     if (lengths < 0).any():
         problems = np.where((lengths < 0) & pd.isna(problems), _CUT_OFF, problems)
         lengths = np.maximum(lengths, 0)
-    vectors, norms = _values(features, lengths, precision)
-    return _Images(
+    vectors, norms = kept_values(features, lengths, precision)
+    return StoredImages(
         frame[schemas.KEY_HASH].to_numpy(), frame[schemas.PATH].to_numpy(), vectors, lengths, norms, problems
     )
 
 
-def _values(
+def kept_values(
     features: pd.Series, lengths: npt.NDArray[np.int64], precision: str
 ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float32] | None]:
     """Vectors as they are kept, and their norms where these are kept beside."""
@@ -206,7 +215,7 @@ def _values(
     found: list[npt.NDArray[np.generic]] = [np.empty(0, VALUE_TYPES[precision])] * len(lengths)
     for length in filter(None, different):
         rows = np.flatnonzero(lengths == length)
-        of_length, of_rows = _values(features.iloc[rows], lengths[rows], precision)
+        of_length, of_rows = kept_values(features.iloc[rows], lengths[rows], precision)
         if of_rows is not None:
             norms[rows] = of_rows
         for row, vector in zip(rows.tolist(), of_length, strict=True):

@@ -12,12 +12,20 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.element_types import check_first_are_float32
 from fiqa_spark.inputs.feature_files import PARQUET, FoundFiles
-from fiqa_spark.inputs.feature_store import has_rows_of_images, is_store, open_store, write_store
+from fiqa_spark.inputs.feature_store import (
+    has_rows_of_images,
+    is_store,
+    open_store,
+    write_store,
+    write_store_of_places,
+)
 from fiqa_spark.inputs.features import Features, length_of_first
 from fiqa_spark.inputs.image_list import index_in_key
 from fiqa_spark.inputs.nearest_keys import no_match
 from fiqa_spark.inputs.npy_readers import LOCAL_TREE, MATRIX, STORED_TREE
+from fiqa_spark.inputs.parquet_columns import read_feature_places
 from fiqa_spark.inputs.parquet_features import keyed_features, read_features
+from fiqa_spark.inputs.placed_vectors import FILE, ROW_OF_FILE, PlacedVectors, length_of_first_vector
 from fiqa_spark.inputs.reader import Reader, Source, Vectors, Wanted
 from fiqa_spark.inputs.settings import FLOAT32, FeatureSettings, ImportSettings
 from fiqa_spark.inputs.text_lines import check_listed
@@ -27,6 +35,8 @@ from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
 
+# Of fewer bytes, what starting to gather them takes is more than it saves.
+_GATHERED_BYTES = 128 << 20
 _EARLIER_STORE = "%s is of an earlier version, with a row an image; import it again to have it read in less time"
 
 
@@ -59,6 +69,20 @@ def _parquet_features(source: Source) -> Features:
     return keyed_features(table, source.id_key_index, source.path, source.image_root, feature_type=feature_type)
 
 
+def _parquet_places(source: Source) -> PlacedVectors | None:
+    """None where Spark has to read the vectors."""
+    found = read_feature_places(source.spark, source.found)
+    if found is None:
+        return None
+    if found.have_raw_paths:
+        check_listed(found.table, path=source.path)
+    keyed = keys.with_key(found.table, source.path, source.image_root)
+    # The key as of `keyed_features`, which is never null.
+    key = F.coalesce(schemas.KEY, F.lit("")).alias(schemas.PATH)
+    dimension = length_of_first_vector(found.example, found.column)
+    return PlacedVectors(keyed.select(key, FILE, ROW_OF_FILE), found.column, found.rows, dimension)
+
+
 def _parquet_vectors(source: Source, wanted: Wanted | None) -> Vectors:
     return _vectors_of(_parquet_features(source))
 
@@ -71,7 +95,7 @@ def _vectors_of(features: Features) -> Vectors:
 
 READERS = (
     Reader(PARQUET, _is_store, _stored_vectors, _stored_features),
-    Reader(PARQUET, lambda source: True, _parquet_vectors, _parquet_features),
+    Reader(PARQUET, lambda source: True, _parquet_vectors, _parquet_features, _parquet_places),
     LOCAL_TREE,
     STORED_TREE,
     MATRIX,
@@ -89,6 +113,7 @@ def open_features(
     *,
     beside: DataFrame | None = None,
     are_rows: bool = True,
+    are_all_wanted: bool = False,
 ) -> Features:
     """Features for a list of images.
 
@@ -102,6 +127,9 @@ def open_features(
         Column `path`: images whose features are wanted beside those of the list.
     are_rows : bool
         Whether a matrix has the rows of `images` where ``settings.rows_list`` does not name them.
+    are_all_wanted : bool
+        Whether most features are wanted, by identity: where workers read files by themselves, large ones become a
+        feature store first, which takes less time than to join them.
 
     Raises
     ------
@@ -110,9 +138,11 @@ def open_features(
     """
     source = _source(spark, storage, settings.feature_root, settings, index_in_key(images, settings))
     reader = _reader_of(source)
-    if reader.features:
-        return reader.features(source)
     folder = f"{staging}/features"
+    gathers = are_all_wanted and reader.placed and source.found.local_bytes() >= _GATHERED_BYTES
+    placed = reader.placed(source) if gathers and reader.placed and storage.seen_by_workers(folder) else None
+    if reader.features and placed is None:
+        return reader.features(source)
     with steps("importing features"):
         store = _import(reader, source, folder, FLOAT32, Wanted(images, beside, are_rows))
     if not store["rows"]:
@@ -147,6 +177,11 @@ def _import(
     reader: Reader, source: Source, folder: str, precision: str, wanted: Wanted | None = None
 ) -> dict[str, Any]:
     """Write features as a store, and return its description."""
+    local, placed = source.storage.seen_by_workers(folder), reader.placed(source) if reader.placed else None
+    if local and placed:
+        return write_store_of_places(
+            source.storage, placed, folder, local, index=source.id_key_index, precision=precision
+        )
     # For lists too: rows are numbered by the pieces in which a list is read, the same until they are written.
     with nullcontext() if reader.features else planned_for_small_files(source.spark):
         vectors, rows, dimension = reader.vectors(source, wanted)

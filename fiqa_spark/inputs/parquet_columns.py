@@ -38,8 +38,10 @@ from fiqa_spark.inputs.parquet_forms import (
     files_by_form,
     no_columns,
 )
+from fiqa_spark.inputs.placed_vectors import FILE, ROW_OF_FILE
 from fiqa_spark.runtime.storage import Storage, literal
 
+_FEATURE_COLUMNS = (schemas.PATH, schemas.FEATURE)
 # Where Spark tells of each row in which file it stands.
 _FILE = "_metadata.file_path"
 _OF_SPARK: dict[str, DataType] = {
@@ -66,6 +68,21 @@ class FeatureRows(NamedTuple):
     """Whether paths are stored as bytes, of which nobody has said that they are UTF-8."""
 
 
+class FeaturePlaces(NamedTuple):
+    """Rows of Parquet files of features, without their vectors."""
+
+    table: DataFrame
+    """`path` (string), and where the vector stands: `file` (an address) and `row_of_file`."""
+    have_raw_paths: bool
+    """As of `FeatureRows`."""
+    column: str
+    """What the files call the column of vectors."""
+    rows: int
+    """About how many there are."""
+    example: str
+    """Path of a file that has rows."""
+
+
 def read_feature_columns(spark: SparkSession, found: FoundFiles) -> FeatureRows:
     """Features in Parquet files, whatever else these hold.
 
@@ -85,6 +102,34 @@ def read_feature_columns(spark: SparkSession, found: FoundFiles) -> FeatureRows:
         feature = F.col(schemas.FEATURE) if len(files.footers) == 1 else _like_others(form)
         parts.append(table.select(F.col(schemas.PATH).cast("string"), feature.alias(schemas.FEATURE)))
     return FeatureRows(_union(parts), any(form.type_of(schemas.PATH) != "string" for form in files.footers))
+
+
+def read_feature_places(spark: SparkSession, found: FoundFiles) -> FeaturePlaces | None:
+    """Where features stand in local Parquet files, whose vectors Arrow reads as Spark does.
+
+    Returns
+    -------
+    FeaturePlaces or None
+        None where Spark has to read them: files elsewhere, of several forms, or other than lists of float.
+    """
+    try:
+        files = files_by_form(found, Wanted({schemas.PATH: TEXTS, schemas.FEATURE: VECTORS}))
+    except UnknownFooterError:
+        return None
+    [(form, footers), *others] = files.footers.items()
+    is_list = form.type_of(schemas.FEATURE) == "array<float>"
+    if others or not footers or form.by_arrow or not is_list or found.local_root is None:
+        return None
+    of_path, of_vector = (next(each for each in form.columns if each.asked == name) for name in _FEATURE_COLUMNS)
+    schema = StructType([StructField(of_path.name, _spark_type(of_path.type))])
+    names = found.parquet if files.are_alike else [footer.file for footer in footers]
+    table = _reader(spark, found, schema, names, are_all=files.are_alike).select(
+        _read_column(schemas.PATH, of_path.name).cast("string").alias(schemas.PATH),
+        F.col(_FILE).alias(FILE),
+        F.col("_metadata.row_index").alias(ROW_OF_FILE),
+    )
+    rows = sum(footer.rows for footer in footers) * len(names) // len(footers)
+    return FeaturePlaces(table, of_path.type != "string", of_vector.name, rows, found.local(footers[0].file) or "")
 
 
 def read_list_columns(spark: SparkSession, storage: Storage, path: str) -> DataFrame | None:

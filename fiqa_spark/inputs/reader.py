@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from fiqa_spark.inputs.feature_files import FoundFiles
 from fiqa_spark.inputs.features import Features
+from fiqa_spark.inputs.placed_vectors import PlacedVectors
 from fiqa_spark.runtime.storage import Storage
 
 
@@ -82,9 +83,12 @@ class Reader:
         told of these.
     features : callable, optional
         Features where they lie; default: they have to be imported first, and are many small files or one matrix.
+    placed : callable, optional
+        Where the vectors of a source stand in files that workers read by themselves; None if they cannot.
     """
 
     suffix: str
     recognises: Callable[[Source], bool]
     vectors: Callable[[Source, Wanted | None], Vectors]
     features: Callable[[Source], Features] | None = None
+    placed: Callable[[Source], PlacedVectors | None] | None = None

@@ -170,7 +170,7 @@ class PackedRows(NamedTuple):
         """
         of_pack, names = self.of_pack, self.schema.names
 
-        def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        def ordered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             parts = list(_rows_in(batches))
             if not parts:
                 return
@@ -183,7 +183,7 @@ class PackedRows(NamedTuple):
                 [some] = rows.take(order.slice(first, rows_at_once)).combine_chunks().to_batches()
                 yield pa.RecordBatch.from_arrays(list(of_pack(some)), names=names)
 
-        return unpack
+        return ordered
 
 
 def _rows_in(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

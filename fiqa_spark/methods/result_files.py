@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark import TaskContext
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, DoubleType, StructType
 
@@ -65,7 +65,8 @@ def write_result(
         placed, in_order = rows.bare_packs, _packs_in_order(rows, schema, column)
     else:
         placed, in_order = _in_order(rows, schema, column, buckets), None
-    told = write_folders(placed, column, local_folder, _all_different(schema), _umask(spark), in_order, percentiles_of)
+    how = _all_different(schema), storage.umask(), in_order, percentiles_of
+    told = write_folders(placed, column, local_folder, *how)
     storage.write_text(f"{folder}/_SUCCESS", "")
     return gathered_percentiles(told) if percentiles_of else {}
 
@@ -112,9 +113,3 @@ def _all_different(schema: StructType) -> tuple[str, ...]:
     numbers = [item.name for item in schema if isinstance(item.dataType, DoubleType)]
     lists = [f"{item.name}.list.element" for item in schema if isinstance(item.dataType, ArrayType)]
     return (schemas.PATH, *numbers, *lists)
-
-
-def _umask(spark: SparkSession) -> int:
-    """Permissions that Hadoop withholds from what it writes."""
-    java: Any = spark._jvm
-    return java.org.apache.hadoop.fs.permission.FsPermission.getUMask(spark._jsc.hadoopConfiguration()).toShort()

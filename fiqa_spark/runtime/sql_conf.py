@@ -40,6 +40,7 @@ _IDENTITY_ROWS_BYTES, _ROWS_KEY = 8 << 20, "spark.sql.execution.arrow.maxRecords
 # Rows of the largest size that a Spark which counts rows may meet at once: 64 MiB; and rows of some tens of KiB that a
 # reader takes from a file at once.
 _LARGE_ROWS_BYTES, _READ_KEY, _ROWS_READ = 64 << 20, "spark.sql.parquet.columnarReaderBatchSize", "32"
+_READ_AT_LEAST, _READ_BYTES = 256, 32 << 20
 # A file counts as its bytes and this; by default it is so much that a task gets 32 files.
 _SMALL_FILES = {"spark.sql.files.openCostInBytes": "65536"}
 
@@ -87,6 +88,12 @@ def planned_for_identity_rows(spark: SparkSession, row_bytes: int | None) -> Abs
     if int(spark.version.split(".")[0]) < 4:
         settings = {_ROWS_KEY: str(max(1, min(256, _LARGE_ROWS_BYTES // max(1, row_bytes)))), _READ_KEY: _ROWS_READ}
     return _planned(spark, settings)
+
+
+def planned_for_vectors_read(spark: SparkSession, dimension: int) -> AbstractContextManager[None]:
+    """While workers read vectors at places that cross inside; the session's own settings come back afterwards."""
+    rows = max(_READ_AT_LEAST, _READ_BYTES // (4 * max(1, dimension)))
+    return _planned(spark, {_ROWS_KEY: str(rows), _BYTES_KEY: str(2**31 - 1), "spark.sql.adaptive.enabled": "false"})
 
 
 @contextlib.contextmanager

@@ -43,6 +43,11 @@ class Storage:
         """How Java writes the names of files on this machine, such as ``UTF-8``."""
         return self._jvm.System.getProperty("sun.jnu.encoding")
 
+    def umask(self) -> int:
+        """Permissions that Hadoop withholds from what it writes."""
+        permissions = getattr(self._jvm, "org.apache.hadoop.fs.permission.FsPermission")
+        return permissions.getUMask(self._configuration).toShort()
+
     def qualified(self, path: str) -> str:
         """Absolute form of a path with its scheme, such as ``file:/data/list.txt``."""
         file_system, java_path = self._locate(path)
