@@ -171,12 +171,10 @@ class _Bucket:
         self._identity_keys, self._hashes = (table[name].to_numpy() for name in _HASHES)
         self._paths, self._lengths = table[schemas.PATH].to_pandas().to_numpy(object), table[_LENGTH].to_numpy()
         self._norms = table[_NORM].to_numpy() if _NORM in table.column_names else None
-        # A view on each, as offsets in a message that was read begin at 0.
-        contents = [pack.column(_CONTENT).buffers()[2] for pack in packs]
-        self._values = np.concatenate([np.empty(0, kind), *(np.frombuffer(each, kind) for each in contents if each)])
+        self._values = np.concatenate([_flat_values(pack, kind) for pack in packs])
         self._are_equal = self._lengths[0] > 0 and bool((self._lengths == self._lengths[0]).all())
         if self._are_equal:
-            self._values = self._values[: self._lengths.sum()].reshape(-1, self._lengths[0])
+            self._values = self._values.reshape(-1, self._lengths[0])
 
     def counts_by_length(self) -> list[tuple[int, int]]:
         """Each length of a vector, 0 where there is none, and the number of images of it."""
@@ -200,6 +198,14 @@ class _Bucket:
         ends = np.cumsum(self._lengths)
         each = [self._values[ends[row] - self._lengths[row] : ends[row]] for row in rows.tolist()]
         return np.concatenate([self._values[:0], *each])
+
+
+def _flat_values(pack: pa.RecordBatch, kind: np.dtype[Any]) -> npt.NDArray[np.generic]:
+    """Values of all vectors of a pack, one after the other, without a copy."""
+    content = pack.column(_CONTENT).buffers()[2]
+    # In a message that was read they begin at its begin, and it may be longer than they are.
+    count = int(pack.column(_LENGTH).to_numpy().sum())
+    return np.frombuffer(content, kind, count) if count else np.empty(0, kind)
 
 
 def _write_file(

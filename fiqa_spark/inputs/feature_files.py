@@ -139,10 +139,6 @@ class FoundFiles:
             return None
         return os.path.join(self.local_root, name) if name else self.local_root
 
-    def local_bytes(self) -> int:
-        """Bytes of the Parquet files, as far as they have been looked at; 0 where they are not local."""
-        return sum(os.path.getsize(path) for path in map(self.local, self.parquet) if path)
-
     def check_one_form(self) -> None:
         """Raise InputError if files of two forms lie there."""
         if len(self.forms) > 1:

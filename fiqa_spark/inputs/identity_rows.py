@@ -197,13 +197,20 @@ def _images_in(frame: pd.DataFrame, precision: str) -> StoredImages:
     if (lengths < 0).any():
         problems = np.where((lengths < 0) & pd.isna(problems), _CUT_OFF, problems)
         lengths = np.maximum(lengths, 0)
-    vectors, norms = kept_values(features, lengths, precision)
+    vectors, norms = _kept_values(features, lengths, precision)
     return StoredImages(
         frame[schemas.KEY_HASH].to_numpy(), frame[schemas.PATH].to_numpy(), vectors, lengths, norms, problems
     )
 
 
-def kept_values(
+def kept_values_of(
+    vectors: list[npt.NDArray[np.float32]], lengths: npt.NDArray[np.int64], precision: str
+) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float32] | None]:
+    """Vectors of several lengths, of which 0 stands for none, as they are kept, and their norms, see `StoredImages`."""
+    return _kept_values(pd.Series(vectors, dtype=object), lengths, precision)
+
+
+def _kept_values(
     features: pd.Series, lengths: npt.NDArray[np.int64], precision: str
 ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float32] | None]:
     """Vectors as they are kept, and their norms where these are kept beside."""
@@ -215,7 +222,7 @@ def kept_values(
     found: list[npt.NDArray[np.generic]] = [np.empty(0, VALUE_TYPES[precision])] * len(lengths)
     for length in filter(None, different):
         rows = np.flatnonzero(lengths == length)
-        of_length, of_rows = kept_values(features.iloc[rows], lengths[rows], precision)
+        of_length, of_rows = _kept_values(features.iloc[rows], lengths[rows], precision)
         if of_rows is not None:
             norms[rows] = of_rows
         for row, vector in zip(rows.tolist(), of_length, strict=True):

@@ -25,7 +25,7 @@ from fiqa_spark.inputs.nearest_keys import no_match
 from fiqa_spark.inputs.npy_readers import LOCAL_TREE, MATRIX, STORED_TREE
 from fiqa_spark.inputs.parquet_columns import read_feature_places
 from fiqa_spark.inputs.parquet_features import keyed_features, read_features
-from fiqa_spark.inputs.placed_vectors import FILE, ROW_OF_FILE, PlacedVectors, length_of_first_vector
+from fiqa_spark.inputs.placed_vectors import FILE, ROW_OF_FILE, PlacedVectors
 from fiqa_spark.inputs.reader import Reader, Source, Vectors, Wanted
 from fiqa_spark.inputs.settings import FLOAT32, FeatureSettings, ImportSettings
 from fiqa_spark.inputs.text_lines import check_listed
@@ -35,8 +35,6 @@ from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
 
-# Of fewer bytes, what starting to gather them takes is more than it saves.
-_GATHERED_BYTES = 128 << 20
 _EARLIER_STORE = "%s is of an earlier version, with a row an image; import it again to have it read in less time"
 
 
@@ -79,7 +77,7 @@ def _parquet_places(source: Source) -> PlacedVectors | None:
     keyed = keys.with_key(found.table, source.path, source.image_root)
     # The key as of `keyed_features`, which is never null.
     key = F.coalesce(schemas.KEY, F.lit("")).alias(schemas.PATH)
-    dimension = length_of_first_vector(found.example, found.column)
+    dimension = length_of_first(read_features(source.spark, source.found).table)
     return PlacedVectors(keyed.select(key, FILE, ROW_OF_FILE), found.column, found.rows, dimension)
 
 
@@ -113,7 +111,6 @@ def open_features(
     *,
     beside: DataFrame | None = None,
     are_rows: bool = True,
-    are_all_wanted: bool = False,
 ) -> Features:
     """Features for a list of images.
 
@@ -127,9 +124,6 @@ def open_features(
         Column `path`: images whose features are wanted beside those of the list.
     are_rows : bool
         Whether a matrix has the rows of `images` where ``settings.rows_list`` does not name them.
-    are_all_wanted : bool
-        Whether most features are wanted, by identity: where workers read files by themselves, large ones become a
-        feature store first, which takes less time than to join them.
 
     Raises
     ------
@@ -138,11 +132,9 @@ def open_features(
     """
     source = _source(spark, storage, settings.feature_root, settings, index_in_key(images, settings))
     reader = _reader_of(source)
-    folder = f"{staging}/features"
-    gathers = are_all_wanted and reader.placed and source.found.local_bytes() >= _GATHERED_BYTES
-    placed = reader.placed(source) if gathers and reader.placed and storage.seen_by_workers(folder) else None
-    if reader.features and placed is None:
+    if reader.features:
         return reader.features(source)
+    folder = f"{staging}/features"
     with steps("importing features"):
         store = _import(reader, source, folder, FLOAT32, Wanted(images, beside, are_rows))
     if not store["rows"]:

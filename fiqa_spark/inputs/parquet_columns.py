@@ -79,8 +79,6 @@ class FeaturePlaces(NamedTuple):
     """What the files call the column of vectors."""
     rows: int
     """About how many there are."""
-    example: str
-    """Path of a file that has rows."""
 
 
 def read_feature_columns(spark: SparkSession, found: FoundFiles) -> FeatureRows:
@@ -129,7 +127,7 @@ def read_feature_places(spark: SparkSession, found: FoundFiles) -> FeaturePlaces
         F.col("_metadata.row_index").alias(ROW_OF_FILE),
     )
     rows = sum(footer.rows for footer in footers) * len(names) // len(footers)
-    return FeaturePlaces(table, of_path.type != "string", of_vector.name, rows, found.local(footers[0].file) or "")
+    return FeaturePlaces(table, of_path.type != "string", of_vector.name, rows)
 
 
 def read_list_columns(spark: SparkSession, storage: Storage, path: str) -> DataFrame | None:

@@ -7,13 +7,12 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
-from fiqa_spark.inputs.identity_rows import kept_values
+from fiqa_spark.inputs.identity_rows import kept_values_of
 from fiqa_spark.inputs.settings import INT16
 from fiqa_spark.kernels.embeddings import whole_numbers
 from fiqa_spark.runtime.worker_files import told_as_by_spark
@@ -110,19 +109,8 @@ class VectorFiles:
             matrix = values.reshape(-1, lengths[0])
             kept, norms = whole_numbers(matrix) if self._precision == INT16 else (matrix, None)
             return ReadVectors(kept, lengths, norms)
-        each = pd.Series(np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else [], dtype=object)
-        kept, norms = kept_values(each, lengths, self._precision)
+        kept, norms = kept_values_of(np.split(values, np.cumsum(lengths)[:-1]), lengths, self._precision)
         return ReadVectors(kept, lengths, norms)
-
-
-def length_of_first_vector(path: str, column: str) -> int:
-    """Length of the first vector of a file, 1 if there is none."""
-    with told_as_by_spark(path):
-        for batch in pq.ParquetFile(pa.OSFile(path), buffer_size=_BUFFER_BYTES).iter_batches(64, columns=[column]):
-            lengths = batch.column(0).cast(pa.list_(pa.float32())).value_lengths().drop_null().to_numpy()
-            if lengths.any():
-                return int(lengths[lengths > 0][0])
-    return 1
 
 
 COLUMNS_OF_PLACE = (schemas.PATH, FILE, ROW_OF_FILE)

@@ -113,7 +113,7 @@ def run(spark: SparkSession, settings: AuditIdentitiesSettings) -> str:
     images = read_paths(spark, job.storage, settings.image_list_file)
     about_rows = functools.cache(functools.partial(rows_about, spark, job.storage, settings.image_list_file))
     with job:
-        features = open_features(spark, job.storage, images, settings, job.staging, job.steps, are_all_wanted=True)
+        features = open_features(spark, job.storage, images, settings, job.staging, job.steps)
         with planned_by_identity(spark), planned_for_rows(spark, about_rows()):
             auditing = audited(images, features, settings, job.steps, given._replace(about_rows=about_rows))
             with planned_for_rows(spark, auditing.counts.images):

@@ -150,9 +150,7 @@ def run(spark: SparkSession, settings: GenerateLabelsSettings) -> str:
     images = read_paths(spark, job.storage, settings.image_list_file)
     with job:
         earlier = open_earlier(spark, job.storage, settings, known) if settings.update and known else None
-        features = open_features(
-            spark, job.storage, images, settings, job.staging, job.steps, are_all_wanted=not settings.update
-        )
+        features = open_features(spark, job.storage, images, settings, job.staging, job.steps)
         with planned_by_identity(spark):
             about_rows = functools.partial(rows_about, spark, job.storage, settings.image_list_file)
             labelling = _labelled(images, features, settings, job.steps, Given(known, earlier, about_rows))

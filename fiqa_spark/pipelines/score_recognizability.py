@@ -103,8 +103,7 @@ def run(spark: SparkSession, settings: ScoreRecognizabilitySettings) -> str:
     known = read_centroid(job.storage, settings.ui_centroid) if settings.ui_centroid else None
     unrecognizable = _unrecognizable(spark, job.storage, ui_list_file) if ui_list_file else None
     with job:
-        told = spark, job.storage, images, settings, job.staging, job.steps
-        features = open_features(*told, beside=unrecognizable, are_all_wanted=True)
+        features = open_features(spark, job.storage, images, settings, job.staging, job.steps, beside=unrecognizable)
         with planned_by_identity(spark):
             scoring = score_images(
                 images,
