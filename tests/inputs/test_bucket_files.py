@@ -54,6 +54,7 @@ def found(frames, files):
     return pd.concat(list(beside_stored(iter(frames), files, COLUMNS)), ignore_index=True)
 
 
+@pytest.mark.lowest_versions
 def test_each_row_comes_beside_its_own_in_its_order(files):
     keys = list(range(-25, 25))
     frames = [listed(*[(key, key % 2, 0) for key in keys if key % 2 == bucket]) for bucket in (0, 1)]
@@ -94,6 +95,7 @@ def test_a_bucket_without_rows_has_none(files):
     assert rows[COLUMNS].isna().all(axis=None)
 
 
+@pytest.mark.lowest_versions
 def test_row_groups_are_read_once_and_only_where_an_identity_is_listed(files, monkeypatch):
     read, whole = [], pq.ParquetFile.read_row_group
 
