@@ -49,7 +49,7 @@ test-yarn: maven setup $(VENV)/.tools-installed package $(HADOOP)/.installed ## 
 
 package: dist/fiqa_spark.zip dist/environment.tar.gz ## build dist/: the wheel, and what spark-submit sends to a cluster
 
-bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about 20 minutes and 60 GB
+bench: setup $(VENV)/.bench-installed ## measure the jobs against the arithmetic limit; takes about 40 minutes and 60 GB
 	$(USE_JAVA) OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.run
 
 lint: $(VENV)/.tools-installed ## check style, imports and types
