@@ -1,6 +1,7 @@
 """pandas frames that cross between Spark and the driver by way of Arrow, whatever the session does by itself."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 def collected(table: DataFrame) -> pd.DataFrame:
     """Rows as a pandas frame."""
-    with _by_arrow(table.sparkSession):
+    with _by_arrow(table.sparkSession), warnings.catch_warnings():
+        # What makes it fail is raised, and told once; PySpark warns of it too, in full.
+        warnings.filterwarnings("ignore", "toPandas attempted Arrow optimization", UserWarning)
         return table.toPandas()
 
 
