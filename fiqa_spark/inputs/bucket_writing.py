@@ -18,7 +18,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.identity_rows import VALUE_TYPES, StoredImages, rows_of_parts
-from fiqa_spark.inputs.placed_vectors import COLUMNS_OF_PLACE, PlacedVectors, ReadVectors, VectorFiles
+from fiqa_spark.inputs.placed_vectors import COLUMNS_OF_PLACE, PlacedVectors, ReadVectors, VectorFiles, in_another_order
 from fiqa_spark.runtime.partition_places import places, spark_hashes
 from fiqa_spark.runtime.sql_conf import planned_for_vectors_read
 from fiqa_spark.runtime.worker_files import told_as_by_spark
@@ -121,13 +121,7 @@ def _packs(
     """Images with their vectors in a pack for each bucket; the buckets' numbers, and the packs."""
     numbers = spark_hashes(batch.column(schemas.IDENTITY_KEY).to_numpy()).astype(np.int64) % buckets
     order = np.argsort(numbers, kind="stable")
-    lengths = vectors.lengths[order]
-    if vectors.values.ndim == 2:
-        content = vectors.values[order].reshape(-1)
-    else:
-        ends = np.cumsum(vectors.lengths)
-        each = [vectors.values[ends[row] - vectors.lengths[row] : ends[row]] for row in order.tolist()]
-        content = np.concatenate([vectors.values[:0], *each])
+    lengths, content = vectors.lengths[order], in_another_order(vectors.values, vectors.lengths, order).reshape(-1)
     offsets = np.append(0, np.cumsum(lengths * content.itemsize)).astype(np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(content)]
     columns = {name: batch.column(name).take(pa.array(order)) for name in (*_HASHES, schemas.PATH)}
@@ -172,8 +166,7 @@ class _Bucket:
         self._paths, self._lengths = table[schemas.PATH].to_pandas().to_numpy(object), table[_LENGTH].to_numpy()
         self._norms = table[_NORM].to_numpy() if _NORM in table.column_names else None
         self._values = np.concatenate([_flat_values(pack, kind) for pack in packs])
-        self._are_equal = self._lengths[0] > 0 and bool((self._lengths == self._lengths[0]).all())
-        if self._are_equal:
+        if self._lengths[0] and (self._lengths == self._lengths[0]).all():
             self._values = self._values.reshape(-1, self._lengths[0])
 
     def counts_by_length(self) -> list[tuple[int, int]]:
@@ -189,15 +182,9 @@ class _Bucket:
         for first in range(0, len(order), _IMAGES_AT_ONCE):
             rows = order[first : first + _IMAGES_AT_ONCE]
             norms = None if self._norms is None else self._norms[rows]
-            known = self._hashes[rows], self._paths[rows], self._vectors(rows), self._lengths[rows], norms
+            vectors = in_another_order(self._values, self._lengths, rows)
+            known = self._hashes[rows], self._paths[rows], vectors, self._lengths[rows], norms
             yield self._identity_keys[rows], StoredImages(*known, np.full(len(rows), None, object))
-
-    def _vectors(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.generic]:
-        if self._are_equal:
-            return self._values[rows]
-        ends = np.cumsum(self._lengths)
-        each = [self._values[ends[row] - self._lengths[row] : ends[row]] for row in rows.tolist()]
-        return np.concatenate([self._values[:0], *each])
 
 
 def _flat_values(pack: pa.RecordBatch, kind: np.dtype[Any]) -> npt.NDArray[np.generic]:

@@ -23,7 +23,7 @@ _BUFFER_BYTES, _VECTORS_AT_ONCE = 1 << 20, 4096
 
 
 class PlacedVectors(NamedTuple):
-    """Vectors that only their places are known of."""
+    """Vectors of which only the places are known."""
 
     table: DataFrame
     """`path` (the key), and the `file` (its address) and `row_of_file` that have the vector."""
@@ -81,7 +81,7 @@ class VectorFiles:
                 self._open(address, path, first)
             while count:
                 while not len(self._rest):
-                    self._rest = next(self._batches).column(0).cast(pa.list_(pa.float32()))
+                    self._rest = self._more(path)
                 part, self._rest = self._rest[:count], self._rest[count:]
                 count, self._next = count - len(part), self._next + len(part)
                 yield part
@@ -97,8 +97,15 @@ class VectorFiles:
         self._address, self._next, self._rest = address, first, pa.array([], pa.list_(pa.float32()))
         skipped = first - (int(ends[group - 1]) if group else 0)
         while skipped:
-            vectors: pa.Array = next(self._batches).column(0).cast(pa.list_(pa.float32()))
+            vectors = self._more(path)
             self._rest, skipped = vectors[skipped:], max(0, skipped - len(vectors))
+
+    def _more(self, path: str) -> pa.Array:
+        """The next vectors of the open file."""
+        batch = next(self._batches, None)
+        if batch is None:
+            raise FileNotFoundError(f"{path} has fewer rows than it had")
+        return batch.column(0).cast(pa.list_(pa.float32()))
 
     def _kept(self, vectors: pa.ChunkedArray) -> ReadVectors:
         lengths = vectors.combine_chunks().value_lengths().fill_null(0).to_numpy().astype(np.int64)
@@ -111,6 +118,16 @@ class VectorFiles:
             return ReadVectors(kept, lengths, norms)
         kept, norms = kept_values_of(np.split(values, np.cumsum(lengths)[:-1]), lengths, self._precision)
         return ReadVectors(kept, lengths, norms)
+
+
+def in_another_order(
+    values: npt.NDArray[np.generic], lengths: npt.NDArray[np.int64], rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.generic]:
+    """Some vectors of those in `ReadVectors.values`, in the same form."""
+    if values.ndim == 2:
+        return values[rows]
+    ends = np.cumsum(lengths)
+    return np.concatenate([values[:0], *(values[ends[row] - lengths[row] : ends[row]] for row in rows.tolist())])
 
 
 COLUMNS_OF_PLACE = (schemas.PATH, FILE, ROW_OF_FILE)

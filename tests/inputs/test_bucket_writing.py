@@ -160,3 +160,10 @@ def test_places_may_be_anywhere_in_a_file(tmp_path, monkeypatch):
         read = files.read(pa.RecordBatch.from_arrays(columns, ["file", "row_of_file"]))
         np.testing.assert_array_equal(read.values, [found[40 * file + row] for file, row in part])
         assert (read.lengths == DIMENSION).all()
+
+
+def test_a_file_that_has_lost_rows_is_told_as_by_spark(tmp_path):
+    write_files(tmp_path, {"0.parquet": [("a/1", [1.0]), ("a/2", [2.0])]})
+    columns = [pa.array([f"file:{tmp_path}/0.parquet"] * 3), pa.array([0, 1, 2])]
+    with pytest.raises(ValueError, match=r"0\.parquet: It is possible the underlying files have been updated"):
+        VectorFiles("feature", "float32").read(pa.RecordBatch.from_arrays(columns, ["file", "row_of_file"]))
