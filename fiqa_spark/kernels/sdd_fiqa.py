@@ -1,6 +1,7 @@
 """Distance of intra- and inter-identity similarities (arXiv 2103.05977, eq. 5 and 6), sampled or exact."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -32,7 +33,8 @@ def sampled_distances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """W1 distances of all rounds for the images of whole identities, from `comparisons` draws a side and round.
 
-    Neighbouring identities that begin at the same place of the pool share one matrix product with it.
+    Neighbouring identities that begin at the same place of the pool share one matrix product with it; those of one size
+    are neighbours best.
 
     Parameters
     ----------
@@ -62,8 +64,8 @@ def sampled_distances(
     distances = np.empty((len(embeddings), rounds), np.float32)
     counts = np.empty((len(embeddings), 2), np.int32)
     edges = np.concatenate([[0], np.cumsum(sizes)])
-    most_rows = rows_at_once(rounds * (2 * comparisons + 1))
-    alone = stand_alone(starts, own_pool_positions, len(pool), rounds * comparisons) | (np.asarray(sizes) > most_rows)
+    most_rows, window = rows_at_once(rounds * (2 * comparisons + 1)), rounds * comparisons
+    alone = stand_alone(starts, own_pool_positions, len(pool), window) | (np.asarray(sizes) > most_rows)
     for first, last in sharing_neighbours(sizes, starts, alone, most_rows):
         rows = slice(edges[first], edges[last])
         if alone[first]:
@@ -74,30 +76,35 @@ def sampled_distances(
                 embeddings[rows], ranks, mates, starts[first], own, pool, **options
             )
             continue
-        inter = inter_positions(starts[first], _NONE, len(pool), comparisons, rounds)
-        non_mated = non_mated_with(embeddings[rows], pool[inter])
+        # What is compared with neighbours in the pool needs no copy of them.
+        drawn = pool[starts[first] : starts[first] + window].reshape(rounds, comparisons, -1)
+        non_mated = non_mated_with(embeddings[rows], drawn)
         distances[rows] = _against(non_mated, embeddings[rows], sizes[first:last], comparisons)
         counts[rows, 0] = np.repeat(np.minimum(comparisons, sizes[first:last] - 1), sizes[first:last])
-        counts[rows, 1] = inter.shape[1]
+        counts[rows, 1] = comparisons
     return distances, counts
 
 
 def _against(non_mated: np.ndarray, embeddings: np.ndarray, sizes: np.ndarray, comparisons: int) -> np.ndarray:
     """Distances of the rows of whole identities to sorted non-mated similarities, shape (n, rounds, m)."""
     distances = np.empty(non_mated.shape[:2], np.float32)
-    firsts = np.cumsum(sizes) - sizes
-    for size in np.unique(sizes).tolist():
-        of_size = firsts[sizes == size]
+    begin = 0
+    for size, identities in _neighbours_of_a_size(sizes, comparisons + 1):
+        rows = slice(begin, begin + identities * size)
         if size <= comparisons + 1:
-            rows = (of_size[:, None] + np.arange(size)).ravel()
-            mated = mated_of_small_identities(embeddings[rows].reshape(-1, size, embeddings.shape[1]))
-            distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
-            continue
-        for first in of_size.tolist():
-            one = slice(first, first + size)
-            mated = mated_of_identity(embeddings[one], comparisons=comparisons, rounds=non_mated.shape[1])
-            distances[one] = wasserstein_distance_sorted(mated, non_mated[one])
+            mated = mated_of_small_identities(embeddings[rows].reshape(identities, size, -1))
+        else:
+            mated = mated_of_identity(embeddings[rows], comparisons=comparisons, rounds=non_mated.shape[1])
+        distances[rows] = wasserstein_distance_sorted(mated, non_mated[rows])
+        begin = rows.stop
     return distances
+
+
+def _neighbours_of_a_size(sizes: np.ndarray, together: int) -> Iterator[tuple[int, int]]:
+    """Sizes of identities, and how many neighbours have each; one above `together` comes alone."""
+    for size, those in itertools.groupby(sizes.tolist()):
+        count = len(list(those))
+        yield from [(size, count)] if size <= together else [(size, 1)] * count
 
 
 def sampled_distances_of_some(

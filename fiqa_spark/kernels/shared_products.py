@@ -23,7 +23,7 @@ def stand_alone(
     -------
     ndarray of bool, shape (g,)
     """
-    alone = np.full(len(starts), pool_size <= window)
+    alone = (starts + window > pool_size) | (pool_size <= window)
     for number, positions in own_pool_positions.items():
         alone[number] |= ((positions - starts[number]) % pool_size < window).any()
     return alone

@@ -56,7 +56,7 @@ def test_sampled_distances_are_those_of_a_loop(images, pool_size):
 
 
 @pytest.mark.parametrize("at_once", [1 << 20, 2000])
-@pytest.mark.parametrize("pool_size", [15, 40, 500])
+@pytest.mark.parametrize("pool_size", [15, 30, 40, 500])
 def test_identities_together_give_what_each_gives_alone(monkeypatch, pool_size, at_once):
     monkeypatch.setattr("fiqa_spark.kernels.similarities._SIMILARITIES_AT_ONCE", at_once)
     sizes = np.array([2, 9, 2, 40, 3, 12, 9, 17, 2, 5])

@@ -78,13 +78,16 @@ def round_distances(joined: Joined, pool: Pool, settings: LabelSettings, known: 
 def _by_block_start(pool: Pool, settings: LabelSettings) -> LeadingKey:
     """Identities that begin at the same place of the pool become neighbours, which share a matrix product.
 
-    Those that have too few images come last, so that the others need not be picked from among them.
+    Among these, neighbours are of one size, as far as that counts. Those that have too few images come last, so that
+    the others need not be picked from among them.
     """
 
     def leading(identities: np.ndarray) -> np.ndarray:
         starts = block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
         _, numbers, counts = np.unique(identities, return_inverse=True, return_counts=True)
-        return np.where(counts[numbers] < settings.min_images, len(pool.embeddings), starts)
+        sizes, of_one_size = counts[numbers], settings.fix_num + 2
+        starts = np.where(sizes < settings.min_images, len(pool.embeddings), starts)
+        return starts * (of_one_size + 1) + np.minimum(sizes, of_one_size)
 
     return leading
 
