@@ -38,7 +38,7 @@ from fiqa_spark.inputs.parquet_forms import (
     files_by_form,
     no_columns,
 )
-from fiqa_spark.inputs.placed_vectors import FILE, ROW_OF_FILE
+from fiqa_spark.inputs.placed_vectors import FILE, ROW_OF_FILE, length_of_first_vector
 from fiqa_spark.runtime.storage import Storage, literal
 
 _FEATURE_COLUMNS = (schemas.PATH, schemas.FEATURE)
@@ -79,6 +79,8 @@ class FeaturePlaces(NamedTuple):
     """What the files call the column of vectors."""
     rows: int
     """About how many there are."""
+    dimension: int
+    """Length of the first of them."""
 
 
 def read_feature_columns(spark: SparkSession, found: FoundFiles) -> FeatureRows:
@@ -127,7 +129,9 @@ def read_feature_places(spark: SparkSession, found: FoundFiles) -> FeaturePlaces
         F.col("_metadata.row_index").alias(ROW_OF_FILE),
     )
     rows = sum(footer.rows for footer in footers) * len(names) // len(footers)
-    return FeaturePlaces(table, of_path.type != "string", of_vector.name, rows)
+    paths = (f"{found.local_root}/{name}" if name else found.local_root for name in names)
+    dimension = length_of_first_vector(paths, of_vector.name)
+    return FeaturePlaces(table, of_path.type != "string", of_vector.name, rows, dimension)
 
 
 def read_list_columns(spark: SparkSession, storage: Storage, path: str) -> DataFrame | None:

@@ -12,7 +12,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import bucket_writing, feature_store, placed_vectors
 from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE
 from fiqa_spark.inputs.open_features import import_features
-from fiqa_spark.inputs.placed_vectors import VectorFiles
+from fiqa_spark.inputs.placed_vectors import VectorFiles, length_of_first_vector
 from fiqa_spark.pipelines.jobs import ImportFeaturesSettings
 from fiqa_spark.runtime.spark_failures import told_to_users
 from fiqa_spark.runtime.storage import Storage
@@ -167,3 +167,26 @@ def test_a_file_that_has_lost_rows_is_told_as_by_spark(tmp_path):
     columns = [pa.array([f"file:{tmp_path}/0.parquet"] * 3), pa.array([0, 1, 2])]
     with pytest.raises(ValueError, match=r"0\.parquet: It is possible the underlying files have been updated"):
         VectorFiles("feature", "float32").read(pa.RecordBatch.from_arrays(columns, ["file", "row_of_file"]))
+
+
+def test_a_file_without_vectors_has_none_and_one_of_another_type_is_told_as_by_spark(tmp_path):
+    """As among files of which only some have been looked at."""
+    write_files(tmp_path, {"0.parquet": [("a/1", [1.0, 2.0])]})
+    pq.write_table(pa.table({"path": ["a/2", "a/3"]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"path": ["a/4"], "feature": [[4.0]]}), tmp_path / "2.parquet")
+    columns = [pa.array([f"file:{tmp_path}/{file}.parquet" for file in (0, 1, 1)]), pa.array([0, 0, 1])]
+    read = VectorFiles("feature", "float32").read(pa.RecordBatch.from_arrays(columns, ["file", "row_of_file"]))
+    assert (read.values.tolist(), read.lengths.tolist()) == ([1.0, 2.0], [2, 0, 0])
+    columns = [pa.array([f"file:{tmp_path}/2.parquet"]), pa.array([0])]
+    with pytest.raises(ValueError, match=r"2\.parquet: column: \[feature\], Expected: float, Found: list<.*double>"):
+        VectorFiles("feature", "float32").read(pa.RecordBatch.from_arrays(columns, ["file", "row_of_file"]))
+
+
+def test_the_length_of_vectors_is_that_of_the_first(tmp_path):
+    write_files(tmp_path, {"0.parquet": [("a/1", None), ("a/2", [])], "1.parquet": [("b/1", None), ("b/2", [1.0] * 5)]})
+    pq.write_table(pa.table({"path": ["a/2", "a/3"]}), tmp_path / "2.parquet")
+    assert length_of_first_vector([f"{tmp_path}/{n}.parquet" for n in (0, 2, 1)], "feature") == 5
+    assert length_of_first_vector([f"{tmp_path}/{n}.parquet" for n in (0, 2)], "feature") == 1
+    (tmp_path / "0.parquet").write_bytes(b"PAR1" + b"x" * 50 + b"PAR1")
+    with pytest.raises(InputError, match="cannot be read, it is truncated or damaged"):
+        length_of_first_vector([f"{tmp_path}/0.parquet"], "feature")
