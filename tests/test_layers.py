@@ -144,6 +144,8 @@ def frames_cross_in(name):
     fetches |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & {"collected"}
     # It runs the functions of those that import it in workers, with what its own imports hold.
     in_pass = name in own_imports("matching.identity_pass") or "matching.identity_pass" in own_imports(name)
+    # So do the buckets that are opened in it.
+    in_pass |= "beside" in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     return bool(fetches) or in_pass or any(worker_functions(tree))
 
 

@@ -53,7 +53,7 @@ def met_similarities(
     matched : ndarray of bool, shape (pairs,)
         Whether both images have a feature, be it useless.
     """
-    spark, row_bytes = features.table.sparkSession, features.stored.row_bytes if features.stored else None
+    spark, row_bytes = features.table.sparkSession, features.stored.layout.row_bytes if features.stored else None
     with planned_by_identity(spark), planned_for_identity_rows(spark, row_bytes):
         found = collected(_met(features, images, numbers, seed))
     pairs = found[_PAIR].to_numpy()
@@ -84,7 +84,7 @@ def _in_buckets(features: Features, images: pd.DataFrame, numbers: Numbers, seed
     used, stored = _used(numbers, len(images)), cast(StoredFeatures, features.stored)
     wanted = _wanted(features.table, images, used, schemas.IDENTITY_KEY, images[schemas.IDENTITY_KEY].to_numpy()[used])
     rows = meet_identities(wanted, stored, (schemas.IDENTITY_KEY,), (schemas.KEY_HASH, schemas.NUMBER))
-    dimension, precision = vector_length(features), stored.precision
+    dimension, precision = vector_length(features), stored.layout.precision
 
     def gathered(frames: Iterator[pd.DataFrame], count: int) -> tuple[np.ndarray, _ByLength]:
         found = [numbered_embeddings(frame, dimension, precision) for frame in frames if len(frame)]

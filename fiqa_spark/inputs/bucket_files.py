@@ -1,8 +1,9 @@
-"""Buckets of a store on a disk that the workers see, read by themselves: vectors need not pass through Java then."""
+"""Buckets of vectors on a disk that the workers see, read by themselves: vectors need not pass through Java then."""
 
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,33 @@ _MEET_ON = (schemas.IDENTITY_KEY, schemas.PIECE)
 _ROW = "row_of_bucket"
 
 
-def bucket_files(storage: Storage, folder: str) -> Mapping[int, str] | None:
-    """Path of the file of each bucket that has any rows.
+class OpenBucket(Protocol):
+    """A bucket that is being read."""
+
+    def beside(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """The rows of a frame, all of this bucket, as `beside_stored` yields them."""
+
+
+class Buckets(Protocol):
+    """Vectors in buckets by identity key, which workers read by themselves."""
+
+    def opened(self, number: int, columns: Sequence[str]) -> OpenBucket | None:
+        """A bucket, of which these columns of a store are wanted; None if it has no rows."""
+
+
+class BucketFiles(NamedTuple):
+    """Buckets of a store, see `Buckets`."""
+
+    paths: Mapping[int, str]
+    """Path of the file of each bucket that has any rows."""
+
+    def opened(self, number: int, columns: Sequence[str]) -> "_Bucket | None":
+        """As of `Buckets`."""
+        return _Bucket(self.paths[number], columns) if number in self.paths else None
+
+
+def bucket_files(storage: Storage, folder: str) -> BucketFiles | None:
+    """The buckets of a store.
 
     Parameters
     ----------
@@ -30,8 +56,8 @@ def bucket_files(storage: Storage, folder: str) -> Mapping[int, str] | None:
 
     Returns
     -------
-    dict of int to str, or None
-        None where workers do not see these files, as on a cluster.
+    BucketFiles or None
+        None where workers do not see its files, as on a cluster.
     """
     local = storage.seen_by_workers(folder)
     if local is None:
@@ -39,21 +65,18 @@ def bucket_files(storage: Storage, folder: str) -> Mapping[int, str] | None:
     numbers = {name: _OF_BUCKET.fullmatch(name) for name, *_ in storage.entries(folder)}
     files = {int(found[1]): f"{local}/{name}" for name, found in numbers.items() if found}
     # Several files of a bucket are for Spark to merge.
-    return files if len(files) == sum(map(bool, numbers.values())) else None
+    return BucketFiles(files) if len(files) == sum(map(bool, numbers.values())) else None
 
 
-def beside_stored(
-    frames: Iterator[pd.DataFrame], files: Mapping[int, str], columns: Sequence[str]
-) -> Iterator[pd.DataFrame]:
-    """Rows that name identities, each beside its row in a store; no vector is copied but from the file.
+def beside_stored(frames: Iterator[pd.DataFrame], buckets: Buckets, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Rows that name identities, each beside its row in a store, or what would be that row.
 
     Parameters
     ----------
     frames : iterator of DataFrame of pandas
         With `identity_key`, `identity_bucket` (see `keys.bucket`) and perhaps `piece`; by default all pieces of an
         identity are meant. Rows in the order of these are read soonest.
-    files : dict of int to str
-        From `bucket_files`.
+    buckets : Buckets
     columns : sequence of str
         Of the store, to be added.
 
@@ -62,15 +85,14 @@ def beside_stored(
     DataFrame of pandas
         The same rows in their order, one for each piece that is meant; where the store lacks it, its columns are None.
     """
-    opened: _Bucket | None = None
+    bucket, its_number = None, None
     for frame in frames:
         for number, part in frame.groupby(schemas.IDENTITY_BUCKET, sort=False):
-            if number not in files:
-                yield part.assign(**dict.fromkeys(columns))
-                continue
-            if opened is None or opened.path != files[number]:
-                opened = _Bucket(files[number], columns)
-            yield from opened.beside(part)
+            if number != its_number:
+                # It is gone before the next one is read.
+                bucket = None
+                bucket, its_number = buckets.opened(number, columns), number
+            yield from bucket.beside(part) if bucket else [part.assign(**dict.fromkeys(columns))]
 
 
 class _Bucket:

@@ -14,7 +14,7 @@ from fiqa_spark.errors import InputError
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.bucket_files import bucket_files
 from fiqa_spark.inputs.bucket_writing import write_buckets
-from fiqa_spark.inputs.features import Features, StoredFeatures
+from fiqa_spark.inputs.features import Features, Layout, SeenFeatures, StoredFeatures
 from fiqa_spark.inputs.identity_rows import VALUE_TYPES, identity_rows
 from fiqa_spark.inputs.placed_vectors import PlacedVectors
 from fiqa_spark.inputs.stored_vectors import image_rows
@@ -212,16 +212,20 @@ def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
         f"LOCATION '{location}'"
     )
     rows = spark.table(table)
-    stored = StoredFeatures(
-        rows,
+    layout = Layout(
         description.buckets,
         description.precision,
         description.dimension,
         description.piece_bits,
         description.row_bytes,
-        bucket_files(storage, folder),
     )
-    return Features(image_rows(rows, description.precision), description.id_key_index, stored)
+    files = bucket_files(storage, folder)
+    return Features(
+        image_rows(rows, description.precision),
+        description.id_key_index,
+        StoredFeatures(rows, layout),
+        SeenFeatures(files, layout) if files else None,
+    )
 
 
 def _content(storage: Storage, folder: str) -> tuple[int, dict[str, Any]]:

@@ -1,21 +1,25 @@
 """Features that can meet images, whatever form they lie in."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, WANTED_KEYS, image_rows, image_rows_of_files
+from fiqa_spark.inputs.bucket_files import Buckets
+from fiqa_spark.inputs.packed_buckets import PackedBuckets
+from fiqa_spark.inputs.placed_vectors import PlacedVectors
+from fiqa_spark.inputs.settings import FLOAT32
+from fiqa_spark.inputs.stored_vectors import WANTED_HASHES, WANTED_KEYS, image_rows, image_rows_of_buckets
+from fiqa_spark.inputs.vector_packs import write_packs
+from fiqa_spark.runtime.storage import Storage
 
 
-class StoredFeatures(NamedTuple):
-    """Features of a store, an identity a row."""
+class Layout(NamedTuple):
+    """How vectors lie that have been put together by identity key."""
 
-    rows: DataFrame
-    """With the schema `schemas.FEATURE_STORE`, in buckets by `identity_key`, each in the order of key and piece."""
     buckets: int
     precision: str
     """Type of the values of vectors."""
@@ -25,10 +29,33 @@ class StoredFeatures(NamedTuple):
     """Identity key of each identity in pieces, and how many bits of a hash tell the piece."""
     row_bytes: int
     """Bytes of the largest row."""
-    files: Mapping[int, str] | None = None
-    """Path of the file of each bucket that has rows, where workers see them; None where only Spark does."""
+
+
+class StoredFeatures(NamedTuple):
+    """Features of a store, an identity a row."""
+
+    rows: DataFrame
+    """With the schema `schemas.FEATURE_STORE`, in buckets by `identity_key`, each in the order of key and piece."""
+    layout: Layout
     of_this_run: bool = False
     """Whether the run has made the store itself, for as long as it lasts."""
+
+
+class SeenFeatures(NamedTuple):
+    """Features by identity key that workers read by themselves."""
+
+    buckets: Buckets
+    layout: Layout
+
+
+class ScatteredFeatures(NamedTuple):
+    """Features in files that workers can read, where they can also put them together by identity key."""
+
+    placed: PlacedVectors
+    folder: str
+    """Folder to create for them; its owner removes it."""
+    local_folder: str
+    """The same as workers see it."""
 
 
 class Features(NamedTuple):
@@ -41,6 +68,10 @@ class Features(NamedTuple):
     """Part of the key that the identity key comes from."""
     stored: StoredFeatures | None = None
     """The same as they lie in a store; None if they lie in none."""
+    seen: SeenFeatures | None = None
+    """The same as workers see them; None where they do not, as on a cluster."""
+    scattered: ScatteredFeatures | None = None
+    """The same as workers could see them; None where they cannot, or need not."""
 
     @property
     def keys(self) -> DataFrame:
@@ -64,17 +95,26 @@ class Features(NamedTuple):
         """
         # By a number alone, which is quicker than by text.
         key, key_hash = F.col(schemas.KEY), F.xxhash64(schemas.KEY)
-        if not self.stored:
+        if not (self.stored or self.seen):
             hashes = wanted.select(key_hash.alias(schemas.KEY_HASH))
             return self.table.join(F.broadcast(hashes), schemas.KEY_HASH, "semi")
-        stored, identity_key = self.stored, keys.identity_key(key, self.id_key_index)
-        keyed = wanted.select(identity_key.alias(schemas.IDENTITY_KEY), key)
-        if stored.files is not None:
-            listed = _of_identities(keyed.repartition(stored.buckets, schemas.IDENTITY_KEY))
-            return image_rows_of_files(listed, stored.files, stored.buckets, stored.precision)
+        keyed = wanted.select(keys.identity_key(key, self.id_key_index).alias(schemas.IDENTITY_KEY), key)
+        if self.seen:
+            layout = self.seen.layout
+            listed = _of_identities(keyed.repartition(layout.buckets, schemas.IDENTITY_KEY))
+            return image_rows_of_buckets(listed, self.seen.buckets, layout.buckets, layout.precision)
         # One task puts them together sooner than many.
         of_identity = F.broadcast(_of_identities(keyed.coalesce(1)))
-        return image_rows(stored.rows.join(of_identity, schemas.IDENTITY_KEY), stored.precision)
+        stored = cast(StoredFeatures, self.stored)
+        return image_rows(stored.rows.join(of_identity, schemas.IDENTITY_KEY), stored.layout.precision)
+
+    def put_together(self, buckets: int) -> "Features":
+        """The same, with scattered features put together in so many buckets by identity key, for workers to see."""
+        placed, folder, local_folder = cast(ScatteredFeatures, self.scattered)
+        Storage(self.table.sparkSession).make_folder(folder)
+        packs = write_packs(placed, local_folder, index=self.id_key_index, buckets=buckets, precision=FLOAT32)
+        seen = SeenFeatures(PackedBuckets(packs), Layout(buckets, FLOAT32, placed.dimension, {}, 0))
+        return self._replace(seen=seen, scattered=None)
 
 
 def _of_identities(keyed: DataFrame) -> DataFrame:
@@ -90,7 +130,9 @@ def _hash(key: Column) -> Column:
 
 def vector_length(features: Features) -> int:
     """Length of most vectors, or of the first, as far as it is known at once; 1 if there is none."""
-    return features.stored.dimension or 1 if features.stored else length_of_first(features.table)
+    if by_identity := features.seen or features.stored:
+        return by_identity.layout.dimension or 1
+    return features.scattered.placed.dimension if features.scattered else length_of_first(features.table)
 
 
 def length_of_first(table: DataFrame) -> int:

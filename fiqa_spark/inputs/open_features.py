@@ -19,7 +19,7 @@ from fiqa_spark.inputs.feature_store import (
     write_store,
     write_store_of_places,
 )
-from fiqa_spark.inputs.features import Features, length_of_first
+from fiqa_spark.inputs.features import Features, ScatteredFeatures, length_of_first
 from fiqa_spark.inputs.image_list import index_in_key
 from fiqa_spark.inputs.nearest_keys import no_match
 from fiqa_spark.inputs.npy_readers import LOCAL_TREE, MATRIX, STORED_TREE
@@ -34,6 +34,9 @@ from fiqa_spark.runtime.sql_conf import planned_for_small_files
 from fiqa_spark.runtime.storage import Storage
 
 _log = logging.getLogger("fiqa_spark")
+
+# Fewer bytes of vectors Spark has joined before workers have put them together.
+_SCATTERED_BYTES = 64 << 20
 
 _EARLIER_STORE = "%s is of an earlier version, with a row an image; import it again to have it read in less time"
 
@@ -77,8 +80,7 @@ def _parquet_places(source: Source) -> PlacedVectors | None:
     keyed = keys.with_key(found.table, source.path, source.image_root)
     # The key as of `keyed_features`, which is never null.
     key = F.coalesce(schemas.KEY, F.lit("")).alias(schemas.PATH)
-    dimension = length_of_first(read_features(source.spark, source.found).table)
-    return PlacedVectors(keyed.select(key, FILE, ROW_OF_FILE), found.column, found.rows, dimension)
+    return PlacedVectors(keyed.select(key, FILE, ROW_OF_FILE), found.column, found.rows, found.dimension)
 
 
 def _parquet_vectors(source: Source, wanted: Wanted | None) -> Vectors:
@@ -132,15 +134,24 @@ def open_features(
     """
     source = _source(spark, storage, settings.feature_root, settings, index_in_key(images, settings))
     reader = _reader_of(source)
-    if reader.features:
-        return reader.features(source)
     folder = f"{staging}/features"
+    if reader.features:
+        return _with_places(reader.features(source), reader, source, folder)
     with steps("importing features"):
         store = _import(reader, source, folder, FLOAT32, Wanted(images, beside, are_rows))
     if not store["rows"]:
         _refuse_unmatched(images, source)
     features = open_store(spark, storage, folder)
     return features._replace(stored=features.stored and features.stored._replace(of_this_run=True))
+
+
+def _with_places(features: Features, reader: Reader, source: Source, folder: str) -> Features:
+    """Features where they lie, and what workers need to put them together, if they can."""
+    local_folder = source.storage.seen_by_workers(folder)
+    placed = reader.placed(source) if reader.placed and local_folder else None
+    if not (placed and local_folder) or 4 * placed.rows * placed.dimension < _SCATTERED_BYTES:
+        return features
+    return features._replace(scattered=ScatteredFeatures(placed, folder, local_folder))
 
 
 def import_features(spark: SparkSession, storage: Storage, settings: ImportSettings, folder: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Vectors out of rows of an identity each: all of them, or those of a few images."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.bucket_files import beside_stored
+from fiqa_spark.inputs.bucket_files import Buckets, beside_stored
 from fiqa_spark.inputs.identity_rows import VALUE_TYPES
 from fiqa_spark.inputs.settings import INT16
 from fiqa_spark.kernels.embeddings import embeddings_of_whole_numbers
@@ -24,7 +24,7 @@ _IMAGE_ROWS = (
 )
 _OF_IMAGE = [schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY, schemas.FEATURE, schemas.PROBLEM]
 _OF_STORE = (schemas.KEY_HASHES, schemas.FEATURES, schemas.NORMS, schemas.LENGTHS, schemas.PROBLEMS)
-WANTED_KEYS, WANTED_HASHES = "wanted_keys", "wanted_hashes"
+WANTED_KEYS, WANTED_HASHES = "wanted_keys", schemas.KEY_HASH
 """Columns beside those of a store."""
 
 
@@ -77,8 +77,8 @@ def image_rows(rows: DataFrame, precision: str) -> DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        With the schema `schemas.FEATURE_STORE`, and perhaps `wanted_keys` and `wanted_hashes`, arrays of the keys of
-        the images that are wanted of each row and of their hashes; by default all are. A hash stands for its key.
+        With the schema `schemas.FEATURE_STORE`, and perhaps `wanted_keys` and `key_hash`, arrays of the keys of the
+        images that are wanted of each row and of their hashes; by default all are. A hash stands for its key.
 
     Returns
     -------
@@ -96,23 +96,21 @@ def image_rows(rows: DataFrame, precision: str) -> DataFrame:
     return rows.drop(*unused).mapInPandas(unpack, _IMAGE_ROWS)
 
 
-def image_rows_of_files(listed: DataFrame, files: Mapping[int, str], buckets: int, precision: str) -> DataFrame:
-    """As `image_rows`, out of the files of a store.
+def image_rows_of_buckets(listed: DataFrame, buckets: Buckets, count: int, precision: str) -> DataFrame:
+    """As `image_rows`, out of buckets that workers read by themselves.
 
     Parameters
     ----------
     listed : DataFrame
-        `identity_key`, `wanted_keys` and `wanted_hashes`, in the partitions of so many buckets.
-    files : dict of int to str
-        From `bucket_files`.
+        `identity_key`, `wanted_keys` and `key_hash`, in the partitions of so many buckets.
     """
 
     @in_worker
     def read(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        found = beside_stored(frames, files, _OF_STORE)
+        found = beside_stored(frames, buckets, _OF_STORE)
         yield from _images_of_frames((rows[rows[schemas.KEY_HASHES].notna()] for rows in found), precision)
 
-    placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(buckets))
+    placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(count))
     return placed.sortWithinPartitions(schemas.IDENTITY_KEY).mapInPandas(read, _IMAGE_ROWS)
 
 
@@ -143,12 +141,12 @@ def _images_of_row(row: Any, precision: str) -> Iterator[tuple[int, int, str, by
 def _chosen(row: Any) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.object_]]:
     """Numbers of the images of a row, or of those that are wanted of it, and their keys."""
     hashes = row.key_hashes
-    if not hasattr(row, WANTED_HASHES):
+    if not hasattr(row, WANTED_KEYS):
         return np.arange(len(hashes)), row.keys
-    order = np.argsort(row.wanted_hashes)
-    places = np.minimum(np.searchsorted(row.wanted_hashes, hashes, sorter=order), len(order) - 1)
+    order = np.argsort(row.key_hash)
+    places = np.minimum(np.searchsorted(row.key_hash, hashes, sorter=order), len(order) - 1)
     wanted = order[places]
-    chosen = np.flatnonzero(row.wanted_hashes[wanted] == hashes)
+    chosen = np.flatnonzero(row.key_hash[wanted] == hashes)
     return chosen, row.wanted_keys[wanted[chosen]]
 
 

@@ -65,8 +65,8 @@ def pass_over_images(
         schemas.IDENTITY_KEY, F.when(in_place, F.col(schemas.IDENTITY_KEY)).otherwise(fault)
     )
     known, precision, more = to_arrow_schema(_known(joined)), joined.precision, joined.more
-    files = joined.files
-    if files is not None:
+    buckets = joined.buckets
+    if buckets is not None:
         checked = checked.select(*_OF_LIST, *more, schemas.KEY_HASH, schemas.PIECE, schemas.IDENTITY_BUCKET)
     elif precision:
         checked = checked.select(*_OF_LIST, *more, schemas.KEY_HASH, *OF_STORE)
@@ -79,7 +79,7 @@ def pass_over_images(
     @in_worker
     def compute(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         frames = filter(len, frames)
-        met = frames if files is None else beside_stored(frames, files, OF_STORE)
+        met = frames if buckets is None else beside_stored(frames, buckets, OF_STORE)
         for batch in whole_identities(map(rows_in, met), rows_at_once, known):
             yield from of_spilled(batch) if isinstance(batch, SpilledIdentity) else of_identities(batch)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyspark import StorageLevel
@@ -12,13 +12,15 @@ from pyspark.sql import functions as F
 from fiqa_spark import schemas
 from fiqa_spark.errors import InputError, NothingUsableError
 from fiqa_spark.inputs import keys
-from fiqa_spark.inputs.features import Features, StoredFeatures, vector_length
+from fiqa_spark.inputs.bucket_files import Buckets
+from fiqa_spark.inputs.features import Features, Layout, SeenFeatures, StoredFeatures, vector_length
 from fiqa_spark.inputs.identity_rows import piece_of
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.nearest_keys import difference, nearest_key, no_match, pair_alike
 from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.inputs.stored_vectors import image_rows
 from fiqa_spark.inputs.vectors import partitions_for
+from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_for_identity_rows
 
 _log = logging.getLogger("fiqa_spark")
@@ -47,8 +49,8 @@ class Joined(NamedTuple):
     """Columns of the images that are wanted beside the usual ones."""
     precision: str | None = None
     """Type of the values of vectors, where an identity is a row; None where an image is."""
-    files: Mapping[int, str] | None = None
-    """Path of the file of each bucket, where workers read the vectors themselves; None where they are in the table."""
+    buckets: Buckets | None = None
+    """Where workers read the vectors themselves; None where they are in the table."""
 
 
 def join_features(images: DataFrame, features: Features, partitions: int, *, identities_in_keys: bool) -> DataFrame:
@@ -116,19 +118,19 @@ def meet_identities(
 ) -> DataFrame:
     """As `join_identities`, with these columns of an identity, one of them `identity_key`, and these of its images."""
     rows = stored.rows.select(schemas.IDENTITY_KEY, schemas.PIECE, *OF_STORE)
-    gathered = gathered_identities(images, stored, of_identity, of_images)
+    gathered = gathered_identities(images, stored.layout, of_identity, of_images)
     joined = gathered.hint("merge").join(rows, [schemas.IDENTITY_KEY, schemas.PIECE], "left")
     return joined.select(*of_identity, *of_images, *OF_STORE)
 
 
 def gathered_identities(
-    images: DataFrame, stored: StoredFeatures, of_identity: tuple[str, ...], of_images: tuple[str, ...]
+    images: DataFrame, layout: Layout, of_identity: tuple[str, ...], of_images: tuple[str, ...]
 ) -> DataFrame:
     """The listed images of each row of a store, in the partition of its bucket: `identity_key`, `piece` and these."""
-    listed = images.select(*of_identity, *of_images).repartition(stored.buckets, schemas.IDENTITY_KEY)
-    if stored.piece_bits:
+    listed = images.select(*of_identity, *of_images).repartition(layout.buckets, schemas.IDENTITY_KEY)
+    if layout.piece_bits:
         kinds = f"{schemas.IDENTITY_KEY} long, {schemas.PIECE_BITS} int"
-        bits = images.sparkSession.createDataFrame(list(stored.piece_bits.items()), kinds)
+        bits = images.sparkSession.createDataFrame(list(layout.piece_bits.items()), kinds)
         listed = listed.join(F.broadcast(bits), schemas.IDENTITY_KEY, "left")
         piece = piece_of(F.coalesce(schemas.PIECE_BITS, F.lit(0)))
     else:
@@ -176,20 +178,37 @@ class Matching:
         if load:
             self._load()
 
+    def put_together(self, steps: Steps) -> None:
+        """Have workers put scattered features together by identity, where that is sooner done than a join by Spark."""
+        if self.features.scattered and self._listed.identities_in_keys and self._few is None and not self._kept:
+            with steps("putting features together"):
+                self.features = self.features.put_together(self.partitions(vector_length(self.features)))
+
     @property
     def _stored(self) -> StoredFeatures | None:
         """The store, where an identity of the list is one of its rows."""
         return self.features.stored if self._listed.identities_in_keys else None
 
+    @property
+    def _seen(self) -> SeenFeatures | None:
+        """What workers see, where identities of the list are those by which it lies."""
+        return self.features.seen if self._listed.identities_in_keys else None
+
+    @property
+    def _layout(self) -> Layout | None:
+        by_identity = self._seen or self._stored
+        return by_identity.layout if by_identity else None
+
     def _load(self) -> None:
         """Keep what the images have, in memory or on disk."""
         stored = self._stored
         if stored:
-            listed = self._images.select(schemas.IDENTITY_KEY).repartition(stored.buckets, schemas.IDENTITY_KEY)
+            buckets, precision = stored.layout.buckets, stored.layout.precision
+            listed = self._images.select(schemas.IDENTITY_KEY).repartition(buckets, schemas.IDENTITY_KEY)
             rows = stored.rows.join(listed.hint("merge"), schemas.IDENTITY_KEY, "semi")
             self._kept = rows.persist(StorageLevel.MEMORY_AND_DISK)
-            images = image_rows(rows, stored.precision)
-            self.features = self.features._replace(table=images, stored=stored._replace(rows=rows, files=None))
+            kept = image_rows(rows, precision), stored._replace(rows=rows)
+            self.features = Features(kept[0], self.features.id_key_index, kept[1])
             return
         self._kept = self.joined(vector_length(self.features)).table.persist(StorageLevel.MEMORY_AND_DISK)
         self.features = Features(self._kept.where(schemas.MATCHED), self.features.id_key_index)
@@ -201,19 +220,20 @@ class Matching:
 
     def joined(self, dimension: int) -> Joined:
         """Every image with its feature, or with none."""
+        if self._seen:
+            layout = self._seen.layout
+            listed = gathered_identities(self._images, layout, _OF_IDENTITY, (*OF_IMAGES, *self._more))
+            placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(layout.buckets))
+            in_order = placed.sortWithinPartitions(schemas.IDENTITY_KEY, schemas.PIECE)
+            return Joined(in_order, layout.buckets, self._more, layout.precision, self._seen.buckets)
         if self._stored:
             stored = self._stored
-            if stored.files is not None:
-                listed = gathered_identities(self._images, stored, _OF_IDENTITY, (*OF_IMAGES, *self._more))
-                placed = listed.withColumn(schemas.IDENTITY_BUCKET, keys.bucket(stored.buckets))
-                in_order = placed.sortWithinPartitions(schemas.IDENTITY_KEY, schemas.PIECE)
-                return Joined(in_order, stored.buckets, self._more, stored.precision, stored.files)
             if self._few is not None:
                 wanted = self._images.select(schemas.IDENTITY_KEY)
                 rows = stored.rows.join(F.broadcast(wanted), schemas.IDENTITY_KEY, "semi")
                 stored = stored._replace(rows=rows)
             table = join_identities(self._images, stored, self._more)
-            return Joined(table, stored.buckets, self._more, stored.precision)
+            return Joined(table, stored.layout.buckets, self._more, stored.layout.precision)
         features, partitions = self.features, self.partitions(dimension)
         if self._kept:
             return Joined(self._kept, partitions, self._more)
@@ -228,7 +248,7 @@ class Matching:
 
     def partitions(self, dimension: int) -> int:
         """Number of partitions by identity for all images of the list with vectors of such a length."""
-        return self._stored.buckets if self._stored else partitions_for(self._listed.list_rows, dimension)
+        return self._layout.buckets if self._layout else partitions_for(self._listed.list_rows, dimension)
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:
@@ -241,7 +261,7 @@ class Matching:
         NothingUsableError
             If no feature can be used, with one key of the list beside one key of the features.
         """
-        row_bytes = self._stored.row_bytes if self._stored else None
+        row_bytes = self._layout.row_bytes if self._layout else None
         try:
             with planned_for_identity_rows(self._images.sparkSession, row_bytes):
                 yield

@@ -121,6 +121,7 @@ def labelled(
     images, listed = to_label.images, to_label.listed
     few, index = to_label.few, settings.id_key_index
     matching = Matching(images, features, listed, index, few=few, more=method.columns, load=settings.load_feature)
+    matching.put_together(steps)
     with steps("comparing with the reference" if known else method.learning), matching.under_way():
         if known:
             check_model(matching.features, known)

@@ -163,7 +163,7 @@ def of_other_model(spark, drawn):
 def compared(spark, drawn, of_other_model, features, tmp_path_factory):
     """The same pairs by the features of a store, after those of another model have been there."""
     store = stored(spark, features.table, tmp_path_factory.mktemp("store") / "features", -2)
-    assert store.stored.buckets > 1
+    assert store.stored.layout.buckets > 1
     # Spark looks the features up as the driver does, and then compares as without a store.
     pairs = [drawn[0][way] for way in ("few", "numbered")]
     found, left_out = alike(pairs, store, store)
@@ -240,7 +240,7 @@ def across(spark, images, features, tmp_path_factory):
     settings = settings_of(pairs="across-halves", mated_per_identity=PER_IDENTITY)
     pairs, account = by_ways(spark, ungrouped, settings, ("numbered", "many"))
     store = stored(spark, features.table, tmp_path_factory.mktemp("store") / "features", -1)
-    assert store.stored.buckets > 1
+    assert store.stored.layout.buckets > 1
     return alike(pairs.values(), store, features)[0], account
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fiqa_spark.inputs.bucket_files import beside_stored, bucket_files
+from fiqa_spark.inputs.bucket_files import BucketFiles, beside_stored, bucket_files
 from fiqa_spark.runtime.storage import Storage
 
 IMAGES, DIMENSION, OF_GROUP = 3, 4, 5
@@ -51,7 +51,7 @@ def listed(*rows):
 
 
 def found(frames, files):
-    return pd.concat(list(beside_stored(iter(frames), files, COLUMNS)), ignore_index=True)
+    return pd.concat(list(beside_stored(iter(frames), BucketFiles(files), COLUMNS)), ignore_index=True)
 
 
 @pytest.mark.lowest_versions
@@ -137,7 +137,7 @@ def test_a_faulty_row_group_behind_a_sound_footer_is_told_as_by_spark(files):
 def test_files_are_told_by_the_numbers_of_their_buckets(spark, files, tmp_path):
     storage = Storage(spark)
     (tmp_path / "_feature_store.json").write_text("{}", encoding="utf-8")
-    assert bucket_files(storage, str(tmp_path)) == files
+    assert bucket_files(storage, str(tmp_path)) == BucketFiles(files)
     # Of two files of one bucket only Spark knows the order.
     (tmp_path / "part-00001-1-1_00001.c000.parquet").write_bytes(b"")
     assert bucket_files(storage, str(tmp_path)) is None

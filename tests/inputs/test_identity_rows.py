@@ -120,8 +120,10 @@ def test_a_large_identity_is_cut_by_its_hashes_into_pieces_that_the_list_finds(s
     assert len(by_key["p2"]) > 1
     assert len(by_key["p0"]) >= 16
     assert all(len({row["piece"] for row in of_key}) == len(of_key) for of_key in by_key.values())
-    assert features.stored.piece_bits == {row["identity_key"]: row["piece_bits"] for row in rows if row["piece_bits"]}
-    assert len(features.stored.piece_bits) == 2
+    assert features.stored.layout.piece_bits == {
+        row["identity_key"]: row["piece_bits"] for row in rows if row["piece_bits"]
+    }
+    assert len(features.stored.layout.piece_bits) == 2
     assert_equal(features.table, vectors, precision)
     some = [key for key in vectors if key.endswith("7")]
     wanted = spark.createDataFrame([(key,) for key in some], "key string")

@@ -12,9 +12,9 @@ import pytest
 
 from fiqa_spark import LabelSettings, RecognizabilitySettings
 from fiqa_spark.errors import InputError
+from fiqa_spark.inputs import open_features
 from fiqa_spark.inputs.feature_store import DESCRIPTION_FILE, open_store, write_store
 from fiqa_spark.inputs.image_list import check_images, identified_images
-from fiqa_spark.inputs.open_features import open_features
 from fiqa_spark.inputs.parquet_features import keyed_features
 from fiqa_spark.matching.join import Matching
 from fiqa_spark.methods.ers.scores import scored_images, scores_in, templates_in
@@ -23,6 +23,7 @@ from fiqa_spark.runtime.progress import Steps
 from fiqa_spark.runtime.sql_conf import planned_by_identity
 from fiqa_spark.runtime.storage import Storage
 from tests.labelling import embeddings_of, features_frame, images_frame, paths_of
+from tests.opened_features import opened
 
 PATHS = paths_of([5, 4, 6, 1])
 
@@ -51,11 +52,16 @@ def store(spark, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def features(spark, store):
-    """The same vectors, an image a row and in a store, that workers see and that only Spark does."""
+def features(spark, store, tmp_path_factory):
+    """The same vectors, an image a row and in a store, that workers see and that only Spark does, and in packs."""
     plain = keyed_features(features_frame(spark, embeddings_of(PATHS)), -2)
     seen = open_store(spark, Storage(spark), str(store))
-    return {"plain": plain, "store": seen._replace(stored=seen.stored._replace(files=None)), "files": seen}
+    folder = tmp_path_factory.mktemp("plain")
+    features_frame(spark, embeddings_of(PATHS)).write.parquet(str(folder / "features"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(open_features, "_SCATTERED_BYTES", 0)
+        packs = opened(spark, PATHS, folder / "features", folder / "staging").put_together(3)
+    return {"plain": plain, "store": seen._replace(seen=None), "files": seen, "packs": packs}
 
 
 def nodes(plan):
@@ -82,6 +88,7 @@ def has_vectors(node):
         pytest.param("plain", -2, 1, 1, marks=pytest.mark.lowest_versions),
         pytest.param("store", -2, 0, 0, marks=pytest.mark.lowest_versions),
         pytest.param("files", -2, 0, 0, marks=pytest.mark.lowest_versions),
+        ("packs", -2, 0, 0),
         ("plain", -1, 2, 2),
         # Taken apart first, as its identities are none of the list.
         pytest.param("store", -1, 2, 2, marks=pytest.mark.lowest_versions),
@@ -100,7 +107,7 @@ def test_vectors_move_once_from_plain_parquet_and_never_from_a_store(
         assert (moves(joined.table, "Exchange"), moves(joined.table, "Sort")) == (exchanges, sorts)
         # Where workers see the files, Spark has no vector at all.
         plan = joined.table._jdf.queryExecution().executedPlan()
-        assert any(map(has_vectors, nodes(plan))) == (form != "files")
+        assert any(map(has_vectors, nodes(plan))) == (form in ("plain", "store"))
         # The scores add no move of their own, and neither do templates.
         centroid = np.ones(24, np.float32) / 24**0.5
         scores = scored_images(joined, centroid, RecognizabilitySettings(), templates=True)
@@ -202,7 +209,7 @@ def test_a_store_of_an_earlier_version_is_read_an_image_a_row(spark, features, t
     write_older(spark, tmp_path / "older")
     settings, storage = GenerateLabelsSettings(feature_root=str(tmp_path / "older"), id_key_index=-2), Storage(spark)
     paths = images_frame(spark, PATHS)
-    older = open_features(spark, storage, paths, settings, str(tmp_path / "staging"), Steps(spark))
+    older = open_features.open_features(spark, storage, paths, settings, str(tmp_path / "staging"), Steps(spark))
     assert "is of an earlier version, with a row an image; import it again" in caplog.text
     assert (older.id_key_index, older.stored) == (-2, None)
     # Whoever reads features takes it for plain ones.

@@ -73,6 +73,8 @@ def score_images(
         count = rows_to_draw_from(settings.cluster_sample, settings.cluster_per_identity) if find else 1
         listed = check_images(images, settings, count, several_identities=find)
     matching = Matching(images, features, listed, settings.id_key_index)
+    matching.put_together(steps)
+    features = matching.features
     if unrecognizable is not None:
         with steps("averaging the unrecognizable images"):
             wanted = identified_images(unrecognizable, settings, features.id_key_index)

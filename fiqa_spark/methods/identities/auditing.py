@@ -76,6 +76,7 @@ def audited(paths: DataFrame, features: Features, settings: AuditSettings, steps
         listed, identities = _checked(images, settings, given)
     index, load = settings.id_key_index, settings.load_feature
     matching = Matching(images, features, listed, index, more=(schemas.FOLD,), load=load)
+    matching.put_together(steps)
     with steps("learning from a sample" if learns else "comparing with the reference"), matching.under_way():
         if given.margins:
             check_model(matching.features, given.margins)
