@@ -43,6 +43,10 @@ class Rows:
         """Values of a column, shape (rows,)."""
         return self.frame[name].to_numpy()
 
+    def embeddings_of(self, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """Unit embeddings of the rows of such numbers, which rise; without a copy if these are all."""
+        return self.embeddings if len(chosen) == self.count else self.embeddings[chosen]
+
     def part(self, first: int, end: int | None = None) -> "Rows":
         """The rows from one to before another, without copying them."""
         rows = slice(first, end)

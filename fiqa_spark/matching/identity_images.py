@@ -13,6 +13,12 @@ LeadingKey = Callable[[np.ndarray], np.ndarray]
 """From hashes of identities, shape (n,), to numbers by which identities are put in order before all else."""
 
 
+def numbers_of_images(identities: np.ndarray) -> np.ndarray:
+    """Of each image how many of its identity there are, a `LeadingKey`: identities of one size become neighbours."""
+    _, numbers, counts = np.unique(identities, return_inverse=True, return_counts=True)
+    return counts[numbers]
+
+
 class IdentityImages(NamedTuple):
     """Images, each once: those of a group are neighbours, and those of an identity; in a group they are in hash order.
 

@@ -13,7 +13,7 @@ from fiqa_spark.kernels.margin import mate_weights
 from fiqa_spark.kernels.membership import SettledMembers, memberships, memberships_of_some, settled_members
 from fiqa_spark.kernels.membership_fit import MembershipModel
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
-from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images
+from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images, numbers_of_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.join import Joined
 from fiqa_spark.methods.identities.settings import AuditSettings, margin_settings
@@ -41,7 +41,9 @@ def members(joined: Joined, learned: Learned, model: MembershipModel, settings: 
     shared = broadcast(joined.table.sparkSession.sparkContext, learned)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
-        images = _of_whole_groups(identity_images(parts), shared.value, model, settings)
+        # Those of one size are computed together, where they stand if they are neighbours.
+        batch = identity_images(parts, leading=numbers_of_images)
+        images = _of_whole_groups(batch, shared.value, model, settings)
         yield _frame(images, _identities_of(images), set(), settings)
 
     def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:
@@ -108,7 +110,7 @@ def _of_whole_groups(
     identified = batch.can_be_labelled[judged.chosen]
     sizes = batch.usable_sizes
     found = memberships(
-        batch.rows.embeddings[judged.chosen[identified]],
+        batch.rows.embeddings_of(judged.chosen[identified]),
         sizes[sizes > 0],
         judged.priors[identified],
         model.pairs,
@@ -176,7 +178,7 @@ def _sums(images: _Images) -> _Sums:
     weighted, evidence = np.zeros((groups, dimension), np.float32), np.zeros(groups)
     present = sizes > 0
     if present.any():
-        embeddings = batch.rows.embeddings[images.chosen]
+        embeddings = batch.rows.embeddings_of(images.chosen)
         weighted[present], evidence[present] = weighted_sums_of_groups(embeddings, sizes[present], images.weights)
     return _Sums(batch.sizes, trusted, weighted, evidence)
 

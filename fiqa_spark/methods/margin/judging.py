@@ -57,11 +57,9 @@ def _alone(
 def _alone_in(batch: IdentityImages, chosen: np.ndarray, learned: Learned) -> _Alone:
     """What usable images of a batch, by their numbers, tell without their mates."""
     rows = batch.rows
-    are_all = len(chosen) == rows.count
     identified = batch.can_be_labelled[chosen]
     hashes, folds = (rows.column(name)[chosen] for name in (schemas.IDENTITY_HASH, schemas.FOLD))
-    embeddings = rows.embeddings if are_all else rows.embeddings[chosen]
-    return _alone(embeddings, rows.norms[chosen], folds, hashes, identified, learned)
+    return _alone(rows.embeddings_of(chosen), rows.norms[chosen], folds, hashes, identified, learned)
 
 
 def of_whole_groups(batch: IdentityImages, learned: Learned, settings: MarginSettings) -> Judged:

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from fiqa_spark import schemas
 from fiqa_spark.kernels.margin import margin_labels, standard_deviations
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
-from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images
+from fiqa_spark.matching.identity_images import IdentityImages, SpilledImages, identity_images, numbers_of_images
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images
 from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.packs import image_columns, packed, packs_schema
@@ -47,7 +47,8 @@ def labelled_images(joined: Joined, learned: Learned, settings: MarginSettings) 
     sums = (*names_of_counts(schemas.MARGIN_STATUSES), schemas.INTRA_TRUNCATED, BELOW, ABOVE)
 
     def of_identities(parts: list[Rows]) -> Iterator[pd.DataFrame]:
-        batch = identity_images(parts, group=group)
+        # Those of one size are computed together, where they stand if they are neighbours.
+        batch = identity_images(parts, group=group, leading=numbers_of_images)
         yield from _packs_of(batch, of_whole_groups(batch, shared.value, settings), set(), shared.value, settings)
 
     def of_spilled(identity: SpilledIdentity) -> Iterator[pd.DataFrame]:

@@ -14,7 +14,13 @@ from fiqa_spark.kernels.label_scale import are_beyond
 from fiqa_spark.kernels.sdd_fiqa import exact_distances, sampled_distances, sampled_distances_of_some
 from fiqa_spark.matching.first_mates import FirstMates, first_mates
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity
-from fiqa_spark.matching.identity_images import IdentityImages, LeadingKey, SpilledImages, identity_images
+from fiqa_spark.matching.identity_images import (
+    IdentityImages,
+    LeadingKey,
+    SpilledImages,
+    identity_images,
+    numbers_of_images,
+)
 from fiqa_spark.matching.identity_pass import first_of_each_identity, pass_over_images, statuses_of
 from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.packs import image_columns, packed, packs_schema
@@ -84,8 +90,7 @@ def _by_block_start(pool: Pool, settings: LabelSettings) -> LeadingKey:
 
     def leading(identities: np.ndarray) -> np.ndarray:
         starts = block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
-        _, numbers, counts = np.unique(identities, return_inverse=True, return_counts=True)
-        sizes, of_one_size = counts[numbers], settings.fix_num + 2
+        sizes, of_one_size = numbers_of_images(identities), settings.fix_num + 2
         starts = np.where(sizes < settings.min_images, len(pool.embeddings), starts)
         return starts * (of_one_size + 1) + np.minimum(sizes, of_one_size)
 
