@@ -1,5 +1,6 @@
 """The columns of Parquet files that a job needs, and no others: what else they hold need not be readable."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ def read_feature_columns(spark: SparkSession, found: FoundFiles) -> FeatureRows:
         If a file is damaged, lacks a column or holds another type in it, or nothing can read its compression.
     """
     try:
-        files = files_by_form(found, Wanted({schemas.PATH: TEXTS, schemas.FEATURE: VECTORS}))
+        files = _feature_files(found)
     except UnknownFooterError:
         return FeatureRows(_reader(spark, found, None, found.parquet, are_all=True), False)
     _check_vectors_agree(found, files)
@@ -113,7 +114,7 @@ def read_feature_places(spark: SparkSession, found: FoundFiles) -> FeaturePlaces
         None where Spark has to read them: files elsewhere, of several forms, or other than lists of float.
     """
     try:
-        files = files_by_form(found, Wanted({schemas.PATH: TEXTS, schemas.FEATURE: VECTORS}))
+        files = _feature_files(found)
     except UnknownFooterError:
         return None
     [(form, footers), *others] = files.footers.items()
@@ -132,6 +133,12 @@ def read_feature_places(spark: SparkSession, found: FoundFiles) -> FeaturePlaces
     paths = (f"{found.local_root}/{name}" if name else found.local_root for name in names)
     dimension = length_of_first_vector(paths, of_vector.name)
     return FeaturePlaces(table, of_path.type != "string", of_vector.name, rows, dimension)
+
+
+@functools.lru_cache(maxsize=1)
+def _feature_files(found: FoundFiles) -> FilesByForm:
+    """Files of features by what is read together, once for rows and places of the same files."""
+    return files_by_form(found, Wanted({schemas.PATH: TEXTS, schemas.FEATURE: VECTORS}))
 
 
 def read_list_columns(spark: SparkSession, storage: Storage, path: str) -> DataFrame | None:

@@ -114,6 +114,14 @@ def test_a_damaged_file_is_told_and_nothing_is_left(inputs, together):
     refused(inputs, "part-0.parquet")
 
 
+def test_files_without_anything_are_told_once(inputs, together):
+    (inputs.features / "part-1.parquet").write_bytes(b"")
+    result = inputs.run()
+    assert result.returncode == 0, result.stderr
+    assert STEP in result.stderr
+    assert result.stderr.count("hold nothing at all") == 1
+
+
 def test_several_features_of_a_key_are_refused(inputs: Inputs, together):
     table = pq.read_table(inputs.features / "part-0.parquet")
     pq.write_table(pa.concat_tables([table, table.slice(2, 1)]), inputs.features / "part-0.parquet")
