@@ -125,6 +125,7 @@ def test_a_bucket_without_vectors_has_none(put_together):
     assert len(by_hash(met(buckets, known))) == 1
 
 
+@pytest.mark.lowest_versions
 def test_a_large_identity_comes_in_parts_and_each_of_its_images_once(put_together, monkeypatch):
     monkeypatch.setattr(packed_buckets, "_IMAGES_AT_ONCE", 50)
     rows = [(f"p{0 if n % 3 else n}/{n}", vector) for n, vector in enumerate(vectors(900, 5))]

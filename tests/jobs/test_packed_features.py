@@ -36,6 +36,7 @@ def assert_same_facts(folder, name, other):
         assert own.get(key) == others.get(key)
 
 
+@pytest.mark.lowest_versions
 def test_labels(spark, planted, reference, run_job, together):
     labels, _ = reference
     result = run_job("generate_labels", *planted.arguments("together"))
