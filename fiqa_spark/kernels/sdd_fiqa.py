@@ -1,7 +1,7 @@
 """Distance of intra- and inter-identity similarities (arXiv 2103.05977, eq. 5 and 6), sampled or exact."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from fiqa_spark.kernels.similarities import (
     row_blocks,
     rows_at_once,
     similarities_but,
+    sorted_but,
 )
 from fiqa_spark.kernels.wasserstein import wasserstein_distance_sorted
 
@@ -159,33 +160,53 @@ def sampled_distances_of_some(
 
 def exact_distances(
     embeddings: np.ndarray,
-    ranks: np.ndarray,
-    mates: np.ndarray,
-    own_pool_positions: np.ndarray,
+    sizes: np.ndarray,
+    mates: Sequence[tuple[np.ndarray, np.ndarray]],
+    own_pool_positions: Mapping[int, np.ndarray],
     pool: np.ndarray,
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """W1 distance for images of one identity, each against all the mates but itself and the whole pool less its own.
+) -> tuple[np.ndarray, np.ndarray]:
+    """W1 distance for images, each against all the mates but itself and the whole pool less those of its identity.
 
     An image that is not among the mates is not compared with the last of them, so that all have as many comparisons.
+    Neighbouring identities share one matrix product with the pool.
 
     Parameters
     ----------
-    embeddings, ranks, own_pool_positions, pool
-        As for `sampled_distances_of_some`.
-    mates : ndarray of float32, shape (c, dimension)
-        The first images of the identity in hash order, c >= 2.
+    embeddings : ndarray of float32, shape (n, dimension)
+        Unit embeddings, identity by identity.
+    sizes : ndarray of int, shape (g,)
+        Number of images of each identity, n in all.
+    mates : sequence of (ndarray, ndarray), g of them
+        Of each identity the embeddings of its first images in hash order, float32, shape (c, dimension), c >= 2, and
+        the position of each of its n images here among them, intp; `c` for one that is not among them.
+    own_pool_positions, pool
+        As for `sampled_distances`; of no identity is the whole pool.
 
     Returns
     -------
     distances : ndarray of float32, shape (n, 1)
         `d_i`, in [0, 2]; higher is better. The limit that the mean of `sampled_distances` approaches.
-    counts : tuple of int
+    counts : ndarray of int32, shape (n, 2)
         Intra and inter comparisons.
     """
-    distances = np.empty((len(embeddings), 1), np.float32)
-    dropped = np.minimum(ranks, len(mates) - 1)[:, None]
-    for rows in row_blocks(len(embeddings), len(mates) + len(pool)):
-        mated = similarities_but(embeddings[rows], mates, dropped[rows])
-        non_mated = similarities_but(embeddings[rows], pool, own_pool_positions[None])
-        distances[rows, 0] = wasserstein_distance_sorted(mated, non_mated)
-    return distances, (len(mates) - 1, len(pool) - len(own_pool_positions))
+    distances, counts = np.empty((len(embeddings), 1), np.float32), np.empty((len(embeddings), 2), np.int32)
+    most_mates = max((len(met) for met, _ in mates), default=0)
+    for rows in row_blocks(len(embeddings), len(pool) + most_mates):
+        with_pool = embeddings[rows] @ pool.T
+        for number, of_identity, of_block in _identities_in(rows.start, len(with_pool), sizes):
+            here = slice(rows.start + of_block.start, rows.start + of_block.stop)
+            met, ranks = mates[number]
+            mated = similarities_but(embeddings[here], met, np.minimum(ranks[of_identity], len(met) - 1)[:, None])
+            non_mated = sorted_but(with_pool[of_block], own_pool_positions.get(number, _NONE)[None])
+            distances[here, 0] = wasserstein_distance_sorted(mated, non_mated)
+            counts[here] = mated.shape[1], non_mated.shape[1]
+    return distances, counts
+
+
+def _identities_in(begin: int, count: int, sizes: np.ndarray) -> Iterator[tuple[int, slice, slice]]:
+    """Identities of some neighbouring rows: number, which of the identity's rows these are, which of those given."""
+    firsts = np.cumsum(sizes) - sizes - begin
+    ends = firsts + sizes
+    for number in range(np.searchsorted(ends, 0, "right"), np.searchsorted(firsts, count)):
+        first, end = max(int(firsts[number]), 0), min(int(ends[number]), count)
+        yield number, slice(first - firsts[number], end - firsts[number]), slice(first, end)

@@ -141,7 +141,11 @@ def similarities_but(embeddings: np.ndarray, others: np.ndarray, excluded: np.nd
     -------
     ndarray of float32, shape (n, c - e)
     """
-    similarities = embeddings @ others.T
+    return sorted_but(embeddings @ others.T, excluded)
+
+
+def sorted_but(similarities: np.ndarray, excluded: np.ndarray) -> np.ndarray:
+    """Similarities with all but those excluded, see `similarities_but`; what is given, shape (n, c), is overwritten."""
     np.put_along_axis(similarities, excluded, np.float32(np.inf), axis=1)
     similarities.sort(axis=1)
-    return similarities[:, : len(others) - excluded.shape[1]]
+    return similarities[:, : similarities.shape[1] - excluded.shape[1]]

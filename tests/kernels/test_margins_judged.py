@@ -77,8 +77,8 @@ def distances_in_groups(embeddings, identities, sizes):
     for group in np.split(np.arange(len(embeddings)), np.cumsum(sizes)[:-1]):
         if len(group) > 1:
             own = np.flatnonzero(identities[::POOL_EVERY] == identities[group[0]])
-            ranks = np.arange(len(group))
-            distances[group] = exact_distances(embeddings[group], ranks, embeddings[group], own, pool)[0][:, 0]
+            mates = [(embeddings[group], np.arange(len(group)))]
+            distances[group] = exact_distances(embeddings[group], [len(group)], mates, {0: own}, pool)[0][:, 0]
     return distances
 
 

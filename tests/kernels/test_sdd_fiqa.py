@@ -4,7 +4,7 @@ from scipy.stats import spearmanr, wasserstein_distance
 
 from fiqa_spark.kernels.draws import inter_positions, intra_positions
 from fiqa_spark.kernels.embeddings import unit_embeddings
-from fiqa_spark.kernels.sdd_fiqa import exact_distances as exact_distances_to_mates
+from fiqa_spark.kernels.sdd_fiqa import exact_distances as exact_distances_of_identities
 from fiqa_spark.kernels.sdd_fiqa import sampled_distances as sampled_distances_of_identities
 from fiqa_spark.kernels.sdd_fiqa import sampled_distances_of_some
 
@@ -25,8 +25,9 @@ def sampled_distances(embeddings, pool, own, *, start, **options):
 
 def exact_distances(embeddings, pool, own):
     """Distances of an identity all of whose images are compared."""
-    distances, counts = exact_distances_to_mates(embeddings, np.arange(len(embeddings)), embeddings, own, pool)
-    assert counts == (len(embeddings) - 1, len(pool) - len(own))
+    mates, sizes = [(embeddings, np.arange(len(embeddings)))], np.array([len(embeddings)])
+    distances, counts = exact_distances_of_identities(embeddings, sizes, mates, {0: own}, pool)
+    assert (counts == [len(embeddings) - 1, len(pool) - len(own)]).all()
     return distances
 
 
@@ -84,6 +85,20 @@ def test_exact_distances_are_those_of_scipy_on_all_pairs():
         assert found[image, 0] == pytest.approx(wasserstein_distance(mated, strangers @ embeddings[image]), abs=2e-6)
 
 
+@pytest.mark.parametrize("at_once", [1 << 20, 900, 1])
+def test_exact_distances_of_identities_together_are_those_of_each_alone(monkeypatch, at_once):
+    sizes, own = np.array([2, 9, 3, 40, 2]), {1: np.array([3, 77]), 4: np.array([99])}
+    embeddings, pool = random_embeddings(20, sizes.sum()), random_embeddings(21, 100)
+    parts = np.split(embeddings, np.cumsum(sizes)[:-1])
+    expected = [exact_distances(part, pool, own.get(n, np.empty(0, np.intp))) for n, part in enumerate(parts)]
+    monkeypatch.setattr("fiqa_spark.kernels.similarities._SIMILARITIES_AT_ONCE", at_once)
+    mates = [(part, np.arange(len(part))) for part in parts]
+    found, counts = exact_distances_of_identities(embeddings, sizes, mates, own, pool)
+    np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-6)
+    strangers = [100, 98, 100, 100, 99]
+    assert (counts == np.repeat(np.column_stack([sizes - 1, strangers]), sizes, axis=0)).all()
+
+
 def test_rows_in_blocks_give_what_rows_at_once_give(monkeypatch):
     embeddings, pool = random_embeddings(5, 70), random_embeddings(6, 500)
     arguments = {"start": 0, "comparisons": 6, "rounds": 3}
@@ -104,7 +119,8 @@ def test_images_of_a_large_identity_are_compared_with_its_first_ones_wherever_th
     found, counts = sampled_distances_of_some(embeddings[some], ranks, embeddings[:size], 9, own, pool, **options)
     assert counts == (6, 6)
     np.testing.assert_allclose(found, whole[some], atol=1e-6)
-    exact, _ = exact_distances_to_mates(embeddings[some], ranks, embeddings[:size], own, pool)
+    mates = [(embeddings[:size], ranks)]
+    exact, _ = exact_distances_of_identities(embeddings[some], np.array([len(some)]), mates, {0: own}, pool)
     strangers = np.delete(pool, own, axis=0)
     for image, distance in zip(some, exact[:, 0], strict=True):
         mates = np.delete(embeddings[:size], min(image, size - 1), axis=0)

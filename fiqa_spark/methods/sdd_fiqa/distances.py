@@ -209,32 +209,32 @@ def _estimated(
     distances : ndarray of float32, shape (n, rounds)
     counts : ndarray of int32, shape (n, 2)
     """
-    starts = block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
     own_positions = pool.positions(identities)
-    if settings.estimator == "sampled" and mates is None:
+    if settings.estimator == "exact":
+        met = _own_mates(embeddings, sizes, settings.max_intra) if mates is None else mates
+        return exact_distances(embeddings, sizes, met, own_positions, pool.embeddings)
+    starts = block_start(identities, len(pool.embeddings), settings.fix_num, settings.rounds)
+    if mates is None:
         return sampled_distances(
             *(embeddings, sizes, starts, own_positions, pool.embeddings),
             comparisons=settings.fix_num,
             rounds=settings.rounds,
         )
-    distances = np.empty((len(embeddings), settings.rounds_computed), np.float32)
+    distances = np.empty((len(embeddings), settings.rounds), np.float32)
     counts = np.empty((len(embeddings), 2), np.int32)
     for number, (end, size) in enumerate(zip(np.cumsum(sizes).tolist(), sizes.tolist(), strict=True)):
-        rows = slice(end - size, end)
-        first, ranks = mates[number] if mates else _own_mates(embeddings[rows], settings.max_intra)
-        own = own_positions.get(number, _NONE)
-        if settings.estimator == "exact":
-            distances[rows], counts[rows] = exact_distances(embeddings[rows], ranks, first, own, pool.embeddings)
-            continue
+        rows, (first, ranks) = slice(end - size, end), mates[number]
         distances[rows], counts[rows] = sampled_distances_of_some(
-            *(embeddings[rows], ranks, first, int(starts[number]), own, pool.embeddings),
+            *(embeddings[rows], ranks, first, int(starts[number]), own_positions.get(number, _NONE), pool.embeddings),
             comparisons=settings.fix_num,
             rounds=settings.rounds,
         )
     return distances, counts
 
 
-def _own_mates(embeddings: np.ndarray, max_intra: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mates of all images of a group in hash order, and the images' positions among them."""
-    mates = embeddings[:max_intra]
-    return mates, np.minimum(np.arange(len(embeddings)), len(mates))
+def _own_mates(embeddings: np.ndarray, sizes: np.ndarray, max_intra: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each group, given whole and in hash order, the mates of all its images, and its images' places among them."""
+    return [
+        (embeddings[end - size : end][:max_intra], np.minimum(np.arange(size), max_intra))
+        for end, size in zip(np.cumsum(sizes).tolist(), sizes.tolist(), strict=True)
+    ]
