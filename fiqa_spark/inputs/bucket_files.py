@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.row_images import OF_STORE, RowImages, images_of_batch, no_images
 from fiqa_spark.runtime.storage import Storage
 from fiqa_spark.runtime.worker_files import told_as_by_spark
 
@@ -24,12 +25,16 @@ _ROW = "row_of_bucket"
 class OpenBucket(Protocol):
     """A bucket that is being read."""
 
-    def beside(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def beside(self, frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, RowImages]]:
         """The rows of a frame, all of this bucket, as `beside_stored` yields them."""
 
 
 class Buckets(Protocol):
     """Vectors in buckets by identity key, which workers read by themselves."""
+
+    @property
+    def precision(self) -> str:
+        """Type of the values of vectors."""
 
     def opened(self, number: int, columns: Sequence[str]) -> OpenBucket | None:
         """A bucket, of which these columns of a store are wanted; None if it has no rows."""
@@ -40,19 +45,22 @@ class BucketFiles(NamedTuple):
 
     paths: Mapping[int, str]
     """Path of the file of each bucket that has any rows."""
+    precision: str
 
     def opened(self, number: int, columns: Sequence[str]) -> "_Bucket | None":
         """As of `Buckets`."""
-        return _Bucket(self.paths[number], columns) if number in self.paths else None
+        return _Bucket(self.paths[number], columns, self.precision) if number in self.paths else None
 
 
-def bucket_files(storage: Storage, folder: str) -> BucketFiles | None:
+def bucket_files(storage: Storage, folder: str, precision: str) -> BucketFiles | None:
     """The buckets of a store.
 
     Parameters
     ----------
     folder : str
         Of a store.
+    precision : str
+        Type of the values of its vectors.
 
     Returns
     -------
@@ -65,11 +73,13 @@ def bucket_files(storage: Storage, folder: str) -> BucketFiles | None:
     numbers = {name: _OF_BUCKET.fullmatch(name) for name, *_ in storage.entries(folder)}
     files = {int(found[1]): f"{local}/{name}" for name, found in numbers.items() if found}
     # Several files of a bucket are for Spark to merge.
-    return BucketFiles(files) if len(files) == sum(map(bool, numbers.values())) else None
+    return BucketFiles(files, precision) if len(files) == sum(map(bool, numbers.values())) else None
 
 
-def beside_stored(frames: Iterator[pd.DataFrame], buckets: Buckets, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Rows that name identities, each beside its row in a store, or what would be that row.
+def beside_stored(
+    frames: Iterator[pd.DataFrame], buckets: Buckets, columns: Sequence[str] = OF_STORE
+) -> Iterator[tuple[pd.DataFrame, RowImages]]:
+    """Rows that name identities, each beside the images of its row in a store.
 
     Parameters
     ----------
@@ -78,12 +88,14 @@ def beside_stored(frames: Iterator[pd.DataFrame], buckets: Buckets, columns: Seq
         identity are meant. Rows in the order of these are read soonest.
     buckets : Buckets
     columns : sequence of str
-        Of the store, to be added.
+        Of the store, to be read.
 
     Yields
     ------
-    DataFrame of pandas
-        The same rows in their order, one for each piece that is meant; where the store lacks it, its columns are None.
+    rows : DataFrame of pandas
+        The same rows in their order, one for each piece that is meant.
+    images : RowImages
+        Those that a store has of them.
     """
     bucket, its_number = None, None
     for frame in frames:
@@ -92,7 +104,7 @@ def beside_stored(frames: Iterator[pd.DataFrame], buckets: Buckets, columns: Seq
                 # It is gone before the next one is read.
                 bucket = None
                 bucket, its_number = buckets.opened(number, columns), number
-            yield from bucket.beside(part) if bucket else [part.assign(**dict.fromkeys(columns))]
+            yield from bucket.beside(part) if bucket else [(part, no_images(buckets.precision))]
 
 
 class _Bucket:
@@ -104,10 +116,12 @@ class _Bucket:
         Of its file.
     columns : sequence of str
         What is read of them.
+    precision : str
+        Type of the values of vectors.
     """
 
-    def __init__(self, path: str, columns: Sequence[str]) -> None:
-        self.path, self._columns = path, list(columns)
+    def __init__(self, path: str, columns: Sequence[str], precision: str) -> None:
+        self.path, self._columns, self._precision = path, list(columns), precision
         with told_as_by_spark(path):
             self._file = pq.ParquetFile(pa.OSFile(path))
             self._index = self._file.read(list(_MEET_ON), use_threads=False).to_pandas()
@@ -116,7 +130,7 @@ class _Bucket:
         self._ends = np.cumsum([of_file.row_group(group).num_rows for group in range(of_file.num_row_groups)])
         self._read: tuple[int, pa.RecordBatch] | None = None
 
-    def beside(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def beside(self, frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, RowImages]]:
         """The rows of a frame as `beside_stored` yields them, those of a row group at once."""
         on = [name for name in _MEET_ON if name in frame]
         met = frame.merge(self._index.drop(columns=set(_MEET_ON) - set(on)), on=on, how="left")
@@ -126,14 +140,20 @@ class _Bucket:
         groups = np.searchsorted(self._ends, np.maximum(rows[before], 0), side="right")
         borders = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
         for first, end in itertools.pairwise([*borders, len(met)]):
-            here, group = rows[first:end], int(groups[first])
-            part = met.iloc[first:end]
-            if (here < 0).all():
-                yield part.assign(**dict.fromkeys(self._columns))
-                continue
-            stored = self._group(group)
-            of_group = np.where(here < 0, -1, here - (self._ends[group] - stored.num_rows))
-            yield part.assign(**{name: _values(stored.column(name), of_group) for name in self._columns})
+            yield met.iloc[first:end], self._images(int(groups[first]), rows[first:end])
+
+    def _images(self, group: int, rows: npt.NDArray[np.int64]) -> RowImages:
+        """Images of rows of a row group, by their numbers in the file; a negative number stands for none."""
+        owners = np.flatnonzero(rows >= 0)
+        if not len(owners):
+            return no_images(self._precision)
+        stored = self._group(group)
+        of_group = rows[owners] - (self._ends[group] - stored.num_rows)
+        if (np.diff(of_group) == 1).all():
+            stored = stored.slice(of_group[0], len(of_group))
+        else:
+            stored = stored.take(pa.array(of_group))
+        return images_of_batch(stored, owners, self._precision)
 
     def _group(self, number: int) -> pa.RecordBatch:
         if self._read is None or self._read[0] != number:
@@ -144,16 +164,3 @@ class _Bucket:
             [batch] = table.combine_chunks().to_batches()
             self._read = number, batch
         return self._read[1]
-
-
-def _values(column: pa.Array, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
-    """Values of some rows of a column, None for a negative number; bytes as a view of what was read."""
-    if not pa.types.is_binary(column.type):
-        return column.take(pa.array(rows, mask=rows < 0)).to_pandas().to_numpy(object)
-    _, offsets, content = column.buffers()
-    ends = np.frombuffer(offsets, np.int32)[column.offset :]
-    views, whole = np.full(len(rows), None, object), memoryview(content).cast("B")
-    for place, row in enumerate(rows.tolist()):
-        if row >= 0:
-            views[place] = whole[ends[row] : ends[row + 1]]
-    return views

@@ -219,7 +219,7 @@ def open_store(spark: SparkSession, storage: Storage, folder: str) -> Features:
         description.piece_bits,
         description.row_bytes,
     )
-    files = bucket_files(storage, folder)
+    files = bucket_files(storage, folder, description.precision)
     return Features(
         image_rows(rows, description.precision),
         description.id_key_index,

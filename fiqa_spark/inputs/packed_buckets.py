@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fiqa_spark import schemas
+from fiqa_spark.inputs.row_images import RowImages, no_images
 from fiqa_spark.inputs.vector_packs import PackedBucket, VectorPacks
 
 # Images whose vectors are put together at once; an identity of more is met in parts.
@@ -20,17 +21,22 @@ class PackedBuckets(NamedTuple):
 
     packs: VectorPacks
 
+    @property
+    def precision(self) -> str:
+        """As of `Buckets`."""
+        return self.packs.precision
+
     def opened(self, number: int, columns: Sequence[str]) -> "_OpenBucket | None":
-        """A bucket; None if it has no vectors."""
+        """A bucket; None if it has no vectors. All is read of them, whatever the columns."""
         bucket = self.packs.of_bucket(number)
-        return None if bucket is None else _OpenBucket(bucket, columns)
+        return None if bucket is None else _OpenBucket(bucket)
 
 
 class _OpenBucket:
-    def __init__(self, bucket: PackedBucket, columns: Sequence[str]) -> None:
-        self._bucket, self._columns = bucket, list(columns)
+    def __init__(self, bucket: PackedBucket) -> None:
+        self._bucket = bucket
 
-    def beside(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def beside(self, frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, RowImages]]:
         """The rows of a frame as `bucket_files.beside_stored` yields them, some thousand images at once."""
         wanted = frame[schemas.IDENTITY_KEY].to_numpy()
         firsts, ends = (np.searchsorted(self._bucket.identity_keys, wanted, side) for side in ("left", "right"))
@@ -40,7 +46,7 @@ class _OpenBucket:
         borders = np.flatnonzero(np.diff(before // _IMAGES_AT_ONCE, prepend=-2)).tolist()
         for first, end in itertools.pairwise([*borders, len(frame)]):
             here = slice(first, end)
-            yield frame.iloc[here].assign(**self._values(firsts[here], ends[here]))
+            yield frame.iloc[here], self._images(firsts[here], ends[here])
 
     def _in_parts(
         self, frame: pd.DataFrame, firsts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]
@@ -61,28 +67,15 @@ class _OpenBucket:
         cut = pd.DataFrame(rows, columns=frame.columns).astype(frame.dtypes)
         return cut, *np.array(parts, np.intp).T
 
-    def _values(self, firsts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.object_]]:
-        """The columns that are wanted, of identities between such numbers of images; None where these are equal."""
+    def _images(self, firsts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> RowImages:
+        """Images between such numbers, of a row each."""
         sizes, bucket = ends - firsts, self._bucket
         places = np.repeat(ends - np.cumsum(sizes), sizes) + np.arange(sizes.sum())
-        values = {name: np.full(len(sizes), None, object) for name in self._columns}
         if not len(places):
-            return values
-        hashes, lengths = bucket.key_hashes[places], bucket.lengths[places]
+            return no_images(bucket.precision)
         norms = None if bucket.norms is None else bucket.norms[places]
-        vectors = bucket.vectors(places)
-        content, stops = vectors.reshape(-1).view(np.uint8), np.cumsum(sizes)
-        bytes_before = np.append(0, np.cumsum(lengths)) * vectors.itemsize
-        for row in np.flatnonzero(sizes).tolist():
-            here = slice(stops[row] - sizes[row], stops[row])
-            of_row, own = lengths[here], {}
-            own[schemas.KEY_HASHES] = hashes[here]
-            own[schemas.FEATURES] = content[bytes_before[here.start] : bytes_before[here.stop]].data
-            own[schemas.NORMS] = None if norms is None else norms[here]
-            own[schemas.LENGTHS] = None if of_row[0] and (of_row == of_row[0]).all() else of_row
-            for name in self._columns:
-                values[name][row] = own.get(name)
-        return values
+        owners, vectors = np.repeat(np.arange(len(sizes)), sizes), bucket.vectors(places)
+        return RowImages(owners, bucket.key_hashes[places], vectors, bucket.lengths[places], norms)
 
 
 def _some(value: Any, chosen: npt.NDArray[np.bool_]) -> Any:

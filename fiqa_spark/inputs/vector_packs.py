@@ -41,7 +41,7 @@ class VectorPacks(NamedTuple):
     def of_bucket(self, number: int) -> "PackedBucket | None":
         """The images of a bucket; None if it has none."""
         packs = [pack for task in self._tasks() for pack in self._read(task, number)]
-        return PackedBucket(packs, VALUE_TYPES[self.precision]) if packs else None
+        return PackedBucket(packs, self.precision) if packs else None
 
     def _tasks(self) -> list[str]:
         """Paths of the files of each task without their endings, in the order of the tasks."""
@@ -145,12 +145,13 @@ class PackedBucket:
     Parameters
     ----------
     packs : list of _Pack
-    kind : dtype
+    precision : str
         Type of the values of vectors.
     """
 
-    def __init__(self, packs: list[_Pack], kind: np.dtype[Any]) -> None:
-        self._table, self._kind = pa.Table.from_batches([pack.images for pack in packs]), kind
+    def __init__(self, packs: list[_Pack], precision: str) -> None:
+        self._table, self._kind = pa.Table.from_batches([pack.images for pack in packs]), VALUE_TYPES[precision]
+        self.precision = precision
         identity_keys, hashes = (self._table[name].to_numpy() for name in _HASHES)
         order = np.lexsort((hashes, identity_keys))
         if len(np.unique(hashes)) < len(order):
@@ -162,6 +163,7 @@ class PackedBucket:
         self.norms = self._table[_NORM].to_numpy()[order] if _NORM in self._table.column_names else None
         """Length that each vector had, where it is kept beside."""
         self._packs = [(pack.path, pack.begin) for pack in packs]
+        self._files: dict[str, pa.OSFile] = {}
         self._firsts = np.cumsum([0, *(pack.images.num_rows for pack in packs)])
         self._values_before = np.append(0, np.cumsum(self._lengths))
 
@@ -194,20 +196,20 @@ class PackedBucket:
         return found
 
     def _of_pack(self, number: int, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.generic]:
-        """Vectors of a pack as of `in_another_order`."""
+        """Vectors of a pack as of `in_another_order`; rows ascend."""
         path, begin = self._packs[number]
-        first, end = int(rows.min()), int(rows.max()) + 1
+        first, end = int(rows[0]), int(rows[-1]) + 1
         before, here, behind = self._values_before[[self._firsts[number], first, end]].tolist()
         place, size = begin + (here - before) * self._kind.itemsize, (behind - here) * self._kind.itemsize
         with told_as_by_spark(path):
-            file = os.open(path, os.O_RDONLY)
-            try:
-                content = os.pread(file, size, place)
-            finally:
-                os.close(file)
+            if path not in self._files:
+                self._files[path] = pa.OSFile(path)
+            content = self._files[path].read_at(size, place)
             if len(content) < size:
                 raise OSError("it is shorter than it was")
         values, lengths = np.frombuffer(content, self._kind), self._lengths[first:end]
+        if end - first == len(rows):
+            return values
         if lengths[0] and (lengths == lengths[0]).all():
             values = values.reshape(-1, lengths[0])
         return in_another_order(values, lengths, rows - first)

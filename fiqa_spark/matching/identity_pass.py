@@ -13,8 +13,9 @@ from pyspark.sql.types import ArrayType, BooleanType, StructField, StructType
 from fiqa_spark import schemas
 from fiqa_spark.inputs import keys
 from fiqa_spark.inputs.bucket_files import beside_stored
+from fiqa_spark.inputs.row_images import OF_STORE, images_of_frame
 from fiqa_spark.matching.identity_batches import Rows, SpilledIdentity, joined_rows, whole_identities
-from fiqa_spark.matching.join import OF_STORE, Joined
+from fiqa_spark.matching.join import Joined
 from fiqa_spark.matching.joined_rows import rows_of_identities, rows_of_images
 from fiqa_spark.runtime.workers import in_worker
 
@@ -73,14 +74,16 @@ def pass_over_images(
     else:
         checked = checked.select(*_OF_LIST, *more, schemas.MATCHED, schemas.FEATURE)
 
-    def rows_in(frame: pd.DataFrame) -> Rows:
-        return rows_of_identities(frame, dimension, precision, more) if precision else rows_of_images(frame, dimension)
+    def rows_in(frames: Iterator[pd.DataFrame]) -> Iterator[Rows]:
+        if not precision:
+            return (rows_of_images(frame, dimension) for frame in frames)
+        of_spark = ((frame, images_of_frame(frame, precision)) for frame in frames)
+        met = of_spark if buckets is None else beside_stored(frames, buckets)
+        return (rows_of_identities(frame, images, dimension, more) for frame, images in met)
 
     @in_worker
     def compute(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        frames = filter(len, frames)
-        met = frames if buckets is None else beside_stored(frames, buckets, OF_STORE)
-        for batch in whole_identities(map(rows_in, met), rows_at_once, known):
+        for batch in whole_identities(rows_in(filter(len, frames)), rows_at_once, known):
             yield from of_spilled(batch) if isinstance(batch, SpilledIdentity) else of_identities(batch)
 
     return checked.mapInPandas(compute, schema)

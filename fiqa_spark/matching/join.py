@@ -17,6 +17,7 @@ from fiqa_spark.inputs.features import Features, Layout, SeenFeatures, StoredFea
 from fiqa_spark.inputs.identity_rows import piece_of
 from fiqa_spark.inputs.image_list import CheckedList
 from fiqa_spark.inputs.nearest_keys import difference, nearest_key, no_match, pair_alike
+from fiqa_spark.inputs.row_images import OF_STORE
 from fiqa_spark.inputs.settings import ImageSettings
 from fiqa_spark.inputs.stored_vectors import image_rows
 from fiqa_spark.inputs.vectors import partitions_for
@@ -33,8 +34,6 @@ _LOOKED_FOR = 8
 _MEET_ON = (schemas.IDENTITY_KEY, schemas.KEY_HASH, schemas.KEY)
 OF_IMAGES = (schemas.PATH, schemas.KEY_HASH, schemas.IMAGE_HASH, schemas.LIST_ROWS)
 """Columns of the list that each image has, gathered where an identity is a row."""
-OF_STORE = (schemas.KEY_HASHES, schemas.FEATURES, schemas.NORMS, schemas.LENGTHS)
-"""Columns of the store that a pass needs."""
 _OF_IDENTITY = (schemas.IDENTITY_KEY, schemas.IDENTITY, schemas.IDENTITY_HASH)
 
 

@@ -45,6 +45,8 @@ def measured_module(name, *arguments):
 def _measured(words):
     line = list(map(str, words))
     plain = {name: value for name, value in environment().items() if name != "SPARK_SUBMIT_OPTS"}
+    # What earlier commands left on its way to the disk is no part of this one.
+    os.sync()
     begin = time.perf_counter()
     process = subprocess.Popen(line, cwd=ROOT, env=plain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with Watch(process.pid) as seen:

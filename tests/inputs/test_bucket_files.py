@@ -8,25 +8,27 @@ import pytest
 
 from fiqa_spark.inputs.bucket_files import BucketFiles, beside_stored, bucket_files
 from fiqa_spark.runtime.storage import Storage
+from tests.images_beside import as_rows
 
 IMAGES, DIMENSION, OF_GROUP = 3, 4, 5
-COLUMNS = ["keys", "features", "norms"]
 
 
 def row(key, piece=0):
-    """A row of a store; its vectors hold the number of the identity and of the piece."""
-    keys = [f"p{key}/{piece}/{image}" for image in range(IMAGES)]
-    vectors = np.full((IMAGES, DIMENSION), 10 * key + piece, np.float32)
-    return {"identity_key": key, "piece": piece, "keys": keys, "features": vectors.tobytes(), "norms": [1.0, 2.0, 3.0]}
+    """A row of a store; its vectors and hashes hold the number of the identity and of the piece."""
+    hashes = [100 * key + 10 * piece + image for image in range(IMAGES)]
+    vectors = np.full((IMAGES, DIMENSION), 10 * key + piece, np.int16)
+    stored = {"key_hashes": hashes, "features": vectors.tobytes(), "norms": [1.0, 2.0, float(key)], "lengths": None}
+    return {"identity_key": key, "piece": piece, **stored}
 
 
 SCHEMA = pa.schema(
     [
         ("identity_key", pa.int64()),
         ("piece", pa.int32()),
-        ("keys", pa.list_(pa.string())),
+        ("key_hashes", pa.list_(pa.int64())),
         ("features", pa.binary()),
         ("norms", pa.list_(pa.float32())),
+        ("lengths", pa.list_(pa.int32())),
     ]
 )
 
@@ -51,7 +53,7 @@ def listed(*rows):
 
 
 def found(frames, files):
-    return pd.concat(list(beside_stored(iter(frames), BucketFiles(files), COLUMNS)), ignore_index=True)
+    return as_rows(beside_stored(iter(frames), BucketFiles(files, "int16")))
 
 
 @pytest.mark.lowest_versions
@@ -62,37 +64,37 @@ def test_each_row_comes_beside_its_own_in_its_order(files):
     assert rows["image"].tolist() == [*range(25), *range(25)]
     for one in rows.itertuples():
         if not -20 <= one.identity_key < 20:
-            assert (one.keys, one.features, one.norms) == (None, None, None)
+            assert one.key_hashes is None
             continue
-        assert one.keys.tolist() == row(one.identity_key)["keys"]
-        assert bytes(one.features) == row(one.identity_key)["features"]
-        assert one.norms.tolist() == [1, 2, 3]
+        assert one.key_hashes.tolist() == row(one.identity_key)["key_hashes"]
+        assert np.array(one.vectors).tobytes() == row(one.identity_key)["features"]
+        assert one.norms.tolist() == row(one.identity_key)["norms"]
 
 
 def test_frames_may_hold_several_buckets_in_any_order(files):
     keys = np.random.default_rng(0).permutation(np.arange(-20, 20)).tolist()
     rows = found([listed(*[(key, key % 2, 0) for key in keys]), listed((3, 1, 0))], files)
     assert sorted(rows["identity_key"]) == sorted([*keys, 3])
-    assert [bytes(one) for one in rows["features"]] == [row(key)["features"] for key in rows["identity_key"]]
+    assert [each[0].tolist() for each in rows["vectors"]] == [[10 * key] * DIMENSION for key in rows["identity_key"]]
 
 
 def test_a_piece_is_found_alone_and_all_of_them_by_their_identity(files):
     rows = found([listed((7, 1, -1), (7, 1, 0), (7, 1, 1), (7, 1, 2), (9, 1, 0))], files)
-    assert [None if one is None else one[0] for one in rows["keys"]] == ["p7/-1/0", "p7/0/0", None, "p7/2/0", "p9/0/0"]
+    assert [None if one is None else one[0] for one in rows["key_hashes"]] == [690, 700, None, 720, 900]
     rows = found([listed((7, 1, 0), (8, 1, 0), (9, 1, 0)).drop(columns="piece")], files)
     assert rows["identity_key"].tolist() == [7, 7, 7, 8, 9]
-    assert [None if one is None else one[0] for one in rows["keys"]] == ["p7/-1/0", "p7/0/0", "p7/2/0", None, "p9/0/0"]
+    assert [None if one is None else one[0] for one in rows["key_hashes"]] == [690, 700, 720, None, 900]
 
 
 def test_two_identities_of_one_key_both_get_its_row(files):
     rows = found([listed((4, 0, 0), (4, 0, 0))], files)
-    assert [bytes(one) for one in rows["features"]] == [row(4)["features"]] * 2
+    assert [one.tolist() for one in rows["key_hashes"]] == [row(4)["key_hashes"]] * 2
 
 
 def test_a_bucket_without_rows_has_none(files):
     rows = found([listed((4, 5, 0), (5, 5, 0))], files)
     assert rows["image"].tolist() == [0, 1]
-    assert rows[COLUMNS].isna().all(axis=None)
+    assert rows["key_hashes"].isna().all()
 
 
 @pytest.mark.lowest_versions
@@ -108,7 +110,7 @@ def test_row_groups_are_read_once_and_only_where_an_identity_is_listed(files, mo
     frames = [listed((-20, 0, 0), (-18, 0, 0)), listed((-16, 0, 0), (0, 0, 0)), listed((2, 0, 0), (99, 0, 0))]
     rows = found(frames, files)
     assert read == [0, 2]
-    assert rows["keys"].isna().tolist() == [False] * 5 + [True]
+    assert rows["key_hashes"].isna().tolist() == [False] * 5 + [True]
 
 
 def test_a_file_that_is_cut_off_is_told_as_by_spark(files):
@@ -137,7 +139,7 @@ def test_a_faulty_row_group_behind_a_sound_footer_is_told_as_by_spark(files):
 def test_files_are_told_by_the_numbers_of_their_buckets(spark, files, tmp_path):
     storage = Storage(spark)
     (tmp_path / "_feature_store.json").write_text("{}", encoding="utf-8")
-    assert bucket_files(storage, str(tmp_path)) == BucketFiles(files)
+    assert bucket_files(storage, str(tmp_path), "int16") == BucketFiles(files, "int16")
     # Of two files of one bucket only Spark knows the order.
     (tmp_path / "part-00001-1-1_00001.c000.parquet").write_bytes(b"")
-    assert bucket_files(storage, str(tmp_path)) is None
+    assert bucket_files(storage, str(tmp_path), "int16") is None

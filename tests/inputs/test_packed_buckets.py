@@ -11,11 +11,11 @@ import pytest
 
 from fiqa_spark.inputs import open_features, packed_buckets, vector_packs
 from fiqa_spark.inputs.bucket_files import beside_stored
+from tests.images_beside import as_rows
 from tests.on_lowest import on_lowest
 from tests.opened_features import opened
 
 DIMENSION, BUCKETS = 8, 3
-COLUMNS = ["key_hashes", "features", "norms", "lengths", "problems"]
 
 
 def vectors(count, seed):
@@ -59,17 +59,14 @@ def listed(known):
 
 
 def met(buckets, known):
-    return pd.concat(beside_stored(iter(listed(known)), buckets, COLUMNS), ignore_index=True)
+    return as_rows(beside_stored(iter(listed(known)), buckets))
 
 
 def by_hash(rows):
     """Key hash to the values of each of its vectors."""
     found = {}
     for row in rows[rows["key_hashes"].notna()].itertuples():
-        flat = np.frombuffer(row.features, np.float32)
-        count = len(row.key_hashes)
-        lengths = [len(flat) // count] * count if row.lengths is None else list(row.lengths)
-        for key_hash, vector in zip(row.key_hashes, np.split(flat, np.cumsum(lengths)[:-1]), strict=True):
+        for key_hash, vector in zip(row.key_hashes, row.vectors, strict=True):
             found.setdefault(int(key_hash), []).append(vector.tolist())
     return found
 
@@ -114,14 +111,14 @@ def test_a_list_of_some_identities_and_of_others(put_together):
     found = met(buckets, pd.concat([some, others]))
     assert len(found) == 6
     assert by_hash(found).keys() == set(some["key_hash"])
-    assert found[found["identity_key"].isin([7, 8, -9])][COLUMNS].isna().all(axis=None)
+    assert found[found["identity_key"].isin([7, 8, -9])]["key_hashes"].isna().all()
 
 
 def test_a_bucket_without_vectors_has_none(put_together):
     buckets, known = put_together([("a/1", vectors(1, 4)[0])])
-    assert sum(buckets.opened(number, COLUMNS) is not None for number in range(BUCKETS)) == 1
+    assert sum(buckets.opened(number, ()) is not None for number in range(BUCKETS)) == 1
     others = pd.DataFrame({"identity_key": np.arange(20), "key_hash": np.arange(20), "key": ["b/1"] * 20})
-    assert met(buckets, others)[COLUMNS].isna().all(axis=None)
+    assert met(buckets, others)["key_hashes"].isna().all()
     assert len(by_hash(met(buckets, known))) == 1
 
 
@@ -177,14 +174,14 @@ def test_precision_of_an_import_is_that_of_its_packs(spark, tmp_path, monkeypatc
 
 def test_packs_that_are_cut_off_are_told_as_by_spark(put_together):
     buckets, known = put_together([(f"a/{n}", vector) for n, vector in enumerate(vectors(9, 10))])
-    [number] = [number for number in range(BUCKETS) if buckets.opened(number, COLUMNS)]
+    [number] = [number for number in range(BUCKETS) if buckets.opened(number, ())]
     [file] = pathlib.Path(buckets.packs.folder).glob("*.packs")
-    opened_before = buckets.opened(number, COLUMNS)
+    opened_before = buckets.opened(number, ())
     os.truncate(file, DIMENSION * 4 * 5)
     with pytest.raises(ValueError, match=rf"Encountered error while reading file:{file}: it is shorter than it was"):
         list(opened_before.beside(listed(known)[0]))
     with pytest.raises(ValueError, match="Encountered error while reading file:"):
-        buckets.opened(number, COLUMNS)
+        buckets.opened(number, ())
 
 
 def test_few_bytes_are_left_to_spark(spark, tmp_path):
