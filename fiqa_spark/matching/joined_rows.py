@@ -30,7 +30,7 @@ def rows_of_identities(frame: pd.DataFrame, stored: RowImages, dimension: int, m
     Parameters
     ----------
     frame : DataFrame of pandas
-        From `gathered_identities`.
+        From `gathered_identities` or `join_identities`.
     stored : RowImages
         What the store has of its rows.
     dimension : int
