@@ -153,7 +153,8 @@ class _Bucket:
             stored = stored.slice(of_group[0], len(of_group))
         else:
             stored = stored.take(pa.array(of_group))
-        return images_of_batch(stored, owners, self._precision)
+        with told_as_by_spark(self.path):
+            return images_of_batch(stored, owners, self._precision)
 
     def _group(self, number: int) -> pa.RecordBatch:
         if self._read is None or self._read[0] != number:

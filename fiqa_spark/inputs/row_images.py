@@ -95,8 +95,8 @@ def images_of_frame(rows: pd.DataFrame, precision: str) -> RowImages:
     norms = None
     if precision == INT16:
         norms = np.concatenate([np.empty(0, np.float32), *stored[schemas.NORMS]]).astype(np.float32, copy=False)
+    lengths = _lengths(counts, _whole_values(row_bytes, kind), stored[schemas.LENGTHS])
     values = np.frombuffer(b"".join(stored[schemas.FEATURES]), kind)
-    lengths = _lengths(counts, row_bytes // kind.itemsize, stored[schemas.LENGTHS])
     problems = _problems(counts, stored.get(schemas.PROBLEMS))
     return RowImages(np.repeat(owners, counts), hashes, _in_shape(values, lengths), lengths, norms, problems)
 
@@ -108,8 +108,8 @@ def images_of_batch(rows: pa.RecordBatch, owners: npt.NDArray[np.intp], precisio
     features = rows.column(schemas.FEATURES)
     _, offsets, content = features.buffers()
     ends = np.frombuffer(offsets, np.int32)[features.offset :][: len(features) + 1].astype(np.int64)
-    values = np.frombuffer(content or b"", kind)[ends[0] // kind.itemsize : ends[-1] // kind.itemsize]
-    lengths = _lengths(counts, np.diff(ends) // kind.itemsize, _objects(rows, schemas.LENGTHS))
+    lengths = _lengths(counts, _whole_values(np.diff(ends), kind), _objects(rows, schemas.LENGTHS))
+    values = np.frombuffer(content or b"", np.uint8)[ends[0] : ends[-1]].view(kind)
     norms = rows.column(schemas.NORMS).flatten().to_numpy() if precision == INT16 else None
     problems = _problems(counts, _objects(rows, schemas.PROBLEMS))
     return RowImages(
@@ -118,9 +118,18 @@ def images_of_batch(rows: pa.RecordBatch, owners: npt.NDArray[np.intp], precisio
 
 
 def _in_shape(values: npt.NDArray[np.generic], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.generic]:
-    """Vectors as of `RowImages`."""
+    """Vectors as of `RowImages`; OSError unless they have these lengths, as all behind would be taken for others."""
+    if lengths.sum() != len(values):
+        raise OSError(f"rows of {lengths.sum()} values hold {len(values)}")
     are_equal = len(lengths) > 0 and lengths[0] > 0 and (lengths == lengths[0]).all()
     return values.reshape(len(lengths), -1) if are_equal else values
+
+
+def _whole_values(row_bytes: npt.NDArray[np.int64], kind: np.dtype[Any]) -> npt.NDArray[np.int64]:
+    """Number of values of each row; OSError where its bytes are no whole number of them."""
+    if (row_bytes % kind.itemsize).any():
+        raise OSError(f"bytes of vectors are no {kind} values")
+    return row_bytes // kind.itemsize
 
 
 def _objects(rows: pa.RecordBatch, name: str) -> npt.NDArray[np.object_] | None:

@@ -136,6 +136,16 @@ def test_a_faulty_row_group_behind_a_sound_footer_is_told_as_by_spark(files):
         found([listed((-20, 0, 0))], files)
 
 
+@pytest.mark.parametrize(
+    ("cut", "said"), [(1, "bytes of vectors are no int16 values"), (2, "rows of 33 values hold 35")]
+)
+def test_a_row_with_fewer_values_than_its_images_have_is_told_and_not_read_as_others(files, cut, said):
+    rows = [row(2), row(4) | {"features": row(4)["features"][:-cut]}, row(6)]
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), files[0])
+    with pytest.raises(ValueError, match=rf"reading file:{files[0]}: {said}"):
+        found([listed((2, 0, 0), (4, 0, 0), (6, 0, 0))], files)
+
+
 def test_files_are_told_by_the_numbers_of_their_buckets(spark, files, tmp_path):
     storage = Storage(spark)
     (tmp_path / "_feature_store.json").write_text("{}", encoding="utf-8")
